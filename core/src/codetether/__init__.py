@@ -1,0 +1,1 @@
+"""A plugin-based framework for coding agents: the core."""

@@ -1,0 +1,1 @@
+"""What HTTP providers of codetether share: transport, server-sent events, retries."""

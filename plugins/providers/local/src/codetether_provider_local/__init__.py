@@ -1,0 +1,1 @@
+"""The embedded provider of codetether: GGUF models run by llama.cpp in this process."""

@@ -1,0 +1,1 @@
+"""What the plugin local offers to codetether's hooks."""

@@ -1,0 +1,1 @@
+"""The openai-chat wire for codetether and the provider openai, for any compatible server."""

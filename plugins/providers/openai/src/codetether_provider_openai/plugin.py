@@ -1,0 +1,1 @@
+"""What the plugin openai offers to codetether's hooks."""

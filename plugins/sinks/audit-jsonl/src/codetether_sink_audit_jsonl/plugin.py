@@ -1,0 +1,1 @@
+"""What the plugin audit-jsonl offers to codetether's hooks."""

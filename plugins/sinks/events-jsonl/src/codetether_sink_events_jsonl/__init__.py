@@ -1,0 +1,1 @@
+"""An event sink for codetether: sessions as a stream of JSON lines."""

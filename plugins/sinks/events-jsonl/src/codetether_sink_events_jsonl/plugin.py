@@ -1,0 +1,1 @@
+"""What the plugin events-jsonl offers to codetether's hooks."""

@@ -1,0 +1,1 @@
+"""Tools for codetether that read, write, edit, list and search files."""

@@ -1,0 +1,1 @@
+"""What the plugin files offers to codetether's hooks."""

@@ -1,0 +1,1 @@
+"""The tool bash for codetether: shell commands in the workspace."""

@@ -1,0 +1,1 @@
+"""What the plugin shell offers to codetether's hooks."""
