@@ -1,1 +1,70 @@
-"""A plugin-based framework for coding agents: the core."""
+"""A plugin-based framework for coding agents: every public name, loaded when it is first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from codetether._version import __version__ as __version__
+
+_ROOMS = {
+    "errors": """
+        AuditFailed AuthenticationFailed CodetetherError ConnectionFailed ContextOverflow CredentialError
+        DeadlineExceeded ExecutorError IncompleteResponse InvalidRequest InvalidSessionId JournalDamaged
+        JournalTooNew MalformedResponse ModelNotFound NoProviderAvailable PluginError ProviderError QuotaExhausted
+        RateLimited RequiredPluginMissing ServerFailed SessionBusy SessionLocked SessionNotFound SettingsError
+        StorageError UnknownModel UsageError
+    """,
+    "hookspecs": "hookimpl",
+    "runtime": "RunningSession Runtime",
+    "functions": "tool",
+    "models.record": "JSON Record Unknown",
+    "models.messages": """
+        FilePart ImagePart Message MessagePart Part RefusalPart Role TextPart ThinkingPart ToolCallPart
+        ToolResultPart user
+    """,
+    "models.completion": """
+        CompletionRequest CompletionResponse FinishReason Finished ModelLimits ModelRef RefusalDelta ResponseStarted
+        SamplingParams StreamChunk TextDelta ThinkingDelta ToolCallDelta ToolChoice Usage UsageReported WholePart
+    """,
+    "models.tools": """
+        Decision Effect Mode PermissionRequest Resources ToolCall ToolDefinition ToolExample ToolResult Verdict
+        error_result text_result
+    """,
+    "models.session": """
+        Announced Gap JournalEntry JournalRecord MessageAdded MetadataChanged Remembered Session SessionMetadata
+        SessionResult SessionStarted SessionSummary TitleChanged ToolCallSummary ToolCompleted ToolIntent ToolUse
+        TurnEnded
+    """,
+    "models.events": """
+        ApprovalRequired ChatEvent Done Error EventRecord Notice Retry SessionEvent SessionSync Status TextChunk
+        TextComplete Thinking ThinkingChunk ThinkingComplete ToolCallComplete ToolCallOutput ToolCallStart
+        UsageReport UserMessage
+    """,
+    "models.audit": "AuditCategory AuditEntry AuditOutcome",
+    "protocols": """
+        Answer AuditSink Availability Completed Connection ContextPolicy CredentialSource Credentials EventSink
+        Executor LocalModel ModelStore PermissionPolicy Person PluginContext Process PromptSection Provider Question
+        Secret Selector SessionContext SessionFormat Tool ToolCallRouter ToolCallScanner ToolContext ToolFilter
+        Toolset Wire
+    """,
+    "specs": """
+        AgentSpec AuditSinkSpec ContextPolicySpec CredentialSourceSpec EventSinkSpec ExecutorSpec LAST ModelDefaults
+        PolicySpec PromptSectionSpec ProviderSpec RouterSpec SelectorSpec SessionFormatSpec SettingsSpec
+        ToolFilterSpec ToolsetSpec WireSpec
+    """,
+    "wire": "from_dict from_json to_dict to_json",
+}
+_HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'codetether' has no attribute {name!r}")
+    value = getattr(import_module(f"codetether.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*_HOME, "__version__"])

@@ -1,0 +1,1 @@
+"""`@tool`: a typed function becomes a tool."""

@@ -1,0 +1,229 @@
+"""What happens while a session works, as its callers and sinks see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+from attrs import field, frozen
+
+from codetether.models.completion import Usage
+from codetether.models.messages import Message
+from codetether.models.record import JSON, Record, Unknown
+
+if TYPE_CHECKING:
+    from codetether.models.session import Session
+
+Status = Literal["done", "error", "denied", "limit", "provider_failed", "interrupted"]
+"""How a prompt ended. `denied`: a call was denied for want of an answer, even when text followed."""
+
+
+# Text arrives by the thousand pieces: mutable slots, like the chunks they come from.
+@attrs.define
+class TextChunk:
+    """More of the visible answer, as it streams."""
+
+    text: str
+
+
+@attrs.define
+class ThinkingChunk:
+    """More of the model's reasoning, as it streams."""
+
+    text: str
+
+
+@frozen(kw_only=True)
+class UserMessage(Record):
+    """The user's message was recorded."""
+
+    message: Message
+
+
+@frozen(kw_only=True)
+class Thinking(Record):
+    """The model is being asked: at the start and at each step. Steps count from 1."""
+
+    step: int
+
+
+@frozen(kw_only=True)
+class ThinkingComplete(Record):
+    """The model's whole reasoning of this step; sent only where there was some."""
+
+    text: str
+
+
+@frozen(kw_only=True)
+class TextComplete(Record):
+    """The whole visible text of this step; sent only where there was some."""
+
+    text: str
+
+
+@frozen(kw_only=True)
+class UsageReport(Record):
+    """After each response: its tokens, how long it took, who answered as `provider/model`."""
+
+    usage: Usage
+    duration_ms: float
+    model: str
+
+
+@frozen(kw_only=True)
+class ToolCallStart(Record):
+    """A tool call was found in the answer, before any check of it. `arguments` is JSON text."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@frozen(kw_only=True)
+class ToolCallOutput(Record):
+    """More output of a running tool, as it comes."""
+
+    call_id: str
+    text: str
+
+
+@frozen(kw_only=True)
+class ToolCallComplete(Record):
+    """A tool call has its result, which is recorded. `output` is what the model is told."""
+
+    call_id: str
+    name: str
+    output: str
+    success: bool
+    duration_ms: float
+    denied: bool = False
+    metadata: Mapping[str, JSON] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class ApprovalRequired(Record):
+    """A call needs a yes that nobody could give; it was denied."""
+
+    call_id: str
+    name: str
+    rule: str
+    reason: str
+
+
+@frozen(kw_only=True)
+class Retry(Record):
+    """The provider is asked again: text shown since the last `Thinking` is withdrawn. `delay` in seconds."""
+
+    attempt: int
+    delay: float
+    reason: str
+
+
+@frozen(kw_only=True)
+class Notice(Record):
+    """Something the user should know that stops nothing; `source` names who says it."""
+
+    text: str
+    source: str = ""
+
+
+@frozen(kw_only=True)
+class SessionSync(Record):
+    """The session as it now stands: the same immutable object the session holds, not a copy."""
+
+    session: Session
+
+
+@frozen(kw_only=True)
+class Done(Record):
+    """The prompt ended; `text` is the answer, `reason` says why where the status is not `done`."""
+
+    status: Status
+    text: str
+    usage: Usage = Usage()
+    steps: int = 0
+    reason: str = ""
+
+
+@frozen(kw_only=True)
+class Error(Record):
+    """The prompt failed and ends with this event. `status` is the machine's word, `message` the user's."""
+
+    message: str
+    kind: str
+    status: Status = "error"
+    remedy: str = ""
+
+
+SessionEvent = (
+    UserMessage
+    | Thinking
+    | ThinkingChunk
+    | ThinkingComplete
+    | TextChunk
+    | TextComplete
+    | UsageReport
+    | ToolCallStart
+    | ToolCallOutput
+    | ToolCallComplete
+    | ApprovalRequired
+    | Retry
+    | Notice
+    | SessionSync
+    | Done
+    | Error
+    | Unknown
+)
+"""Readers ignore kinds that they do not know."""
+
+
+@frozen(kw_only=True)
+class EventRecord:
+    """An event as sinks get it: all but chunks, projected from the journal, so that a replay equals the live run.
+
+    Attributes:
+        sequence: the number of the journal record it comes from; a durable sink keeps the last one it holds.
+        part: position among the events of that record, from 0.
+        turn: which prompt of the session, from 1. step: which response within it, from 1; 0 before the first.
+    """
+
+    sequence: int
+    part: int
+    recorded_at: datetime
+    session_id: str
+    directory: str
+    agent: str
+    turn: int
+    step: int
+    event: SessionEvent
+
+
+@frozen(kw_only=True)
+class ChatEvent(Record):
+    """One line of the JSONL event stream: flat, the same for every kind.
+
+    Attributes:
+        workspace: the session's directory. role: user, assistant, tool or system.
+        message_type: e.g. `text`, `thinking`, `tool_call`, `tool_result`, `usage`, `done`, `error`.
+        content: cut at 10,000 characters; `content_cut` says how many were left out.
+        parent_event_id: the tool call that a subagent's session hangs from.
+    """
+
+    recorded_at: datetime
+    workspace: str
+    session_id: str
+    role: str
+    message_type: str
+    sequence: int
+    agent_name: str | None = None
+    content: str | None = None
+    content_cut: int | None = None
+    tool_name: str | None = None
+    tool_success: bool | None = None
+    tool_duration_ms: float | None = None
+    tool_call_id: str | None = None
+    parent_event_id: str | None = None
+    model: str | None = None
+    usage: Usage | None = None

@@ -1,0 +1,149 @@
+"""Tools: what the model is offered, what a call may touch, what was decided, what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from attrs import field, frozen
+
+from codetether.models.messages import FilePart, ImagePart, TextPart
+from codetether.models.record import JSON, Unknown
+
+Effect = Literal["read", "write", "execute", "network"]
+Verdict = Literal["allow", "ask", "deny"]
+Mode = Literal["plan", "default", "edit", "auto", "unsafe"]
+
+
+@frozen(kw_only=True)
+class ToolExample:
+    """A request in a user's words, and the arguments of the call that answers it."""
+
+    prompt: str
+    arguments: Mapping[str, JSON]
+
+
+@frozen(kw_only=True)
+class ToolDefinition:
+    """What a model is told of a tool, and what we must know of it.
+
+    Attributes:
+        name: `[A-Za-z0-9_-]{1,64}`.
+        schema: JSON schema of the arguments, an object's.
+        effects: what a call can do at most; `("read",)` alone runs unasked, and beside others.
+        idempotent: running it twice is the same as once, so a resumed session may run it again.
+        interactive: needs a person to answer; hidden where there is none.
+        examples: for models that need help, and for documentation.
+        timeout: seconds after which a call is stopped.
+    """
+
+    name: str
+    description: str
+    schema: Mapping[str, JSON]
+    effects: tuple[Effect, ...] = ("read", "write", "execute", "network")
+    idempotent: bool = False
+    interactive: bool = False
+    examples: tuple[ToolExample, ...] = ()
+    timeout: float = 600.0
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it changes nothing and reaches nobody."""
+        return all(effect == "read" for effect in self.effects)
+
+
+@frozen(kw_only=True)
+class ToolCall:
+    """A validated call: `arguments` is the parsed object that the schema accepted."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, JSON]
+
+
+@frozen(kw_only=True)
+class Resources:
+    """What one call touches, derived by the tool from its arguments before anything happens.
+
+    Attributes:
+        reads, writes: paths as spelled; the policy resolves them against the workspace.
+        commands: shell text, or argv joined by `shlex.join`.
+        hosts: names or addresses, with a port where one is given.
+        effects: of this very call; None means those of the definition.
+        preview: what a person should see before saying yes, e.g. a diff.
+    """
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    effects: tuple[Effect, ...] | None = None
+    preview: str = ""
+
+
+@frozen(kw_only=True)
+class PermissionRequest:
+    """What a permission policy judges.
+
+    Attributes:
+        directory: the workspace, absolute and resolved.
+        mode: the session's mode.
+    """
+
+    call: ToolCall
+    definition: ToolDefinition
+    resources: Resources
+    directory: Path
+    mode: Mode
+    session_id: str = ""
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """The effects of this very call."""
+        return self.definition.effects if self.resources.effects is None else self.resources.effects
+
+
+@frozen(kw_only=True)
+class Decision:
+    """A verdict with its grounds.
+
+    Attributes:
+        rule: the rule that decided, as written, e.g. `mode default: execute asks`.
+        source: the policy, or the layer of settings, that holds the rule.
+        reason: one sentence for the model and the user.
+    """
+
+    verdict: Verdict
+    rule: str = ""
+    source: str = ""
+    reason: str = ""
+
+
+@frozen(kw_only=True)
+class ToolResult:
+    """What a tool gives back.
+
+    Attributes:
+        success: the flag that counts; the text is never read for it.
+        metadata: for screens and records (`diff`, `path`, `exit_code`), not for the model.
+    """
+
+    content: tuple[TextPart | ImagePart | FilePart | Unknown, ...] = ()
+    success: bool = True
+    metadata: Mapping[str, JSON] = field(factory=dict)
+
+    @property
+    def output(self) -> str:
+        """The text parts joined by newlines."""
+        return "\n".join(p.text for p in self.content if isinstance(p, TextPart))
+
+
+def text_result(text: str, *, success: bool = True, **metadata: JSON) -> ToolResult:
+    """A result of one text."""
+    return ToolResult(content=(TextPart(text=text),), success=success, metadata=metadata)
+
+
+def error_result(what: str, **metadata: JSON) -> ToolResult:
+    """A failed result: `Error: <what>`."""
+    return text_result(f"Error: {what}", success=False, **metadata)

@@ -1,0 +1,452 @@
+"""What a plugin's objects can do: the seams of the house, every method async unless it only computes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from attrs import field, frozen
+
+from codetether.models.audit import AuditEntry
+from codetether.models.completion import CompletionRequest, CompletionResponse, ModelRef, StreamChunk
+from codetether.models.events import EventRecord, SessionEvent
+from codetether.models.messages import Message
+from codetether.models.record import JSON
+from codetether.models.session import Session, SessionResult
+from codetether.models.tools import (
+    Decision,
+    PermissionRequest,
+    Resources,
+    ToolCall,
+    ToolDefinition,
+    ToolResult,
+)
+
+
+@frozen(kw_only=True)
+class Secret:
+    """What a credential source holds for one provider. Its repr shows no value.
+
+    Attributes:
+        values: e.g. `{"api_key": …, "base_url": …, "organization": …}`; `headers` may be a mapping.
+        source: who gave it, e.g. `env:OPENAI_API_KEY`, for screens.
+    """
+
+    values: Mapping[str, Any] = field(repr=False)
+    source: str = ""
+
+    def get(self, name: str) -> str | None:
+        """A value as text, None where it is absent or empty."""
+        value = self.values.get(name)
+        return str(value) if value not in (None, "") else None
+
+
+@frozen(kw_only=True)
+class Question:
+    """What a person is asked: a text, and the answers to choose from (none: free text)."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+    request: PermissionRequest | None = None
+
+
+@frozen(kw_only=True)
+class Answer:
+    """A person's answer: one of the choices, or free text."""
+
+    text: str
+
+
+class Person(Protocol):
+    """The one who can be asked: the CLI's prompt, an API callback, or nobody."""
+
+    async def ask(self, question: Question, deadline: float) -> Answer | None:
+        """The answer within `deadline` seconds; None means no answer, and counts as no."""
+        ...
+
+
+@frozen(kw_only=True)
+class Completed:
+    """A finished command: its exit code (negative: the signal), what it wrote, whether time ran out."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool = False
+
+
+class Process(Protocol):
+    """A running command with pipes."""
+
+    pid: int
+
+    def output(self) -> AsyncIterator[bytes]:
+        """Standard output and error together, in pieces as they come."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """To its standard input."""
+        ...
+
+    async def wait(self) -> int:
+        """The exit code; negative for a signal."""
+        ...
+
+    async def kill(self) -> None:
+        """Ends it and every process that it started."""
+        ...
+
+
+class Executor(Protocol):
+    """Where commands run. Standard input is empty; a cancelled wait ends the whole tree of processes."""
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        directory: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        timeout: float = 120.0,
+        on_output: Callable[[bytes], None] | None = None,
+        limit: int = 16 * 1024 * 1024,
+    ) -> Completed:
+        """Runs to its end; output past `limit` bytes a stream is dropped from the middle.
+
+        `on_output` gets standard output and error as they come. Raises ExecutorError when it cannot start.
+        """
+        ...
+
+    async def start(
+        self, argv: Sequence[str], *, directory: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> Process:
+        """Starts it with pipes, for servers that speak over them."""
+        ...
+
+
+class Credentials(Protocol):
+    """All allowed credential sources, asked in order."""
+
+    async def get(self, provider: str) -> Secret | None:
+        """The first secret found, None where no source has one; known to the redactor from then on."""
+        ...
+
+
+class PluginContext(Protocol):
+    """What a plugin's `create` is given, for as long as the process lives."""
+
+    @property
+    def plugin(self) -> str:
+        """The plugin's name."""
+        ...
+
+    @property
+    def settings(self) -> Any:
+        """`[plugins.NAME]`, structured into the plugin's own class; None where it declared none."""
+        ...
+
+    @property
+    def credentials(self) -> Credentials:
+        """Where keys come from."""
+        ...
+
+    @property
+    def state_dir(self) -> Path:
+        """A private directory, made when first asked for, mode 0700."""
+        ...
+
+    @property
+    def cache_dir(self) -> Path:
+        """Like `state_dir`, for what can be fetched again."""
+        ...
+
+    @property
+    def log(self) -> logging.Logger:
+        """The plugin's own logger; secrets are redacted from it."""
+        ...
+
+    def notice(self, text: str) -> None:
+        """Says one line to the user, once."""
+        ...
+
+
+class SessionContext(PluginContext, Protocol):
+    """What a session's objects are given."""
+
+    @property
+    def session(self) -> Session:
+        """The session as it now stands."""
+        ...
+
+    @property
+    def directory(self) -> Path:
+        """The workspace, absolute and resolved."""
+        ...
+
+    @property
+    def executor(self) -> Executor:
+        """Where commands run."""
+        ...
+
+    @property
+    def person(self) -> Person | None:
+        """Who can be asked, None where nobody can."""
+        ...
+
+    def emit(self, event: SessionEvent) -> None:
+        """Announces an event to whoever listens to the running prompt."""
+        ...
+
+    async def remember(self, key: str, value: JSON) -> None:
+        """Keeps a value with the session, in its journal."""
+        ...
+
+    def recall(self, key: str) -> JSON:
+        """What was remembered, None where nothing was."""
+        ...
+
+    async def complete(self, request: CompletionRequest) -> CompletionResponse:
+        """A metered call to a model; its usage counts for the session."""
+        ...
+
+    async def delegate(
+        self, prompt: str, *, agent: str = "build", tools: Sequence[str] | None = None, max_steps: int | None = None
+    ) -> SessionResult:
+        """A child session with its own journal and a policy that can only be narrower."""
+        ...
+
+
+class ToolContext(SessionContext, Protocol):
+    """What one tool call is given."""
+
+    @property
+    def call_id(self) -> str:
+        """The call's id."""
+        ...
+
+    def progress(self, text: str) -> None:
+        """Shows more of the output while the tool runs."""
+        ...
+
+
+class Tool(Protocol):
+    """One tool: a definition, what a call touches, and the call."""
+
+    @property
+    def definition(self) -> ToolDefinition:
+        """The same object for the whole session."""
+        ...
+
+    def resources(self, call: ToolCall, ctx: SessionContext) -> Resources:
+        """What this call touches. Only looks; raises nothing that is not an error of the call."""
+        ...
+
+    async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
+        """Does it. Any exception becomes the result `Error: <what>`."""
+        ...
+
+
+class Toolset(Protocol):
+    """Tools that come together; an async context manager is entered with the session."""
+
+    async def tools(self) -> Sequence[Tool]:
+        """The tools, asked for once a session."""
+        ...
+
+
+class ToolFilter(Protocol):
+    """Decides which tools a session offers; all filters must keep a tool."""
+
+    def keep(self, definition: ToolDefinition) -> bool:
+        """Whether the tool is offered."""
+        ...
+
+
+class PromptSection(Protocol):
+    """One section of the system prompt."""
+
+    async def render(self) -> str | None:
+        """Its text, None to be left out. Asked for at each prompt; stable text keeps prompt caches warm."""
+        ...
+
+
+class ToolCallScanner(Protocol):
+    """Watches text as it streams, so that a screen never shows the markup of a described call."""
+
+    def feed(self, text: str) -> str:
+        """The text that can be shown by now."""
+        ...
+
+    def finish(self) -> str:
+        """What is left to show."""
+        ...
+
+
+class ToolCallRouter(Protocol):
+    """Turns described tool calls into structured ones."""
+
+    async def reformat(self, response: CompletionResponse, offered: Sequence[ToolDefinition]) -> CompletionResponse:
+        """The response, rewritten or the very same object. Any exception keeps the original."""
+        ...
+
+    def scanner(self, offered: Sequence[ToolDefinition], native: bool) -> ToolCallScanner | None:
+        """A scanner for one streamed response, or None; `native`: the model makes structured calls."""
+        ...
+
+
+class ContextPolicy(Protocol):
+    """What of the history the model sees."""
+
+    async def choose(self, history: Sequence[Message]) -> Sequence[Message]:
+        """The messages to send. Objects that do not change are kept, so that rendering stays cheap."""
+        ...
+
+
+class PermissionPolicy(Protocol):
+    """Judges calls. The strictest verdict of all policies counts; an exception counts as deny."""
+
+    async def decide(self, request: PermissionRequest) -> Decision:
+        """The decision."""
+        ...
+
+
+class CredentialSource(Protocol):
+    """Where secrets come from."""
+
+    async def get(self, provider: str, names: Sequence[str]) -> Secret | None:
+        """The provider's secret, None where there is none. `names`: the vendor's usual variables.
+
+        Raises CredentialError when it cannot tell (sealed, denied, unreachable).
+        """
+        ...
+
+    async def list(self) -> Sequence[str]:
+        """The providers that have a secret here, as far as the source can tell."""
+        ...
+
+
+class AuditSink(Protocol):
+    """A record of what was done. Entries come one at a time and in order."""
+
+    async def record(self, entry: AuditEntry) -> None:
+        """Returns when the entry is as durable as the sink promises; raises when it is not."""
+        ...
+
+
+class EventSink(Protocol):
+    """Somewhere events go; created for each session."""
+
+    async def cursor(self) -> int:
+        """The last journal sequence this sink holds for good: what follows is sent again. 0 at first."""
+        ...
+
+    async def write(self, record: EventRecord) -> None:
+        """Takes one event. A durable sink that raises gets the same event again later."""
+        ...
+
+    async def flush(self) -> None:
+        """Makes durable what was taken; called at the end of each turn and when the session closes."""
+        ...
+
+
+class Selector(Protocol):
+    """Chooses models."""
+
+    async def select(self, wish: str | None, available: Sequence[Availability]) -> Sequence[ModelRef] | None:
+        """The models to use, best first; None passes the question on to the next selector."""
+        ...
+
+
+class Connection(Protocol):
+    """A session's line to a provider; an async context manager is entered and left with the session."""
+
+    def stream(self, request: CompletionRequest) -> AsyncIterator[StreamChunk]:
+        """The answer in chunks, with `Finished` among them; raises ProviderError. An async generator: close it."""
+        ...
+
+
+@runtime_checkable
+class Wire(Protocol):
+    """A wire format: makes connections to providers that speak it."""
+
+    async def connect(self, provider: Provider) -> Connection:
+        """A connection to the provider, with its own client."""
+        ...
+
+
+@frozen(kw_only=True)
+class Provider:
+    """A provider as configured: its spec merged with settings and secrets.
+
+    Attributes:
+        secret: the credentials in force, None for a provider that needs none.
+        options: `[providers.NAME]` beyond the known keys, and the spec's quirks.
+    """
+
+    name: str
+    wire: str
+    base_url: str
+    secret: Secret | None = None
+    default_model: str | None = None
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    options: Mapping[str, Any] = field(factory=dict)
+    timeout: float = 600.0
+
+
+@frozen(kw_only=True)
+class Availability:
+    """Whether a provider can be used now.
+
+    Attributes:
+        reason: why not, source by source; empty when it can.
+        source: where its key comes from.
+    """
+
+    name: str
+    available: bool
+    default_model: str | None = None
+    models: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    place: int = 500
+    reason: str = ""
+    source: str = ""
+
+
+@frozen(kw_only=True)
+class LocalModel:
+    """A model file on this machine: where it is, its size in bytes, whether it is there."""
+
+    name: str
+    path: Path
+    size: int | None
+    present: bool
+    description: str = ""
+
+
+class ModelStore(Protocol):
+    """Model files that a provider keeps on this machine."""
+
+    def list(self) -> Sequence[LocalModel]:
+        """Those it knows, present or not."""
+        ...
+
+    async def pull(self, name: str | None, progress: Callable[[int, int | None], None]) -> LocalModel:
+        """Fetches one (None: the default); `progress(bytes_done, bytes_in_all)`."""
+        ...
+
+
+class SessionFormat(Protocol):
+    """Another product's sessions, read and perhaps written."""
+
+    def recognises(self, source: Path) -> bool:
+        """Whether the source is of this format."""
+        ...
+
+    def read(self, source: Path) -> AsyncIterator[Session]:
+        """The sessions in it; raises a named error for damaged input."""
+        ...
+
+
+Create = Callable[[Any], Any | Awaitable[Any]]
+"""`create(ctx)`: returns the object, or an async context manager that yields it, or an awaitable of either."""

@@ -1,0 +1,220 @@
+"""The small records that hooks yield: a name, a `create` callable, a little data."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal
+
+from attrs import field, frozen
+
+from codetether.models.completion import ModelLimits, SamplingParams
+from codetether.models.tools import Mode
+from codetether.protocols import (
+    AuditSink,
+    ContextPolicy,
+    CredentialSource,
+    EventSink,
+    Executor,
+    ModelStore,
+    PermissionPolicy,
+    PluginContext,
+    PromptSection,
+    Selector,
+    SessionContext,
+    SessionFormat,
+    ToolCallRouter,
+    ToolFilter,
+    Toolset,
+    Wire,
+)
+
+LAST = 900
+"""The place of what should be chosen only when nothing else is there."""
+
+
+@frozen(kw_only=True)
+class SettingsSpec:
+    """The attrs class into which `[plugins.<plugin>]` is structured. One a plugin."""
+
+    cls: type[Any]
+
+
+@frozen(kw_only=True)
+class WireSpec:
+    """A wire format, e.g. `openai-chat`; created once a process, when first needed."""
+
+    name: str
+    create: Callable[[PluginContext], Wire | Awaitable[Wire]]
+
+
+@frozen(kw_only=True)
+class ProviderSpec:
+    """A vendor, as data.
+
+    Attributes:
+        wire: the wire format that it speaks.
+        env: the usual names of the variable that holds its key, first found counts.
+        base_url_env: variables that move the base URL.
+        quirks: what the wire must know of this vendor.
+        place: in the order of preference, smaller first; 500 for most, `LAST` for the embedded one.
+        keyless: it needs no credentials.
+        store: the model files that it keeps on this machine.
+    """
+
+    name: str
+    wire: str
+    base_url: str = ""
+    default_model: str | None = None
+    models: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    base_url_env: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    quirks: Mapping[str, Any] = field(factory=dict)
+    place: int = 500
+    keyless: bool = False
+    store: Callable[[PluginContext], ModelStore] | None = None
+    description: str = ""
+
+
+@frozen(kw_only=True)
+class ModelDefaults:
+    """Defaults for the models that `match` fits.
+
+    Attributes:
+        match: a glob over the lower-cased `provider/model`; the more literal characters, the later it is laid on.
+        omit: sampling parameters that the model refuses.
+        prices: US dollars per million tokens, under `input`, `output`, `cache_read`, `cache_write`, `reasoning`.
+    """
+
+    match: str
+    sampling: SamplingParams = SamplingParams()
+    limits: ModelLimits = ModelLimits()
+    omit: frozenset[str] = frozenset()
+    prices: Mapping[str, str] = field(factory=dict)
+    capabilities: Mapping[str, bool] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class SelectorSpec:
+    """Chooses models; asked by (place, name), the first answer counts."""
+
+    name: str
+    create: Callable[[PluginContext], Selector]
+    place: int = 500
+
+
+@frozen(kw_only=True)
+class AgentSpec:
+    """An agent: a prompt, the tools it may use, limits.
+
+    Attributes:
+        tools: globs over tool names; None for all.
+        max_steps: responses a prompt; None for the session's own limit.
+        mode: the mode it works in at most; None for the session's.
+    """
+
+    name: str
+    description: str = ""
+    prompt: str = ""
+    tools: tuple[str, ...] | None = None
+    max_steps: int | None = None
+    mode: Mode | None = None
+    model: str | None = None
+
+
+@frozen(kw_only=True)
+class ToolsetSpec:
+    """Tools that come together, created for each session."""
+
+    name: str
+    create: Callable[[SessionContext], Toolset]
+
+
+@frozen(kw_only=True)
+class ToolFilterSpec:
+    """Hides tools; all filters must keep a tool."""
+
+    name: str
+    create: Callable[[SessionContext], ToolFilter]
+
+
+@frozen(kw_only=True)
+class PromptSectionSpec:
+    """A section of the system prompt, in the order of (place, name)."""
+
+    name: str
+    create: Callable[[SessionContext], PromptSection]
+    place: int = 500
+
+
+@frozen(kw_only=True)
+class RouterSpec:
+    """A tool-call router; a pipeline in the order of (place, name)."""
+
+    name: str
+    create: Callable[[SessionContext], ToolCallRouter]
+    place: int = 500
+
+
+@frozen(kw_only=True)
+class ContextPolicySpec:
+    """Chooses what of the history the model sees; a pipeline in the order of (place, name)."""
+
+    name: str
+    create: Callable[[SessionContext], ContextPolicy]
+    place: int = 500
+
+
+@frozen(kw_only=True)
+class PolicySpec:
+    """A permission policy; the strictest verdict of all counts."""
+
+    name: str
+    create: Callable[[SessionContext], PermissionPolicy]
+
+
+@frozen(kw_only=True)
+class ExecutorSpec:
+    """Where commands run; the one named in `[session] executor`."""
+
+    name: str
+    create: Callable[[SessionContext], Executor]
+
+
+@frozen(kw_only=True)
+class CredentialSourceSpec:
+    """Where secrets come from; asked in the order of (place, name)."""
+
+    name: str
+    create: Callable[[PluginContext], CredentialSource]
+    place: int = 500
+
+
+@frozen(kw_only=True)
+class AuditSinkSpec:
+    """A record of what was done. `required`: nothing starts when it cannot record the intent."""
+
+    name: str
+    create: Callable[[PluginContext], AuditSink]
+    required: bool = False
+
+
+@frozen(kw_only=True)
+class EventSinkSpec:
+    """Somewhere events go.
+
+    Attributes:
+        delivery: `durable` replays from its cursor after a failure; `lossy` drops, counted and said.
+    """
+
+    name: str
+    create: Callable[[SessionContext], EventSink]
+    delivery: Literal["durable", "lossy"] = "lossy"
+
+
+@frozen(kw_only=True)
+class SessionFormatSpec:
+    """Another product's sessions."""
+
+    name: str
+    create: Callable[[PluginContext], SessionFormat]

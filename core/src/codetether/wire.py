@@ -1,0 +1,178 @@
+"""The one converter between values and JSON: tags, unknown members and unknown fields survive a round trip."""
+
+from __future__ import annotations
+
+import types
+import typing
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any, TypeVar, get_args, get_origin
+
+import attrs
+import orjson
+from cattrs import Converter
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from codetether.models import events, session
+from codetether.models import messages as parts
+from codetether.models.record import Record, Unknown
+
+T = TypeVar("T")
+
+TAGS: dict[type, str] = {
+    parts.TextPart: "text",
+    parts.ThinkingPart: "thinking",
+    parts.RefusalPart: "refusal",
+    parts.ImagePart: "image",
+    parts.FilePart: "file",
+    parts.ToolCallPart: "tool_call",
+    parts.ToolResultPart: "tool_result",
+    events.UserMessage: "user_message",
+    events.Thinking: "thinking_start",
+    events.ThinkingChunk: "thinking_chunk",
+    events.ThinkingComplete: "thinking_complete",
+    events.TextChunk: "text_chunk",
+    events.TextComplete: "text_complete",
+    events.UsageReport: "usage_report",
+    events.ToolCallStart: "tool_call_start",
+    events.ToolCallOutput: "tool_call_output",
+    events.ToolCallComplete: "tool_call_complete",
+    events.ApprovalRequired: "approval_required",
+    events.Retry: "retry",
+    events.Notice: "notice",
+    events.SessionSync: "session_sync",
+    events.Done: "done",
+    events.Error: "error",
+    session.SessionStarted: "session_started",
+    session.MessageAdded: "message_added",
+    session.ToolIntent: "tool_intent",
+    session.ToolCompleted: "tool_completed",
+    session.TitleChanged: "title_changed",
+    session.MetadataChanged: "metadata_changed",
+    session.Announced: "announced",
+    session.Remembered: "remembered",
+    session.TurnEnded: "turn_ended",
+    session.Gap: "gap",
+}
+"""The word under `type` of every union member. Fixed for ever: files hold them."""
+
+
+def _time(value: Any, _: Any = None) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+
+def _write_time(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _union(converter: Converter, union: Any) -> Callable[[Any, Any], Any]:
+    """Reads a union by its `type`; an unknown word, or nothing readable, becomes `Unknown`."""
+    members = {TAGS[m]: converter.get_structure_hook(m) for m in get_args(union) if m in TAGS}
+    classes = {TAGS[m]: m for m in get_args(union) if m in TAGS}
+
+    def read(value: Any, _: Any = None) -> Any:
+        tag = value.get("type")
+        if tag not in classes:
+            return Unknown(raw=value)
+        return members[tag](value, classes[tag])
+
+    return read
+
+
+def _reader(converter: Converter, cls: type[Any]) -> Callable[[Any, Any], Any]:
+    """Structures an attrs class and keeps the keys that it does not know under `extra`."""
+    open_ended = issubclass(cls, Record)
+    skip = {"extra": override(omit=True)} if open_ended else {}
+    read = make_dict_structure_fn(cls, converter, _cattrs_detailed_validation=False, **skip)  # type: ignore[arg-type]
+    if not open_ended:
+        return read
+    known = frozenset(a.name for a in attrs.fields(cls)) - {"extra"} | ({"type"} if cls in TAGS else set())
+
+    def keep_unknown(value: Mapping[str, Any], _: Any = None) -> Any:
+        made = read(value, cls)
+        if value.keys() <= known:
+            return made
+        return attrs.evolve(made, extra={k: v for k, v in value.items() if k not in known})
+
+    return keep_unknown
+
+
+def _writer(converter: Converter, cls: type[Any]) -> Callable[[Any], dict[str, Any]]:
+    """Unstructures an attrs class: its tag first, defaults omitted, unknown keys as they came."""
+    open_ended = issubclass(cls, Record)
+    skip = {"extra": override(omit=True)} if open_ended else {}
+    write = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True, **skip)  # type: ignore[arg-type]
+    tag = TAGS.get(cls)
+
+    def tagged(value: Any) -> dict[str, Any]:
+        body: dict[str, Any] = {"type": tag, **write(value)} if tag else write(value)
+        if open_ended and value.extra:
+            body.update(value.extra)
+        return body
+
+    return tagged
+
+
+def _is_tagged_union(kind: Any) -> bool:
+    return get_origin(kind) in (typing.Union, types.UnionType) and any(m in TAGS for m in get_args(kind))
+
+
+@cache
+def converter() -> Converter:
+    """The converter, made when first needed."""
+    attrs.resolve_types(events.SessionSync, localns={"Session": session.Session})
+    made = Converter(omit_if_default=True, detailed_validation=False)
+    made.register_structure_hook(datetime, _time)
+    made.register_unstructure_hook(datetime, _write_time)
+    made.register_structure_hook(Decimal, lambda value, _: Decimal(str(value)))
+    made.register_unstructure_hook(Decimal, str)
+    made.register_structure_hook(bytes, lambda value, _: b64decode(value))
+    made.register_unstructure_hook(bytes, lambda value: b64encode(value).decode())
+    made.register_structure_hook_factory(attrs.has, lambda cls: _reader(made, cls))
+    made.register_unstructure_hook_factory(attrs.has, lambda cls: _writer(made, cls))
+    made.register_structure_hook(Unknown, lambda value, _: Unknown(raw=value))
+    made.register_unstructure_hook(Unknown, lambda value: dict(value.raw))
+    made.register_structure_hook_factory(_is_tagged_union, lambda union: _union(made, union))
+    made.register_unstructure_hook_func(_is_tagged_union, lambda value: made.unstructure(value, value.__class__))
+    return made
+
+
+def to_json(value: Any) -> bytes:
+    """A value as one line of UTF-8 JSON, without the line end. Lone surrogates become U+FFFD."""
+    body = converter().unstructure(value)
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return orjson.dumps(without_surrogates(body))
+
+
+def from_json(data: bytes | str, kind: type[T]) -> T:
+    """The value in a line of JSON. Raises ValueError, TypeError or KeyError for what does not fit."""
+    return converter().structure(orjson.loads(data), kind)
+
+
+def to_dict(value: Any) -> dict[str, Any]:
+    """A value as plain JSON data."""
+    made: dict[str, Any] = converter().unstructure(value)
+    return made
+
+
+def from_dict(data: Any, kind: type[T]) -> T:
+    """The value in plain JSON data."""
+    return converter().structure(data, kind)
+
+
+def without_surrogates(value: Any) -> Any:
+    """The same JSON data with lone surrogates replaced by U+FFFD, because UTF-8 cannot hold them."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            return {without_surrogates(k): without_surrogates(v) for k, v in value.items()}
+        case list() | tuple():
+            return [without_surrogates(v) for v in value]
+        case _:
+            return value
