@@ -1,0 +1,38 @@
+# Run in an active environment with the extra `test`, after `uv sync --all-packages --all-extras`, or as `uv run make …`.
+.DEFAULT_GOAL := help
+.PHONY: help check check-docs docs fix test proof bench release constraints
+ifndef VIRTUAL_ENV
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+endif
+DIST ?= dist
+PAGES = $(shell git ls-files '*.md')
+
+help: ## say what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+check: check-docs ## lint, format, types, generated pages
+	ruff check && ruff format --check && mypy
+
+check-docs: ## the generated parts of the pages are up to date
+	cog --check --check-fail-msg 'run `make docs`' -P $(PAGES)
+
+docs: ## write the generated parts of the pages anew
+	cog -r -P $(PAGES)
+
+fix: ## what lint and format can mend by themselves
+	ruff check --fix && ruff format
+
+test: ## every test, some minutes
+	pytest
+
+proof: ## every test with its long counts, an hour or so
+	CODETETHER_PROOF=1 pytest --timeout 7200
+
+bench: ## measure; nothing is asserted
+	python -m benchmarks
+
+release: ## the wheels of a release in $(DIST), with pinned names in place of paths
+	CODETETHER_RELEASE="==$$(hatchling version)" uv build -q --all-packages --wheel --out-dir "$(DIST)" --clear
+
+constraints: ## constraints.txt anew: the newest versions that fit, names and versions only
+	uv export -q --upgrade --no-hashes --no-header --no-annotate --no-emit-workspace --all-packages --all-extras -o constraints.txt
