@@ -1,0 +1,156 @@
+"""What core's own settings are: a class per table, with the defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import attrs
+from attrs import field, frozen
+
+from codetether.models.tools import Mode
+
+MODES: tuple[Mode, ...] = ("plan", "default", "edit", "auto", "unsafe")
+"""From the strictest to the one without any fence."""
+
+
+def _at_least(least: int) -> Any:
+    def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if value is not None and value < least:
+            raise ValueError(f"is the number {value}, not {least} or more")
+
+    return check
+
+
+def _no_secret(_: Any, attribute: attrs.Attribute[Any], value: Mapping[str, str]) -> None:
+    for name in value:
+        if name.lower() in ("authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"):
+            raise ValueError(f'the header "{name}" holds a secret; set api_key_env instead')
+
+
+@frozen(kw_only=True)
+class SessionSettings:
+    """`[session]`.
+
+    Attributes:
+        max_steps: responses of the model a prompt may take.
+        executor: the name of the one that runs commands.
+        mode: plan, default, edit or auto; `unsafe` is only ever typed.
+        max_mode: the loosest mode that a session may be given; the strictest of all files counts.
+    """
+
+    max_steps: int = field(default=50, validator=_at_least(1))
+    executor: str = "local"
+    mode: Mode = "default"
+    max_mode: Mode = "unsafe"
+
+
+@frozen(kw_only=True)
+class PluginSettings:
+    """`[plugins]`, but for the plugins' own tables.
+
+    Attributes:
+        required: unless each loads whole, no session opens.
+        allow: only these may be imported; None for all.
+        block: these are never imported.
+        only: `CODETETHER_PLUGINS`; None for all. not_: `CODETETHER_NO_PLUGINS`.
+    """
+
+    required: tuple[str, ...] = ()
+    allow: tuple[str, ...] | None = None
+    block: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = None
+    not_: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class ProviderSettings:
+    """`[providers.NAME]`: adds a provider, or changes one that a plugin brings. None leaves it as it was.
+
+    Attributes:
+        api_key_env: the variable that holds the key; the key itself never stands in a file.
+        timeout: seconds for a whole answer.
+        options: what the wire understands beyond this.
+    """
+
+    wire: str | None = None
+    base_url: str | None = None
+    api_key_env: str | None = None
+    default_model: str | None = None
+    models: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(factory=dict, validator=_no_secret)
+    timeout: float | None = field(default=None, validator=_at_least(0))
+    options: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class SamplingSettings:
+    """`[sampling]`: None leaves it to the model's defaults."""
+
+    temperature: float | None = field(default=None, validator=_at_least(0))
+    top_p: float | None = field(default=None, validator=_at_least(0))
+    max_output_tokens: int | None = field(default=None, validator=_at_least(1))
+
+
+@frozen(kw_only=True)
+class ToolSettings:
+    """`[tools]`: `output_limit` in bytes to the model; `disabled` names tools that no session offers."""
+
+    output_limit: int = field(default=65536, validator=_at_least(256))
+    disabled: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class CredentialSettings:
+    """`[credentials]`: `sources` names the sources that may be asked, in that order; None for all."""
+
+    sources: tuple[str, ...] | None = None
+
+
+@frozen(kw_only=True)
+class AgentSettings:
+    """`[agents.NAME]`: an agent of one's own; the same fields as `AgentSpec`."""
+
+    description: str = ""
+    prompt: str = ""
+    tools: tuple[str, ...] | None = None
+    max_steps: int | None = field(default=None, validator=_at_least(1))
+    mode: Mode | None = None
+    model: str | None = None
+
+
+@frozen(kw_only=True)
+class AuditSettings:
+    """`[audit]`: `required` stops effects that cannot be recorded; `principal` says whose doing they are."""
+
+    required: bool | None = None
+    principal: str | None = None
+
+
+@frozen(kw_only=True)
+class CoreSettings:
+    """All settings of core, as merged.
+
+    Attributes:
+        model: `provider/model`, a provider, or a model of `provider`.
+        permissions: the lists `allow`, `ask` and `deny` of all layers together, with the rules as written.
+    """
+
+    model: str | None = None
+    provider: str | None = None
+    session: SessionSettings = SessionSettings()
+    plugins: PluginSettings = PluginSettings()
+    providers: Mapping[str, ProviderSettings] = field(factory=dict)
+    sampling: SamplingSettings = SamplingSettings()
+    permissions: Mapping[Literal["allow", "ask", "deny"], tuple[Any, ...]] = field(factory=dict)
+    tools: ToolSettings = ToolSettings()
+    credentials: CredentialSettings = CredentialSettings()
+    agents: Mapping[str, AgentSettings] = field(factory=dict)
+    audit: AuditSettings = AuditSettings()
+
+    @property
+    def wish(self) -> str | None:
+        """Model and provider as one wish: `provider/model`, either of them alone, or None."""
+        if not self.provider or not self.model or self.model.startswith(f"{self.provider}/"):
+            return self.model or self.provider
+        return f"{self.provider}/{self.model}"
