@@ -1,0 +1,211 @@
+"""The audit trail: an entry before each effect and one after it, given to every audit sink."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import math
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import PurePath
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from codetether.errors import AuditFailed, CodetetherError
+from codetether.models.audit import AuditCategory, AuditEntry, AuditOutcome
+from codetether.models.record import JSON
+from codetether.protocols import AuditSink
+from codetether.redact import Redactor
+from codetether.specs import AuditSinkSpec
+from codetether.wire import without_surrogates
+
+T = TypeVar("T")
+
+LIMIT = 10.0
+"""Seconds that a sink has for one entry or event."""
+
+PAUSE = 30.0
+"""Seconds for which an audit sink that is not required is left alone after it let that limit pass."""
+
+TEXT_LIMIT, VALUES_LIMIT, DEPTH_LIMIT = 4000, 500, 8
+"""The detail of an audit entry holds at most so many characters a text, values and levels."""
+
+
+class AuditTrail:
+    """Gives each audit entry to every audit sink, one entry at a time and in order."""
+
+    def __init__(
+        self,
+        sinks: Sequence[tuple[str, AuditSinkSpec, AuditSink]],
+        redactor: Redactor,
+        principal: str | None,
+        notice: Callable[[str], None],
+    ) -> None:
+        """`principal` None means `user@host`; `notice` says one line to the user."""
+        self._books = tuple(_Book(plugin, spec, sink, notice) for plugin, spec, sink in sinks)
+        self._redactor = redactor
+        self._principal = principal or _user_at_host()
+        self._turn = asyncio.Lock()
+        self._deliveries: set[asyncio.Task[None]] = set()
+
+    async def record(
+        self,
+        category: AuditCategory,
+        action: str,
+        outcome: AuditOutcome,
+        *,
+        session_id: str | None = None,
+        turn: int | None = None,
+        call_id: str | None = None,
+        decision: str | None = None,
+        rule: str | None = None,
+        duration_ms: float | None = None,
+        detail: Mapping[str, JSON] = {},
+    ) -> None:
+        """Returns when every sink has the entry or has failed; within 10 seconds a sink.
+
+        Raises AuditFailed when the entry is an intent and a required sink could not record it: the effect must not
+        start. Every other failure is said, once until the sink works again. An entry is delivered even when the
+        caller is cancelled meanwhile.
+        """
+        if not self._books:
+            return
+        text = self._text
+        entry = AuditEntry(
+            id=uuid4().hex,
+            timestamp=datetime.now(UTC),
+            category=text(category),
+            action=text(action),
+            outcome=outcome,
+            principal=text(self._principal),
+            session_id=session_id and text(session_id),
+            turn=turn,
+            call_id=call_id and text(call_id),
+            decision=decision and text(decision),
+            rule=rule and text(rule),
+            duration_ms=duration_ms if duration_ms is not None and math.isfinite(duration_ms) else None,
+            detail=_bounded(detail, text),
+        )
+        delivery = asyncio.create_task(self._deliver(entry))
+        self._deliveries.add(delivery)
+        delivery.add_done_callback(self._deliveries.discard)
+        await asyncio.shield(delivery)
+
+    async def close(self) -> None:
+        """Waits for what is on its way, at most the limit of one entry."""
+        if self._deliveries:
+            await asyncio.wait(self._deliveries, timeout=LIMIT)
+
+    def _text(self, text: str) -> str:
+        """Redacted first and cut then, so that no half of a secret is left."""
+        clean = self._redactor.text(text)
+        if len(clean) > TEXT_LIMIT:
+            clean = f"{clean[:TEXT_LIMIT]}… ({len(clean) - TEXT_LIMIT} more characters)"
+        return clean if clean.isascii() else str(without_surrogates(clean))
+
+    async def _deliver(self, entry: AuditEntry) -> None:
+        async with self._turn:
+            failures = await asyncio.gather(*(book.record(entry) for book in self._books))
+        for book, why in zip(self._books, failures, strict=True):
+            if why and book.required and entry.outcome == "intent":
+                raise AuditFailed(
+                    f"{book.name} could not record the intent of {entry.action}, so it was not started: {why}",
+                    remedy="Make the sink work again; whether it is required stands in the settings under [audit].",
+                )
+
+
+class _Book:
+    """One audit sink, with what is known of its health."""
+
+    def __init__(self, plugin: str, spec: AuditSinkSpec, sink: AuditSink, notice: Callable[[str], None]) -> None:
+        self.name = f'audit sink "{spec.name}" ({plugin})'
+        self.required = spec.required
+        self._sink = sink
+        self._notice = notice
+        self._busy: asyncio.Future[None] | None = None
+        self._paused_until = 0.0
+        self._missed = 0
+
+    async def record(self, entry: AuditEntry) -> str:
+        """Why the sink does not have the entry; empty when it has."""
+        why = await self._try(entry)
+        if why:
+            if not self._missed:
+                self._notice(f"{self.name} fails: {why}")
+            self._missed += 1
+        elif self._missed:
+            self._notice(f"{self.name} works again; {self._missed} audit entries did not reach it")
+            self._missed = 0
+        return why
+
+    async def _try(self, entry: AuditEntry) -> str:
+        if self._busy is not None and not self._busy.done():
+            return "it is still busy with an earlier entry"
+        if not self.required and time.monotonic() < self._paused_until:
+            return f"it did not answer within {LIMIT:g} s"
+        # Waited for from outside, because a sink may swallow its cancellation.
+        self._busy = asyncio.ensure_future(self._sink.record(entry))
+        await asyncio.wait({self._busy}, timeout=LIMIT)
+        if not self._busy.done():
+            self._busy.cancel()
+            self._paused_until = time.monotonic() + PAUSE
+            return f"it did not answer within {LIMIT:g} s"
+        if self._busy.cancelled():
+            return "it was cancelled"
+        error = self._busy.exception()
+        return "" if error is None else reason(error)
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, on one line."""
+    if isinstance(error, TimeoutError) and not str(error):
+        return f"it did not answer within {LIMIT:g} s"
+    text = " ".join(str(error).split())
+    return text if isinstance(error, CodetetherError) else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+def _user_at_host() -> str:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # no name for this uid
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def _bounded(detail: Mapping[str, JSON], text: Callable[[str], str]) -> dict[str, JSON]:
+    """Any value as a small piece of plain JSON: of bounded depth, size and numbers, whatever a plugin put in."""
+    left = VALUES_LIMIT
+
+    def bound(value: Any, depth: int) -> JSON:
+        nonlocal left
+        left -= 1
+        match value:
+            case None | bool():
+                return value
+            case int():
+                return value if -(2**63) <= value < 2**63 else f"(an integer of {value.bit_length()} bits)"
+            case float():
+                return value if math.isfinite(value) else str(value)
+            case str():
+                return text(value)
+            case PurePath() | Decimal() | datetime():
+                return text(str(value))
+            case Mapping() if depth < DEPTH_LIMIT:
+                return {text(str(k)): bound(v, depth + 1) for k, v in some(value.items())}
+            case list() | tuple() if depth < DEPTH_LIMIT:
+                return [bound(v, depth + 1) for v in some(value)]
+            case _:
+                return f"({type(value).__name__})"
+
+    def some(values: Iterable[T]) -> Iterator[T]:
+        for value in values:
+            if left <= 0:
+                return
+            yield value
+
+    made: dict[str, JSON] = bound(detail, 0)
+    return made
