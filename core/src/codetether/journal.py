@@ -1,0 +1,241 @@
+"""A session's journal open for writing: entries are appended, torn ends mended, secrets left out."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol
+
+from codetether.disk import Disk
+from codetether.durable import AppendFile, FileLock, private_directory, read, replace, sync_file
+from codetether.lines import JOURNAL, Reader, encode, read_state, too_new
+from codetether.models.replay import Replayed, apply, start
+from codetether.models.session import JOURNAL_FORMAT, JournalEntry, JournalRecord, SessionStarted
+from codetether.wire import from_dict, to_dict
+
+SIDE_FILES = "files"
+
+Distrusted = dict[str, int]
+"""Sessions whose last sync failed in this process, with the number that their next record should get."""
+
+
+class Redactor(Protocol):
+    """What takes known secrets out of text."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to take out."""
+        ...
+
+    def text(self, value: str) -> str:
+        """The text without secrets."""
+        ...
+
+
+class _Pages:
+    """What a sync of a session makes durable: side files first, then the journal that names them."""
+
+    def __init__(self, file: AppendFile) -> None:
+        self.file = file
+        self.side_files: list[Path] = []
+
+    def sync(self) -> None:
+        while self.side_files:
+            sync_file(self.side_files[0])
+            self.side_files.pop(0)
+        self.file.sync()
+
+
+class Journal:
+    """A session's journal, open for writing under its lock.
+
+    Attributes:
+        state: what all entries so far add up to.
+        repairs: what was cut or found damaged at opening, a sentence each.
+        directory: the session's directory.
+    """
+
+    def __init__(
+        self,
+        file: AppendFile,
+        lock: FileLock,
+        disk: Disk,
+        redactor: Redactor | None,
+        *,
+        state: Replayed,
+        next_sequence: int,
+        repairs: tuple[str, ...] = (),
+        distrusted: Distrusted,
+    ) -> None:
+        self.directory = file.path.parent
+        self.state = state
+        self.repairs = repairs
+        self._file = file
+        self._pages = _Pages(file)
+        self._lock = lock
+        self._disk = disk
+        self._redactor = redactor
+        self._next = next_sequence
+        self._distrusted = distrusted
+        self._closed = False
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self.state.session.id
+
+    @property
+    def path(self) -> Path:
+        """The journal's file."""
+        return self._file.path
+
+    def append(self, entry: JournalEntry) -> JournalRecord:
+        """Writes an entry, known secrets taken out, and adds it to `state`.
+
+        On return the end of this process cannot lose it; it is on the disk within a second, or after `sync`.
+        StorageError leaves the file and the state as they were, and the next append may succeed, except
+        after a failed sync: then every append refuses until the session is opened again.
+        """
+        entry = redacted(entry, self._redactor)
+        item = JournalRecord(sequence=self._next, recorded_at=datetime.now(UTC), entry=entry)
+        state = apply(self.state, item)
+        self._file.append(encode(item))
+        self.state = state
+        self._next += 1
+        self._disk.dirty(self._pages)
+        return item
+
+    async def sync(self) -> None:
+        """Returns when all entries and side files so far are on the disk; raises StorageError."""
+        await self._disk.sync(self._pages)
+
+    def side_file(self, name: str, data: bytes) -> Path:
+        """Puts bytes beside the journal, e.g. a whole output, and returns where; on the disk with the next sync.
+
+        A name that is no plain file name is changed into one. An older file of that name is replaced whole.
+        """
+        path = private_directory(self.directory / SIDE_FILES) / _plain(name)
+        replace(path, data, durable=False)
+        self._pages.side_files.append(path)
+        self._disk.dirty(self._pages)
+        return path
+
+    def records(self, after: int = 0) -> Iterator[JournalRecord]:
+        """The records with a sequence above `after`, read from the file. Blocks."""
+        return iter(Reader(read(self._file.path)[: self._file.offset], after))
+
+    async def close(self) -> None:
+        """Syncs, closes the file and gives the lock back; a second time does nothing. Raises StorageError."""
+        if not self._closed:
+            self._closed = True
+            await self._disk.call(self._shut)
+
+    def _shut(self) -> None:
+        try:
+            self._pages.sync()
+        finally:
+            if self._file.distrusted:
+                self._distrusted[self.id] = self._next
+            self._lock.release()
+            self._file.close()
+
+
+def redacted(entry: JournalEntry, redactor: Redactor | None) -> JournalEntry:
+    """The entry with known secrets taken out of every text in it; the same object where there is none."""
+    if redactor is None or redactor.empty:
+        return entry
+    body = to_dict(entry)
+    clean = _clean(body, redactor.text)
+    if clean == body:
+        return entry
+    made: JournalEntry = from_dict(clean, JournalEntry)  # type: ignore[arg-type]
+    return made
+
+
+def _clean(value: Any, text: Callable[[str], str]) -> Any:
+    match value:
+        case str():
+            return text(value)
+        case dict():
+            return {key: inner if key == "type" else _clean(inner, text) for key, inner in value.items()}
+        case list() | tuple():
+            return [_clean(inner, text) for inner in value]
+        case _:
+            return value
+
+
+def _plain(name: str) -> str:
+    """A plain file name: the same where it is one, else its safe characters with a digest of the whole."""
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".")[:100]
+    return plain if plain == name else f"{plain}-{sha256(name.encode(errors='replace')).hexdigest()[:8]}"
+
+
+def create_journal(
+    directory: Path,
+    started: SessionStarted,
+    lock: FileLock,
+    disk: Disk,
+    redactor: Redactor | None,
+    distrusted: Distrusted,
+) -> Journal:
+    """A new journal with its first entry, durable. Blocks; the lock is held, and given back on failure."""
+    file = AppendFile(directory / JOURNAL)
+    try:
+        file.cut(0)
+        item = JournalRecord(sequence=1, recorded_at=datetime.now(UTC), entry=started)
+        file.append(encode(item))
+        file.sync()
+    except BaseException:
+        file.close()
+        raise
+    state = start(started, item.recorded_at)
+    return Journal(file, lock, disk, redactor, state=state, next_sequence=2, distrusted=distrusted)
+
+
+def open_journal(
+    directory: Path, session_id: str, lock: FileLock, disk: Disk, redactor: Redactor | None, distrusted: Distrusted
+) -> Journal:
+    """A journal to go on with: what is torn is cut, what was distrusted is written anew. Blocks; the lock is held.
+
+    FileNotFoundError where there is none; JournalDamaged, JournalTooNew, StorageError.
+    """
+    path = directory / JOURNAL
+    state, reader = read_state(path, session_id)
+    if reader.format > JOURNAL_FORMAT:
+        raise too_new(path, reader.format)
+    repairs = [f"{path}: {problem}" for problem in reader.problems()]
+    lines = reader.lines
+    torn = lines.data[lines.end :]
+    if torn:
+        side = directory / f"cut-{lines.end}-{zlib.crc32(torn):08x}"
+        replace(side, torn)
+        repairs.append(f"{path}: its last {len(torn)} bytes were torn, no whole record; cut, and kept in {side.name}")
+    expected = distrusted.get(session_id, 0)
+    if expected:
+        replace(path, lines.data[: lines.end])
+        if reader.next_sequence < expected:
+            repairs.append(f"{path}: records {reader.next_sequence} to {expected - 1} were lost when a sync failed")
+        del distrusted[session_id]
+    file = AppendFile(path)
+    try:
+        if torn and not expected:
+            file.cut(lines.end)
+        if lines.unended:
+            file.append(b"\n")
+    except BaseException:
+        file.close()
+        raise
+    return Journal(
+        file,
+        lock,
+        disk,
+        redactor,
+        state=state,
+        next_sequence=reader.next_sequence,
+        repairs=tuple(repairs),
+        distrusted=distrusted,
+    )

@@ -1,0 +1,310 @@
+"""Sessions on disk: a directory and a journal each, found again by id, by time and by directory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+import shutil
+import stat
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from codetether.durable import Disk, FileLock, private_directory, reached, refusals, sync_directory
+from codetether.durable import read as read_file
+from codetether.errors import InvalidSessionId, SessionLocked, SessionNotFound, StorageError
+from codetether.journal import Distrusted, Journal, Redactor, create_journal, open_journal
+from codetether.lines import JOURNAL, Reader, read_state
+from codetether.models.replay import Replayed
+from codetether.models.session import JournalRecord, SessionStarted, SessionSummary
+
+if TYPE_CHECKING:
+    from codetether.index import Index
+
+T = TypeVar("T")
+Summaries = list[SessionSummary]
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", re.ASCII)
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_RANDOM_BITS = 80
+
+
+class _Ids:
+    """Makes ids: 48 bits of milliseconds and 80 random ones, each greater than the one before."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+        self._process = 0
+
+    def next(self) -> str:
+        with self._lock:
+            fresh = time.time_ns() // 1_000_000 << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+            if os.getpid() == self._process and fresh >> _RANDOM_BITS <= self._last >> _RANDOM_BITS:
+                fresh = self._last + 1 + secrets.randbits(32)
+            self._process, self._last = os.getpid(), fresh
+        return "".join(_ALPHABET[fresh >> shift & 31] for shift in range(125, -1, -5))
+
+
+_ids = _Ids()
+
+
+def new_session_id() -> str:
+    """A new id: 26 characters of lower-case Crockford base32 that sort by time, strictly so within a process."""
+    return _ids.next()
+
+
+def check_session_id(session_id: str) -> str:
+    """The id itself where it is one; InvalidSessionId where it is not `[A-Za-z0-9][A-Za-z0-9_-]{0,99}`."""
+    if not _ID.fullmatch(session_id):
+        shown = session_id if len(session_id) <= 120 else session_id[:117] + "..."
+        raise InvalidSessionId(
+            f"{shown!r} is no session id",
+            remedy="An id is 1 to 100 letters, digits, `_` and `-`, and begins with a letter or digit.",
+        )
+    return session_id
+
+
+def bucket_of(session_id: str) -> str:
+    """The two hex digits under which a session lies; ids that differ by case only share them."""
+    return sha256(session_id.lower().encode()).hexdigest()[:2]
+
+
+class Store:
+    """All sessions under a data directory.
+
+    `async with Store(data, disk) as store:`; the disk stays the caller's to close. Reading makes nothing:
+    the directories are made with the first session.
+
+    Attributes:
+        directory: `<data>/sessions`.
+    """
+
+    def __init__(self, data: Path, disk: Disk, redactor: Redactor | None = None) -> None:
+        self.data = data
+        self.directory = data / "sessions"
+        self._disk = disk
+        self._redactor = redactor
+        self._distrusted: Distrusted = {}
+        self._index: Index | None = None
+        self._index_lock = threading.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._index is not None:
+            await asyncio.to_thread(self._close_index)
+
+    async def create(self, started: SessionStarted) -> Journal:
+        """A new session's journal with its first entry, durable and locked.
+
+        InvalidSessionId where the id is none, is taken, or differs from a taken one by case only.
+        """
+        check_session_id(started.id)
+        return await self._opened(lambda: self._create(started))
+
+    async def open(self, session_id: str) -> Journal:
+        """A session's journal, locked for writing, torn ends mended.
+
+        InvalidSessionId, SessionNotFound, SessionLocked (with the holder's pid, at once), JournalTooNew,
+        JournalDamaged, StorageError.
+        """
+        check_session_id(session_id)
+        return await self._opened(lambda: self._open(session_id))
+
+    async def load(self, session_id: str) -> Replayed:
+        """A session as its journal tells it now; takes no lock and changes nothing.
+
+        InvalidSessionId, SessionNotFound, JournalDamaged, StorageError.
+        """
+        check_session_id(session_id)
+        return await asyncio.to_thread(self._load, session_id)
+
+    async def records(self, session_id: str, after: int = 0) -> AsyncIterator[JournalRecord]:
+        """The records with a sequence above `after`, gaps included, as they stand now; like `load`."""
+        check_session_id(session_id)
+        path = await asyncio.to_thread(self._existing, session_id) / JOURNAL
+        try:
+            data = await asyncio.to_thread(read_file, path)
+        except FileNotFoundError:
+            raise _not_found(session_id) from None
+        for item in Reader(data, after):
+            yield item
+
+    async def list(self, *, limit: int | None = None) -> Summaries:
+        """The sessions by `updated_at`, newest first. One that cannot be read is left out, see `unreadable`."""
+        return await asyncio.to_thread(self._with_index, lambda index: index.newest(limit))
+
+    async def list_for_directory(self, directory: Path, *, limit: int | None = None) -> Summaries:
+        """Those of one directory, compared by canonical path; like `list`."""
+        return await asyncio.to_thread(self._with_index, lambda index: index.newest(limit, os.path.realpath(directory)))
+
+    async def last(self) -> SessionSummary | None:
+        """The session updated last, None where there is none."""
+        return next(iter(await self.list(limit=1)), None)
+
+    async def last_for_directory(self, directory: Path) -> SessionSummary | None:
+        """The session of a directory that was updated last, None where there is none."""
+        return next(iter(await self.list_for_directory(directory, limit=1)), None)
+
+    async def unreadable(self) -> dict[str, str]:
+        """The sessions that no listing can show, by id, with the reason."""
+        return await asyncio.to_thread(self._with_index, lambda index: index.unreadable())
+
+    async def delete(self, session_id: str) -> bool:
+        """Removes a session durably; False where there is none. SessionLocked where it is held."""
+        check_session_id(session_id)
+        return await self._disk.call(self._delete, session_id)
+
+    async def _opened(self, make: Callable[[], Journal]) -> Journal:
+        """The journal that `make` opens on the disk's thread; closed again where nobody waits any more."""
+        opening = asyncio.ensure_future(self._disk.call(make))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with suppress(Exception):
+                await (await opening).close()
+            raise
+
+    def _create(self, started: SessionStarted) -> Journal:
+        bucket = private_directory(self.directory / bucket_of(started.id))
+        directory = bucket / started.id
+        _refuse_twin(bucket, started.id)
+        self._refuse_link(directory)
+        lock = self._locked(private_directory(directory), started.id)
+        try:
+            with suppress(FileNotFoundError):
+                read_state(directory / JOURNAL, started.id)
+                raise InvalidSessionId(f"session {started.id} exists already", remedy="Open it, or take another id.")
+            _refuse_twin(bucket, started.id)  # one made meanwhile
+            return create_journal(directory, started, lock, self._disk, self._redactor, self._distrusted)
+        except BaseException:
+            lock.release()
+            raise
+
+    def _open(self, session_id: str) -> Journal:
+        directory = self._existing(session_id)
+        lock = self._locked(directory, session_id)
+        try:
+            return open_journal(directory, session_id, lock, self._disk, self._redactor, self._distrusted)
+        except FileNotFoundError:
+            lock.release()
+            raise _not_found(session_id) from None
+        except BaseException:
+            lock.release()
+            raise
+
+    def _load(self, session_id: str) -> Replayed:
+        try:
+            return read_state(self._existing(session_id) / JOURNAL, session_id)[0]
+        except FileNotFoundError:
+            raise _not_found(session_id) from None
+
+    def _existing(self, session_id: str) -> Path:
+        """The directory of a session that exists under exactly this id."""
+        bucket = self.directory / bucket_of(session_id)
+        directory = bucket / session_id
+        self._refuse_link(directory)
+        names = _names(bucket)
+        if session_id not in names:
+            _refuse_twin(bucket, session_id)
+            raise _not_found(session_id)
+        return directory
+
+    def _refuse_link(self, directory: Path) -> None:
+        """A link in the place of our own directories could lead a writer anywhere."""
+        for path in (directory.parent, directory):
+            with refusals("use", path), suppress(FileNotFoundError):
+                if not stat.S_ISDIR(path.lstat().st_mode):
+                    raise StorageError(
+                        f"cannot use {path}: it is no directory, or a symbolic link to one",
+                        remedy="Put the session's own directory in its place.",
+                    )
+
+    def _locked(self, directory: Path, session_id: str) -> FileLock:
+        lock = FileLock(directory / "lock")
+        if not lock.acquire():
+            pid = lock.holder()
+            by = f"process {pid}" if pid is not None else "another process"
+            raise SessionLocked(
+                f"session {session_id} is in use by {by}",
+                pid=pid,
+                remedy="Wait until it ends, or start another session.",
+            )
+        return lock
+
+    def _delete(self, session_id: str) -> bool:
+        try:
+            directory = self._existing(session_id)
+        except SessionNotFound:
+            return False
+        lock = self._locked(directory, session_id)
+        try:
+            gone = directory.with_name(f".deleted-{session_id}-{secrets.token_hex(4)}")
+            with refusals("delete", directory):
+                reached("rename", directory)
+                directory.rename(gone)
+        finally:
+            lock.release()
+        sync_directory(gone.parent)
+        with refusals("delete", gone):
+            reached("remove", gone)
+            shutil.rmtree(gone)
+        self._distrusted.pop(session_id, None)
+        return True
+
+    def _with_index(self, ask: Callable[[Index], T]) -> T:
+        """An answer of the index, brought up to date; a broken one is thrown away and made anew."""
+        from codetether.index import Index, IndexBroken, forget
+
+        with self._index_lock:
+            for path in (self.data / "index.sqlite", self.data / "index.sqlite", None):
+                try:
+                    if self._index is None:
+                        self._index = Index(path, self.directory)
+                    self._index.refresh()
+                    return ask(self._index)
+                except IndexBroken:
+                    if self._index is not None:
+                        self._index.close()
+                        self._index = None
+                    if path is not None:
+                        forget(path)
+            raise StorageError("the sessions cannot be listed")
+
+    def _close_index(self) -> None:
+        with self._index_lock:
+            if self._index is not None:
+                self._index.close()
+                self._index = None
+
+
+def _names(bucket: Path) -> list[str]:
+    with refusals("read", bucket):
+        try:
+            return [path.name for path in bucket.iterdir()]
+        except FileNotFoundError:
+            return []
+
+
+def _refuse_twin(bucket: Path, session_id: str) -> None:
+    for name in _names(bucket):
+        if name != session_id and name.lower() == session_id.lower():
+            raise InvalidSessionId(
+                f"session id {session_id} differs from the existing {name} by case only",
+                remedy=f"Use {name}, or another id.",
+            )
+
+
+def _not_found(session_id: str) -> SessionNotFound:
+    return SessionNotFound(f"no session {session_id}", remedy="`codetether sessions list` shows what there is.")
