@@ -19,7 +19,7 @@ from codetether.specs import EventSinkSpec
 from codetether.trail import LIMIT, AuditTrail, reason
 
 if TYPE_CHECKING:
-    from codetether.store import Journal
+    from codetether.journal import Journal
 
 __all__ = ["AuditTrail", "EventFeed", "project"]
 
@@ -97,6 +97,12 @@ class EventFeed:
             for outlet in self._outlets:
                 outlet.push(made)
 
+    def holds_more(self, after: int) -> bool:
+        """Whether the journal holds events of records after a sequence."""
+        if after >= self.last:
+            return False
+        return any(project(item, self._session, 0) for item in self._journal.records(after))
+
     def recorded(self, after: int) -> Iterator[tuple[EventRecord, ...]]:
         """What the journal holds after a sequence: the events of each record, in order."""
         session = self._session
@@ -142,8 +148,9 @@ class _Outlet:
         if self._durable:
             try:
                 async with asyncio.timeout(END_LIMIT):
-                    self._taken = (await self._sink.cursor(), math.inf)
-                self._behind = self._taken[0] < self._feed.last
+                    cursor = await self._sink.cursor()
+                self._taken = (cursor, math.inf)
+                self._behind = self._feed.holds_more(cursor)
             except Exception as error:  # a sink never fails a session
                 self._fail(error)
         self._task = asyncio.create_task(self._work(), name=self._name)

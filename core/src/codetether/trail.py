@@ -195,11 +195,14 @@ def _bounded(detail: Mapping[str, JSON], text: Callable[[str], str]) -> dict[str
             case PurePath() | Decimal() | datetime():
                 return text(str(value))
             case Mapping() if depth < DEPTH_LIMIT:
-                return {text(str(k)): bound(v, depth + 1) for k, v in some(value.items())}
+                return {key(k): bound(v, depth + 1) for k, v in some(value.items())}
             case list() | tuple() if depth < DEPTH_LIMIT:
                 return [bound(v, depth + 1) for v in some(value)]
             case _:
                 return f"({type(value).__name__})"
+
+    def key(name: Any) -> str:
+        return text(name) if isinstance(name, str) else str(bound(name, DEPTH_LIMIT))
 
     def some(values: Iterable[T]) -> Iterator[T]:
         for value in values:

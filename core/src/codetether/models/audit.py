@@ -10,7 +10,9 @@ from attrs import field, frozen
 
 from codetether.models.record import JSON, Record
 
-AuditCategory = Literal["api", "tool_execution", "session", "auth", "config", "sandbox", "plugin", "permission"] | str
+AuditCategory = str
+"""`api`, `tool_execution`, `session`, `auth`, `config`, `sandbox`, `plugin`, `permission`, or a site's own word."""
+
 AuditOutcome = Literal["intent", "success", "failure", "denied"]
 """`intent` is written before the effect; one of the others, with the same call id, after it."""
 
