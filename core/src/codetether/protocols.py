@@ -5,58 +5,30 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
-
-from attrs import field, frozen
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from codetether.models.audit import AuditEntry
 from codetether.models.completion import CompletionRequest, CompletionResponse, ModelRef, StreamChunk
 from codetether.models.events import EventRecord, SessionEvent
 from codetether.models.messages import Message
+from codetether.models.providers import Availability, LocalModel, Provider, Secret
 from codetether.models.record import JSON
 from codetether.models.session import Session, SessionResult
 from codetether.models.tools import (
+    Answer,
+    Completed,
     Decision,
     PermissionRequest,
+    Question,
     Resources,
     ToolCall,
     ToolDefinition,
     ToolResult,
 )
 
-
-@frozen(kw_only=True)
-class Secret:
-    """What a credential source holds for one provider. Its repr shows no value.
-
-    Attributes:
-        values: e.g. `{"api_key": …, "base_url": …, "organization": …}`; `headers` may be a mapping.
-        source: who gave it, e.g. `env:OPENAI_API_KEY`, for screens.
-    """
-
-    values: Mapping[str, Any] = field(repr=False)
-    source: str = ""
-
-    def get(self, name: str) -> str | None:
-        """A value as text, None where it is absent or empty."""
-        value = self.values.get(name)
-        return str(value) if value not in (None, "") else None
-
-
-@frozen(kw_only=True)
-class Question:
-    """What a person is asked: a text, and the answers to choose from (none: free text)."""
-
-    text: str
-    choices: tuple[str, ...] = ()
-    request: PermissionRequest | None = None
-
-
-@frozen(kw_only=True)
-class Answer:
-    """A person's answer: one of the choices, or free text."""
-
-    text: str
+if TYPE_CHECKING:
+    from codetether.settings import CoreSettings
+    from codetether.specs import AgentSpec
 
 
 class Person(Protocol):
@@ -65,16 +37,6 @@ class Person(Protocol):
     async def ask(self, question: Question, deadline: float) -> Answer | None:
         """The answer within `deadline` seconds; None means no answer, and counts as no."""
         ...
-
-
-@frozen(kw_only=True)
-class Completed:
-    """A finished command: its exit code (negative: the signal), what it wrote, whether time ran out."""
-
-    exit_code: int
-    stdout: bytes
-    stderr: bytes
-    timed_out: bool = False
 
 
 class Process(Protocol):
@@ -111,9 +73,11 @@ class Executor(Protocol):
         timeout: float = 120.0,
         on_output: Callable[[bytes], None] | None = None,
         limit: int = 16 * 1024 * 1024,
+        merged: bool = False,
     ) -> Completed:
         """Runs to its end; output past `limit` bytes a stream is dropped from the middle.
 
+        `merged`: standard error joins standard output, in the order in which they come.
         `on_output` gets standard output and error as they come. Raises ExecutorError when it cannot start.
         """
         ...
@@ -144,6 +108,11 @@ class PluginContext(Protocol):
     @property
     def settings(self) -> Any:
         """`[plugins.NAME]`, structured into the plugin's own class; None where it declared none."""
+        ...
+
+    @property
+    def core(self) -> CoreSettings:
+        """The settings of the core, flags merged."""
         ...
 
     @property
@@ -182,6 +151,11 @@ class SessionContext(PluginContext, Protocol):
     @property
     def directory(self) -> Path:
         """The workspace, absolute and resolved."""
+        ...
+
+    @property
+    def agent(self) -> AgentSpec:
+        """The session's agent."""
         ...
 
     @property
@@ -373,55 +347,6 @@ class Wire(Protocol):
     async def connect(self, provider: Provider) -> Connection:
         """A connection to the provider, with its own client."""
         ...
-
-
-@frozen(kw_only=True)
-class Provider:
-    """A provider as configured: its spec merged with settings and secrets.
-
-    Attributes:
-        secret: the credentials in force, None for a provider that needs none.
-        options: `[providers.NAME]` beyond the known keys, and the spec's quirks.
-    """
-
-    name: str
-    wire: str
-    base_url: str
-    secret: Secret | None = None
-    default_model: str | None = None
-    headers: Mapping[str, str] = field(factory=dict, repr=False)
-    options: Mapping[str, Any] = field(factory=dict)
-    timeout: float = 600.0
-
-
-@frozen(kw_only=True)
-class Availability:
-    """Whether a provider can be used now.
-
-    Attributes:
-        reason: why not, source by source; empty when it can.
-        source: where its key comes from.
-    """
-
-    name: str
-    available: bool
-    default_model: str | None = None
-    models: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
-    place: int = 500
-    reason: str = ""
-    source: str = ""
-
-
-@frozen(kw_only=True)
-class LocalModel:
-    """A model file on this machine: where it is, its size in bytes, whether it is there."""
-
-    name: str
-    path: Path
-    size: int | None
-    present: bool
-    description: str = ""
 
 
 class ModelStore(Protocol):

@@ -1,0 +1,1 @@
+"""The plugins in the box of core itself, through the same hooks as strangers."""
