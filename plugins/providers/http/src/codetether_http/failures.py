@@ -1,0 +1,209 @@
+"""What providers say when they fail, and which error that is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+from attrs import field, frozen
+from codetether import (
+    AuthenticationFailed,
+    ContextOverflow,
+    DeadlineExceeded,
+    InvalidRequest,
+    ModelNotFound,
+    ProviderError,
+    QuotaExhausted,
+    RateLimited,
+    ServerFailed,
+)
+
+_LONGEST = 2000
+_OVERFLOW = (
+    "context_length_exceeded",
+    "context length",
+    "context window",
+    "prompt is too long",
+    "prompt exceeds max length",
+    "too many tokens",
+    "maximum prompt length",
+)
+_NO_QUOTA = (
+    "insufficient_quota",
+    "insufficient balance",
+    "insufficient_balance",
+    "exceeded your current quota",
+    "1113",
+)
+_NO_MODEL = ("model_not_found", "invalid_model", "model not found", "unknown model", "not a valid model")
+
+
+@frozen(kw_only=True)
+class Fault:
+    """A provider's error in its own words; `status` is that of the HTTP answer, or a number that stands in for one."""
+
+    message: str
+    status: int | None = None
+    type: str | None = None
+    code: str | int | None = None
+    param: str | None = None
+    more: Mapping[str, Any] = field(factory=dict)
+
+
+def read_fault(body: Any, status: int | None = None) -> Fault | None:
+    """The fault in a parsed body, in any of the shapes that are in use; None where there is none.
+
+    `{"error": {message, type, code, param}}`, `{"error": "text"}`, `{message, type, code}`, `{"detail": …}`,
+    `{"base_resp": {status_code, status_msg}}`, and a list of one of these.
+    """
+    if isinstance(body, list) and body:
+        body = body[0]
+    if not isinstance(body, dict):
+        return None
+    base = body.get("base_resp")
+    if isinstance(base, dict) and base.get("status_code"):
+        return Fault(message=_text(base.get("status_msg")), status=status, code=base["status_code"])
+    said = body.get("error")
+    if isinstance(said, str) and said:
+        return Fault(message=said[:_LONGEST], status=status, code=_word(body.get("code")))
+    if isinstance(said, dict):
+        return _from_object(said, status)
+    if said is None and ("message" in body or "detail" in body) and "choices" not in body:
+        return _from_object({"message": body.get("detail"), **body}, status)
+    return None
+
+
+def _from_object(said: Mapping[str, Any], status: int | None) -> Fault:
+    known = ("message", "type", "code", "param")
+    return Fault(
+        message=_text(said.get("message")),
+        status=status,
+        type=_word(said.get("type"), str),
+        code=_word(said.get("code")),
+        param=_word(said.get("param"), str),
+        more={k: v for k, v in said.items() if k not in known and v is not None},
+    )
+
+
+def read_body(body: bytes, status: int | None = None) -> Fault:
+    """The fault in the body of a failed answer: JSON, or text as it stands; HTML is only named."""
+    try:
+        fault = read_fault(orjson.loads(body), status)
+    except orjson.JSONDecodeError:
+        fault = None
+    if fault and fault.message:
+        return fault
+    text = body[: _LONGEST * 4].decode("utf-8", "replace").strip()[:_LONGEST]
+    if text[:1] == "<":
+        text = "a page of HTML, no API's answer"
+    return Fault(message=text or "no reason given", status=status)
+
+
+def error_from(fault: Fault, provider: str, *, retry_after: float | None = None, key: str = "") -> ProviderError:
+    """The typed error for a fault. `key` says where the key comes from, for the remedy."""
+    answered = f" answered {fault.status}" if fault.status else ""
+    kind, remedy = _kind(fault, key)
+    said = {"type": fault.type, "code": fault.code, "param": fault.param}
+    details = {k: v for k, v in said.items() if v is not None} | dict(fault.more)
+    return kind(
+        f"{provider}{answered}: {fault.message}",
+        remedy=remedy,
+        status=fault.status,
+        retry_after=retry_after,
+        code=str(fault.code if fault.code is not None else fault.type or ""),
+        details={"message": fault.message, **details},
+    )
+
+
+def _kind(fault: Fault, key: str) -> tuple[type[ProviderError], str]:
+    words = " ".join(str(x) for x in (fault.code, fault.type, fault.message) if x is not None).lower()
+    status = fault.status if fault.status is not None else _status_in(fault)
+    match status:
+        case 402:
+            return QuotaExhausted, "add credit with the provider, or choose another model"
+        case 429 | 400 | 403 if _any(_NO_QUOTA, words):
+            return QuotaExhausted, "add credit with the provider, or choose another model"
+        case 429:
+            return RateLimited, ""
+        case 401 | 403:
+            return AuthenticationFailed, f"check the key ({key})" if key else "check the provider's key"
+        case 404 if _any(_NO_MODEL, words) or "model" in words:
+            return ModelNotFound, "codetether models lists what is there"
+        case 400 | 422 if _any(_NO_MODEL, words):
+            return ModelNotFound, "codetether models lists what is there"
+        case 400 | 413 | 422 if status == 413 or _any(_OVERFLOW, words):
+            return ContextOverflow, "start a new session, or choose a model with a larger context"
+        case 404:
+            return InvalidRequest, "check the provider's base_url"
+        case 408 | 504:
+            return DeadlineExceeded, ""
+        case 409 | 425:
+            return ServerFailed, ""
+        case int() if 300 <= status < 400:
+            return InvalidRequest, "redirects are not followed with credentials: set base_url to the final address"
+        case int() if 400 <= status < 500:
+            return InvalidRequest, ""
+        case _:
+            return ServerFailed, ""
+
+
+def _status_in(fault: Fault) -> int | None:
+    """The status that an error inside a stream stands for: its code where that is one, else by its words."""
+    if isinstance(fault.code, int) and 400 <= fault.code <= 599:
+        return fault.code
+    words = f"{fault.code or ''} {fault.type or ''}".lower()
+    for word, status in (
+        ("rate_limit", 429),
+        ("insufficient_quota", 429),
+        ("authentication", 401),
+        ("invalid_api_key", 401),
+        ("permission", 403),
+        ("not_found", 404),
+        ("context_length", 400),
+        ("invalid", 400),
+        ("tool_use_failed", 400),
+    ):
+        if word in words:
+            return status
+    return None
+
+
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Seconds to wait, from `retry-after-ms`, or `retry-after` in seconds or as a date; None where none is given."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    said = headers.get("retry-after")
+    seconds = _number(said)
+    if seconds is not None or not said:
+        return seconds
+    try:
+        date = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    return max(0.0, date.timestamp() - (time.time() if now is None else now))
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text else None
+    except ValueError:
+        return None
+    return value if value is not None and 0 <= value < float("inf") else None
+
+
+def _any(needles: Sequence[str], text: str) -> bool:
+    return any(needle in text for needle in needles)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value[:_LONGEST]
+    return "" if value is None else orjson.dumps(value)[:_LONGEST].decode("utf-8", "replace")
+
+
+def _word(value: Any, *kinds: type) -> Any:
+    return value if isinstance(value, kinds or (str, int)) and not isinstance(value, bool) else None

@@ -1,0 +1,272 @@
+"""One HTTP exchange at a time: limits on time and size, and every failure with its name."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from codetether import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    DeadlineExceeded,
+    IncompleteResponse,
+    MalformedResponse,
+    ProviderError,
+)
+
+from codetether_http.failures import error_from, read_body, retry_after
+from codetether_http.limits import Limits
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
+
+T = TypeVar("T")
+_ERROR_BODY = 64 * 1024
+_DRAIN_SECONDS = 0.25
+_KEEP_ALIVE_SECONDS = 60.0
+
+
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    """The one TLS context of the process: loading the certificates costs more than a step of a session."""
+    import httpx
+
+    return httpx.create_ssl_context()
+
+
+def _verification(url: str) -> ssl.SSLContext | bool:
+    from urllib.request import getproxies
+
+    never_tls = url.startswith("http:") and not getproxies()
+    return False if never_tls else _ssl_context()
+
+
+def joined(base_url: str, address: str) -> str:
+    """The address below the base URL; the base URL's query stays at the end."""
+    parts = urlsplit(base_url)
+    path = parts.path.rstrip("/")
+    return urlunsplit(parts._replace(path=path if path.endswith(address) else path + address))
+
+
+def shown(url: str) -> str:
+    """The URL as it may be shown: without a password, a query or a fragment."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+class Answer:
+    """An answer whose status is a success. `kind` is `stream` or `body`."""
+
+    def __init__(self, transport: Transport, response: httpx.Response, deadline: float, kind: str) -> None:
+        self._transport = transport
+        self._response = response
+        self._deadline = deadline
+        self._reads = response.aiter_raw()
+        self.kind = kind
+
+    async def read(self) -> bytes | None:
+        """The next bytes as the network gave them, None at the end."""
+        try:
+            return await self._transport.within(self._deadline, anext(self._reads), began=True)
+        except StopAsyncIteration:
+            return None
+
+    async def body(self) -> bytes:
+        """The whole body. Raises MalformedResponse when it is larger than the limit."""
+        limit = self._transport.limits.body
+        whole = bytearray()
+        while (data := await self.read()) is not None:
+            whole += data
+            if len(whole) > limit:
+                raise MalformedResponse(f"{self._transport.name}: the answer is larger than {limit} bytes")
+        return bytes(whole)
+
+    async def drain(self) -> None:
+        """Reads what follows the terminal event, so that the connection can be used again; not for long."""
+        with contextlib.suppress(TimeoutError, ProviderError):  # it only costs a new connection
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while await self.read() is not None:
+                    pass
+
+
+class Transport:
+    """A provider's line: one client, used by one session.
+
+    Args:
+        name: the provider's, for messages. headers: sent with each request, the key among them.
+        key: where the key comes from. secrets: values that no error may show.
+        mount: an httpx transport to use in place of the network.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        *,
+        limits: Limits,
+        headers: Mapping[str, str],
+        key: str = "",
+        secrets: tuple[str, ...] = (),
+        mount: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.name = name
+        self.limits = limits
+        self._base_url = base_url
+        self._headers = {"accept-encoding": "identity", "content-type": "application/json", **_sendable(name, headers)}
+        self._key = key
+        self._secrets = tuple(s for s in secrets if len(s) >= 4)
+        self._mount = mount
+        self._client: httpx.AsyncClient | None = None
+        self._urls: dict[str, httpx.URL] = {}
+
+    def __repr__(self) -> str:
+        return f"Transport({self.name!r}, {shown(self._base_url)!r})"
+
+    def _open(self) -> httpx.AsyncClient:
+        import httpx
+
+        if self._client is None:
+            self._client = httpx.AsyncClient(
+                verify=_verification(self._base_url),
+                headers={"user-agent": _user_agent(), **self._headers},
+                timeout=httpx.Timeout(None, connect=self.limits.connect),
+                limits=httpx.Limits(max_connections=None, keepalive_expiry=_KEEP_ALIVE_SECONDS),
+                follow_redirects=False,
+                transport=self._mount,
+            )
+        return self._client
+
+    async def aclose(self) -> None:
+        """Closes the client; a later request opens a new one."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    @contextlib.asynccontextmanager
+    async def post(self, address: str, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[Answer]:
+        """Posts once. Raises the typed error for every answer that is no success, and for none at all."""
+        deadline = time.monotonic() + self.limits.total
+        client = self._open()
+        url = self._urls.get(address)
+        if url is None:
+            url = self._urls[address] = self._url(address)
+        request = client.build_request("POST", url, content=body, headers=dict(headers) or None)
+        response = await self.within(deadline, client.send(request, stream=True))
+        try:
+            if not response.is_success:
+                raise await self._failure(response, deadline)
+            yield Answer(self, response, deadline, self._kind(response))
+        finally:
+            await response.aclose()
+
+    def _url(self, address: str) -> httpx.URL:
+        import httpx
+
+        try:
+            url = httpx.URL(joined(self._base_url, address))
+        except (httpx.InvalidURL, ValueError) as error:
+            raise self._no_url(str(error)) from None
+        if url.scheme not in ("http", "https") or not url.host:
+            raise self._no_url("it needs http:// or https:// and a host")
+        return url
+
+    def _no_url(self, why: str) -> ProviderError:
+        return ConnectionFailed(
+            f"{self.name}: the base URL {shown(self._base_url)!r} cannot be used: {why}",
+            remedy=f"codetether config set providers.{self.name}.base_url",
+        )
+
+    async def within(self, deadline: float, step: Awaitable[T], *, began: bool = False) -> T:
+        """Awaits one step of an exchange within the limits; httpx's errors become ours. `began`: an answer had."""
+        import httpx
+
+        left = deadline - time.monotonic()
+        idle = self.limits.idle
+        try:
+            async with asyncio.timeout(min(left, idle)):
+                return await step
+        except TimeoutError:
+            which = f"no answer within {self.limits.total:g} s" if left <= idle else f"silent for {idle:g} s"
+            raise DeadlineExceeded(f"{self.name}: {which}", remedy=self._longer(left <= idle)) from None
+        except httpx.ConnectTimeout:
+            raise DeadlineExceeded(
+                f"{self.name}: no connection to {shown(self._base_url)} within {self.limits.connect:g} s"
+            ) from None
+        except httpx.TransportError as error:
+            if began:
+                raise IncompleteResponse(
+                    f"{self.name}: the connection broke within the answer: {self.clean(_words(error))}"
+                ) from None
+            raise ConnectionFailed(
+                f"{self.name}: no connection to {shown(self._base_url)}: {self.clean(_words(error))}",
+                remedy="check the network, the proxy settings and the provider's base_url",
+            ) from None
+
+    def _longer(self, total: bool) -> str:
+        return f"allow more with providers.{self.name}.{'timeout' if total else 'idle_timeout'}"
+
+    def _kind(self, response: httpx.Response) -> str:
+        encoding = response.headers.get("content-encoding", "identity").lower()
+        if encoding not in ("", "identity"):
+            raise MalformedResponse(f"{self.name}: the answer is compressed ({encoding[:40]}), which nobody asked for")
+        media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media == "text/event-stream":
+            return "stream"
+        if media == "application/json" or media.endswith("+json"):
+            return "body"
+        raise MalformedResponse(
+            f"{self.name}: the answer is {media[:80] or 'of no named type'}, neither JSON nor an event stream",
+            remedy=f"check the base_url, now {shown(self._base_url)}",
+        )
+
+    async def _failure(self, response: httpx.Response, deadline: float) -> ProviderError:
+        body = bytearray()
+        plain = response.headers.get("content-encoding", "identity").lower() in ("", "identity")
+        reads = response.aiter_raw()
+        with contextlib.suppress(ProviderError, StopAsyncIteration):  # the status tells enough
+            soon = min(deadline, time.monotonic() + 10.0)
+            while plain and len(body) < _ERROR_BODY:
+                body += await self.within(soon, anext(reads))
+        fault = read_body(self.clean(bytes(body).decode("utf-8", "replace")).encode(), response.status_code)
+        return error_from(fault, self.name, retry_after=retry_after(response.headers), key=self._key)
+
+    def clean(self, text: str) -> str:
+        """The text without the provider's own secrets, for servers that echo them."""
+        for secret in self._secrets:
+            text = text.replace(secret, "[redacted]")
+        return text
+
+
+def _sendable(provider: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise AuthenticationFailed(
+                f"{provider}: the header {name} holds characters that cannot be sent",
+                remedy="check the key for a stray line end or a character outside ASCII",
+            )
+    return headers
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+@cache
+def _user_agent() -> str:
+    import codetether
+
+    return f"codetether/{codetether.__version__}"
+
+
+def secrets_of(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The values of a secret that must not be shown: all texts but addresses."""
+    texts = [v for k, v in values.items() if isinstance(v, str) and k not in ("base_url", "organization", "project")]
+    headers = values.get("headers")
+    return (*texts, *(str(v) for v in headers.values())) if isinstance(headers, Mapping) else tuple(texts)

@@ -1,0 +1,49 @@
+"""What differs between servers that speak openai-chat, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from attrs import field, fields_dict, frozen, validators
+from codetether import Provider, SettingsError
+
+_mapping = validators.instance_of(Mapping)  # type: ignore[type-abstract]
+_bool = validators.instance_of(bool)
+
+
+@frozen(kw_only=True)
+class Quirks:
+    """A provider's quirks: from its ProviderSpec, or from `[providers.NAME]` in the settings.
+
+    Attributes:
+        max_tokens_field: what the limit of the answer's tokens is called.
+        stream: whether answers are asked for in a stream.
+        stream_usage: whether a stream is asked to report its usage (`stream_options.include_usage`).
+        done_optional: whether a stream that ends after a `finish_reason`, without `[DONE]`, counts as whole.
+        echo_thinking: whether reasoning goes back in the field in which it came.
+        parallel_tool_calls: sent where tools are offered; None leaves it to the server.
+        extra_body: fields for every request, e.g. `{"reasoning_effort": "low", "user": "…"}`.
+        environment_headers: header -> variables; the first one that is set is sent.
+    """
+
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = field(
+        default="max_tokens", validator=validators.in_(("max_tokens", "max_completion_tokens"))
+    )
+    stream: bool = field(default=True, validator=_bool)
+    stream_usage: bool = field(default=True, validator=_bool)
+    done_optional: bool = field(default=False, validator=_bool)
+    echo_thinking: bool = field(default=True, validator=_bool)
+    parallel_tool_calls: bool | None = field(default=None, validator=validators.optional(_bool))
+    extra_body: Mapping[str, Any] = field(factory=dict, validator=_mapping)
+    environment_headers: Mapping[str, tuple[str, ...]] = field(factory=dict, validator=_mapping)
+
+
+def quirks_of(provider: Provider) -> Quirks:
+    """The quirks among a provider's options. Raises SettingsError for one of a wrong type."""
+    known = {name: provider.options[name] for name in fields_dict(Quirks) if name in provider.options}
+    try:
+        return Quirks(**known)
+    except (TypeError, ValueError) as error:
+        reason = error.args[0] if error.args else "wrong type"
+        raise SettingsError(str(reason), path=("providers", provider.name)) from None

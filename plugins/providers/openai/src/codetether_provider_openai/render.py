@@ -1,0 +1,219 @@
+"""A completion request becomes the body that openai-chat servers take; each message is rendered once."""
+
+from __future__ import annotations
+
+import weakref
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from codetether import (
+    JSON,
+    CompletionRequest,
+    FilePart,
+    ImagePart,
+    Message,
+    MessagePart,
+    RefusalPart,
+    SamplingParams,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolDefinition,
+    ToolResultPart,
+    without_surrogates,
+)
+
+from codetether_provider_openai.quirks import Quirks
+
+_EMPTY_SCHEMA: Mapping[str, JSON] = {"type": "object", "properties": {}}
+_READABLE = ("application/json", "application/xml", "application/yaml", "application/toml")
+
+
+class Renderer:
+    """Renders the requests of one session to one provider, keeping the bytes of messages that it has seen."""
+
+    def __init__(self, provider: str, quirks: Quirks) -> None:
+        self._provider = provider
+        self._quirks = quirks
+        self._kept: dict[int, tuple[weakref.ref[Message], orjson.Fragment]] = {}
+        self._tools: tuple[ToolDefinition, ...] = ()
+        self._tools_rendered = orjson.Fragment(b"[]")
+        self._system = ""
+        self._system_rendered = orjson.Fragment(b"")
+
+    def render(self, request: CompletionRequest) -> bytes:
+        """The body of the request, as JSON."""
+        quirks = self._quirks
+        body: dict[str, Any] = {"model": request.model.model, "messages": self._messages(request)}
+        if request.tools:
+            body["tools"] = self._offered(request.tools)
+            if request.tool_choice != "auto":
+                body["tool_choice"] = _choice(request.tool_choice)
+            if quirks.parallel_tool_calls is not None:
+                body["parallel_tool_calls"] = quirks.parallel_tool_calls
+        body.update(self._sampling(request.sampling))
+        body["stream"] = quirks.stream
+        if quirks.stream and quirks.stream_usage:
+            body["stream_options"] = {"include_usage": True}
+        body.update(quirks.extra_body)
+        return _dumps(body)
+
+    def _sampling(self, sampling: SamplingParams) -> dict[str, JSON]:
+        said: dict[str, JSON] = {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            self._quirks.max_tokens_field: sampling.max_output_tokens,
+            "stop": list(sampling.stop) or None,
+            "seed": sampling.seed,
+        }
+        return {name: value for name, value in said.items() if value is not None}
+
+    def _offered(self, tools: tuple[ToolDefinition, ...]) -> orjson.Fragment:
+        if tools != self._tools:
+            self._tools_rendered = orjson.Fragment(_dumps([_tool(tool) for tool in tools]))
+            self._tools = tools
+        return self._tools_rendered
+
+    def _messages(self, request: CompletionRequest) -> list[orjson.Fragment]:
+        made = []
+        if request.system:
+            if request.system != self._system:
+                self._system_rendered = orjson.Fragment(_dumps({"role": "system", "content": request.system}))
+                self._system = request.system
+            made.append(self._system_rendered)
+        kept = self._kept
+        for message in request.messages:
+            entry = kept.get(id(message))
+            made.append(entry[1] if entry else self._keep(message))
+        return [fragment for fragment in made if fragment is not _NOTHING]
+
+    def _keep(self, message: Message) -> orjson.Fragment:
+        """Renders a message. The entry goes when the message does, before its identity can be another's."""
+        rendered = b",".join(_dumps(body) for body in self._bodies(message))
+        fragment = orjson.Fragment(rendered) if rendered else _NOTHING
+        key, kept = id(message), self._kept
+
+        def forget(_: weakref.ref[Message]) -> None:
+            kept.pop(key, None)
+
+        kept[key] = (weakref.ref(message, forget), fragment)
+        return fragment
+
+    def _bodies(self, message: Message) -> list[dict[str, JSON]]:
+        if message.role == "assistant":
+            body = self._assistant(message)
+            return [body] if body else []
+        results = [part for part in message.parts if isinstance(part, ToolResultPart)]
+        bodies: list[dict[str, JSON]] = [
+            {"role": "tool", "tool_call_id": result.tool_call_id, "content": result.text} for result in results
+        ]
+        shown = [p for r in results for p in r.content if not isinstance(p, TextPart)]
+        content = self._content([*shown, *(p for p in message.parts if not isinstance(p, ToolResultPart))])
+        if content:
+            bodies.append({"role": "user", "content": content})
+        return bodies
+
+    def _content(self, parts: Iterable[MessagePart]) -> JSON:
+        """A string where there is just one text, else the list of parts."""
+        made = [body for part in parts if (body := self._part(part))]
+        if len(made) == 1 and made[0]["type"] == "text":
+            return made[0]["text"]
+        return made
+
+    def _part(self, part: MessagePart) -> dict[str, JSON] | None:
+        match part:
+            case TextPart(text=text):
+                return {"type": "text", "text": text} if text else None
+            case ImagePart():
+                return {"type": "image_url", "image_url": {"url": part.url or _data_url(part.media_type, part.data)}}
+            case FilePart():
+                return self._file(part)
+            case _:
+                return None
+
+    def _file(self, part: FilePart) -> dict[str, JSON]:
+        own = part.provider_data.get(self._provider)
+        if isinstance(own, Mapping) and "file_id" in own:
+            return {"type": "file", "file": {"file_id": own["file_id"]}}
+        if part.data is not None and _is_text(part.media_type):
+            return {"type": "text", "text": f"{part.name or 'file'}:\n{part.data.decode('utf-8', 'replace')}"}
+        file = {"file_data": part.url or _data_url(part.media_type, part.data)}
+        return {"type": "file", "file": {"filename": part.name, **file} if part.name else file}
+
+    def _assistant(self, message: Message) -> dict[str, JSON]:
+        own = message.provider == self._provider
+        text = "".join(p.text for p in message.parts if isinstance(p, TextPart))
+        refusal = "".join(p.text for p in message.parts if isinstance(p, RefusalPart))
+        calls = [_call(part) for part in message.parts if isinstance(part, ToolCallPart)]
+        body: dict[str, JSON] = {}
+        if own and self._quirks.echo_thinking:
+            body.update(_thinking([p for p in message.parts if isinstance(p, ThinkingPart)], self._provider))
+        thought = body.pop("content", [])
+        if thought:
+            body["content"] = [*thought, {"type": "text", "text": text}] if text else thought
+        elif text or calls or not refusal:
+            body["content"] = text or None
+        else:
+            body["content"] = None if own else refusal
+        if refusal and own:
+            body["refusal"] = refusal
+        if calls:
+            body["tool_calls"] = calls
+        if not any(body.values()):
+            return {}
+        return {"role": "assistant", **body}
+
+
+_NOTHING = orjson.Fragment(b"")
+"""Stands for a message that leaves nothing to send: servers refuse empty ones."""
+
+
+def _thinking(parts: Sequence[ThinkingPart], provider: str) -> dict[str, JSON]:
+    """Reasoning in the field in which it came, as the parser noted it under the provider's name."""
+    body: dict[str, JSON] = {}
+    for part in parts:
+        own = part.provider_data.get(provider)
+        if not isinstance(own, Mapping):
+            continue
+        if "reasoning_details" in own:
+            body.setdefault("reasoning_details", []).extend(own["reasoning_details"])
+        elif own.get("field") == "content":
+            thought = {"type": "thinking", "thinking": [{"type": "text", "text": part.text}]}
+            body.setdefault("content", []).append(thought)
+        elif own.get("field") in ("reasoning_content", "reasoning"):
+            body[own["field"]] = body.get(own["field"], "") + part.text
+    return body
+
+
+def _call(part: ToolCallPart) -> dict[str, JSON]:
+    return {
+        "id": part.id,
+        "type": "function",
+        "function": {"name": part.name, "arguments": part.arguments or "{}"},
+    }
+
+
+def _tool(tool: ToolDefinition) -> dict[str, JSON]:
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.schema or _EMPTY_SCHEMA}
+    return {"type": "function", "function": function}
+
+
+def _choice(choice: str) -> JSON:
+    return choice if choice in ("none", "required") else {"type": "function", "function": {"name": choice}}
+
+
+def _is_text(media_type: str) -> bool:
+    return media_type.startswith("text/") or media_type in _READABLE
+
+
+def _data_url(media_type: str, data: bytes | None) -> str:
+    return f"data:{media_type};base64,{b64encode(data or b'').decode()}"
+
+
+def _dumps(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # UTF-8 cannot hold lone surrogates, which tools and models do produce
+        return orjson.dumps(without_surrogates(value))
