@@ -225,7 +225,7 @@ class _Command:
     async def _until(self, condition: Callable[[], bool]) -> None:
         """Waits for what nobody announces, `POLITE` seconds at most."""
         patience = self._loop.time() + POLITE
-        while not condition() and self._loop.time() < patience:
+        while not condition() and self._loop.time() < patience:  # noqa: ASYNC110 - the kernel sets no event
             await asyncio.sleep(0.01)
 
     def _close(self) -> None:
