@@ -16,8 +16,9 @@ _ROOMS = {
         StorageError UnknownModel UsageError
     """,
     "hookspecs": "hookimpl",
-    "runtime": "RunningSession Runtime",
-    "functions": "tool",
+    "runtime": "Runtime",
+    "running": "RunningSession",
+    "functions": "FunctionTools tool",
     "models.record": "JSON Record Unknown",
     "models.messages": """
         FilePart ImagePart Message MessagePart Part RefusalPart Role TextPart ThinkingPart ToolCallPart
@@ -28,9 +29,10 @@ _ROOMS = {
         SamplingParams StreamChunk TextDelta ThinkingDelta ToolCallDelta ToolChoice Usage UsageReported WholePart
     """,
     "models.tools": """
-        Decision Effect Mode PermissionRequest Resources ToolCall ToolDefinition ToolExample ToolResult Verdict
-        error_result text_result
+        Answer Completed Decision Effect Mode PermissionRequest Question Resources ToolCall ToolDefinition
+        ToolExample ToolResult Verdict error_result text_result
     """,
+    "models.providers": "Availability LocalModel Provider Secret",
     "models.session": """
         Announced Gap JournalEntry JournalRecord MessageAdded MetadataChanged Remembered Session SessionMetadata
         SessionResult SessionStarted SessionSummary TitleChanged ToolCallSummary ToolCompleted ToolIntent ToolUse
@@ -43,17 +45,16 @@ _ROOMS = {
     """,
     "models.audit": "AuditCategory AuditEntry AuditOutcome",
     "protocols": """
-        Answer AuditSink Availability Completed Connection ContextPolicy CredentialSource Credentials EventSink
-        Executor LocalModel ModelStore PermissionPolicy Person PluginContext Process PromptSection Provider Question
-        Secret Selector SessionContext SessionFormat Tool ToolCallRouter ToolCallScanner ToolContext ToolFilter
-        Toolset Wire
+        AuditSink Connection ContextPolicy CredentialSource Credentials EventSink Executor ModelStore
+        PermissionPolicy Person PluginContext Process PromptSection Selector SessionContext SessionFormat Tool
+        ToolCallRouter ToolCallScanner ToolContext ToolFilter Toolset Wire
     """,
     "specs": """
         AgentSpec AuditSinkSpec ContextPolicySpec CredentialSourceSpec EventSinkSpec ExecutorSpec LAST ModelDefaults
         PolicySpec PromptSectionSpec ProviderSpec RouterSpec SelectorSpec SessionFormatSpec SettingsSpec
         ToolFilterSpec ToolsetSpec WireSpec
     """,
-    "wire": "from_dict from_json to_dict to_json",
+    "wire": "from_dict from_json to_dict to_json without_surrogates",
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

@@ -2,22 +2,25 @@
 
 from codetether._version import __version__ as __version__
 from codetether.errors import *
+from codetether.functions import FunctionTools as FunctionTools
 from codetether.functions import tool as tool
 from codetether.hookspecs import hookimpl as hookimpl
 from codetether.models.audit import *
 from codetether.models.completion import *
 from codetether.models.events import *
 from codetether.models.messages import *
+from codetether.models.providers import *
 from codetether.models.record import JSON as JSON
 from codetether.models.record import Record as Record
 from codetether.models.record import Unknown as Unknown
 from codetether.models.session import *
 from codetether.models.tools import *
 from codetether.protocols import *
-from codetether.runtime import RunningSession as RunningSession
+from codetether.running import RunningSession as RunningSession
 from codetether.runtime import Runtime as Runtime
 from codetether.specs import *
 from codetether.wire import from_dict as from_dict
 from codetether.wire import from_json as from_json
 from codetether.wire import to_dict as to_dict
 from codetether.wire import to_json as to_json
+from codetether.wire import without_surrogates as without_surrogates

@@ -121,6 +121,37 @@ class Decision:
 
 
 @frozen(kw_only=True)
+class Question:
+    """What a person is asked: a text, and the answers to choose from (none: free text)."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+    request: PermissionRequest | None = None
+
+
+@frozen(kw_only=True)
+class Answer:
+    """A person's answer: one of the choices, or free text."""
+
+    text: str
+
+
+@frozen(kw_only=True)
+class Completed:
+    """A finished command: its exit code (negative: the signal), what it wrote, whether time ran out.
+
+    Attributes:
+        left_behind: processes that it started outlived it, and were ended.
+    """
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool = False
+    left_behind: bool = False
+
+
+@frozen(kw_only=True)
 class ToolResult:
     """What a tool gives back.
 

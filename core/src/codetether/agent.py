@@ -1,0 +1,390 @@
+"""The loop: prompt -> model -> tool calls -> results -> answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from itertools import groupby
+from typing import Any
+
+import attrs
+from attrs import define, field, frozen
+
+from codetether import retries
+from codetether.assemble import Assembly
+from codetether.dispatch import Dispatch, Outcome, Place, result_part
+from codetether.errors import CodetetherError, ProviderError, StorageError
+from codetether.journal import Journal
+from codetether.models import events
+from codetether.models.completion import (
+    CompletionRequest,
+    CompletionResponse,
+    ModelRef,
+    RefusalDelta,
+    SamplingParams,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
+from codetether.models.events import SessionEvent, Status
+from codetether.models.messages import Message, RefusalPart, TextPart, ThinkingPart, ToolCallPart
+from codetether.models.replay import closing_result
+from codetether.models.session import (
+    Announced,
+    JournalEntry,
+    JournalRecord,
+    MessageAdded,
+    SessionResult,
+    TitleChanged,
+    ToolCallSummary,
+    ToolCompleted,
+    TurnEnded,
+    automatic_title,
+)
+from codetether.models.tools import ToolDefinition, error_result
+from codetether.protocols import Connection, ContextPolicy, ToolCallRouter
+from codetether.redact import Redactor
+from codetether.sinks import EventFeed
+from codetether.store import new_session_id
+
+Emit = Callable[[SessionEvent], None]
+CUT_OFF = {
+    "length": "the answer was cut off at the output limit, so this call is not whole and was not run; make it shorter",
+    "content_filter": "the provider's filter stopped the answer, so this call was not run",
+    "error": "the provider failed within the answer, so this call was not run",
+}
+
+
+@define(kw_only=True)
+class Turn:
+    """What one prompt has come to so far."""
+
+    number: int
+    emit: Emit
+    step: int = 0
+    usage: Usage = Usage()
+    texts: list[str] = field(factory=list)
+    calls: list[ToolCallSummary] = field(factory=list)
+    unanswered: list[str] = field(factory=list)
+
+
+@frozen(kw_only=True)
+class End:
+    """How a prompt ended."""
+
+    status: Status
+    reason: str = ""
+    error: CodetetherError | None = None
+
+
+@define(kw_only=True)
+class Agent:
+    """A session's loop, with everything it asks. `system` renders the prompt; `priced` adds what usage costs."""
+
+    journal: Journal
+    feed: EventFeed
+    dispatch: Dispatch
+    connection: Connection
+    model: ModelRef
+    sampling: SamplingParams
+    tools: tuple[ToolDefinition, ...]
+    system: Callable[[], Awaitable[str]]
+    contexts: Sequence[tuple[str, ContextPolicy]]
+    routers: Sequence[tuple[str, ToolCallRouter]]
+    priced: Callable[[Usage], Usage]
+    failed: Callable[[str, str, BaseException], None]
+    redactor: Redactor
+    max_steps: int
+    native_calls: bool = True
+
+    async def run(self, message: Message, emit: Emit) -> SessionResult:
+        """One prompt, to its end. Never raises for what a provider, a tool or the disk does: the result says it.
+
+        A cancellation ends the turn as `interrupted`, with every open call answered.
+        """
+        turn = Turn(number=self.journal.state.session.turn + 1, emit=emit)
+        try:
+            end = await self._turn(turn, message)
+        except asyncio.CancelledError:
+            end = End(status="interrupted", reason="interrupted")
+        except ProviderError as error:
+            end = End(status="provider_failed", reason=error.message, error=error)
+        except CodetetherError as error:
+            end = End(status="error", reason=error.message, error=error)
+        return await self._finish(turn, end)
+
+    async def _turn(self, turn: Turn, message: Message) -> End:
+        self._record(MessageAdded(message=message, turn=turn.number))
+        turn.emit(events.UserMessage(message=message))
+        self._title()
+        await self.journal.sync()
+        system = await self.system()
+        while turn.step < self.max_steps:
+            turn.step += 1
+            response = await self._complete(turn, system)
+            self._keep(turn, response)
+            if not response.tool_calls:
+                return self._ending(turn, response)
+            await self._run_calls(turn, response)
+        return End(status="limit", reason=f"stopped after {self.max_steps} steps (--max-steps)")
+
+    async def _complete(self, turn: Turn, system: str) -> CompletionResponse:
+        """The model's answer. A failure that may pass is tried again: no call of a failed answer has run."""
+        request = await self._request(turn, system)
+        attempt = 1
+        while True:
+            turn.emit(events.Thinking(step=turn.step))
+            try:
+                response = await self._ask(turn, request)
+            except ProviderError as error:
+                delay = retries.delay(error, attempt)
+                if delay is None:
+                    raise
+                self._announce(turn, events.Retry(attempt=attempt, delay=delay, reason=error.message))
+                await asyncio.sleep(delay)
+                attempt += 1
+                continue
+            return await self._route(response)
+
+    async def _request(self, turn: Turn, system: str) -> CompletionRequest:
+        history: Sequence[Message] = self.journal.state.session.messages
+        for name, policy in self.contexts:
+            try:
+                history = await policy.choose(history)
+            except Exception as error:  # a broken policy must not cost the turn: the history stays as it is, said
+                self.failed(name, "codetether_context_policies", error)
+        return CompletionRequest(
+            model=self.model,
+            messages=tuple(history),
+            system=system,
+            tools=self.tools,
+            sampling=self.sampling,
+            session_id=self.journal.state.session.id,
+        )
+
+    async def _ask(self, turn: Turn, request: CompletionRequest) -> CompletionResponse:
+        """One answer, shown as it streams. Raises ProviderError, also for an answer without its end."""
+        began = time.perf_counter()
+        assembly = Assembly(self.model.provider, self.model.model)
+        show = self._screen(turn)
+        async with aclosing(self.connection.stream(request)) as chunks:  # type: ignore[type-var]
+            async for chunk in chunks:
+                assembly.feed(chunk)
+                if isinstance(chunk, TextDelta | RefusalDelta):
+                    show(chunk.text)
+                elif isinstance(chunk, ThinkingDelta) and chunk.text:
+                    turn.emit(events.ThinkingChunk(self.redactor.text(chunk.text)))
+        show(None)
+        response = assembly.response((time.perf_counter() - began) * 1000)
+        return attrs.evolve(response, usage=self.priced(response.usage))
+
+    def _screen(self, turn: Turn) -> Callable[[str | None], None]:
+        """Takes text as it streams (None: the end), and shows it past the routers' scanners and the redactor."""
+        stages: list[Any] = []
+        for name, router in self.routers if self.tools else ():
+            try:
+                scanner = router.scanner(self.tools, self.native_calls)
+            except Exception as error:  # a router can never break a response
+                self.failed(name, "codetether_tool_call_routers", error)
+                continue
+            if scanner is not None:
+                stages.append(scanner)
+        if not self.redactor.empty:
+            stages.append(self.redactor.stream())
+
+        def show(text: str | None) -> None:
+            shown, ended = text or "", text is None
+            for stage in stages:
+                shown = stage.feed(shown) + (stage.finish() if ended else "")
+            if shown:
+                turn.emit(events.TextChunk(shown))
+
+        return show
+
+    async def _route(self, response: CompletionResponse) -> CompletionResponse:
+        """The response after the routers: described calls become structured ones."""
+        for name, router in self.routers:
+            if response.tool_calls or not self.tools or not response.message.text:
+                break
+            try:
+                response = await router.reformat(response, self.tools)
+            except Exception as error:  # a router can never break a response: the original stays
+                self.failed(name, "codetether_tool_call_routers", error)
+        return self._with_unique_ids(response)
+
+    def _with_unique_ids(self, response: CompletionResponse) -> CompletionResponse:
+        """Every call gets an id that no call of the session had, so that each result pairs with one call."""
+        calls = response.tool_calls
+        if not calls:
+            return response
+        taken = {use.id for use in self.journal.state.session.tool_uses}
+        fresh: dict[int, ToolCallPart] = {}
+        for call in calls:
+            if not call.id or call.id in taken:
+                fresh[id(call)] = attrs.evolve(call, id=f"call_{new_session_id()}")
+            taken.add(call.id)
+        if not fresh:
+            return response
+        parts = tuple(fresh.get(id(p), p) for p in response.message.parts)  # type: ignore[arg-type]
+        return attrs.evolve(response, message=attrs.evolve(response.message, parts=parts))
+
+    def _keep(self, turn: Turn, response: CompletionResponse) -> None:
+        """Records the answer, then announces it whole."""
+        self._record(
+            MessageAdded(
+                message=response.message,
+                turn=turn.number,
+                step=turn.step,
+                usage=response.usage,
+                duration_ms=round(response.duration_ms, 3),
+                finish_reason=response.finish_reason,
+                raw_usage=response.raw_usage,
+                raw_finish_reason=response.raw_finish_reason,
+                response_id=response.response_id,
+            )
+        )
+        turn.usage += response.usage
+        parts = response.message.parts
+        thinking = "".join(p.text for p in parts if isinstance(p, ThinkingPart))
+        text = "\n".join(p.text for p in parts if isinstance(p, TextPart | RefusalPart) and p.text)
+        if thinking:
+            turn.emit(events.ThinkingComplete(text=self.redactor.text(thinking)))
+        if text:
+            text = self.redactor.text(text)
+            turn.texts.append(text)
+            turn.emit(events.TextComplete(text=text))
+        turn.emit(events.UsageReport(usage=response.usage, duration_ms=response.duration_ms, model=str(self.model)))
+
+    def _ending(self, turn: Turn, response: CompletionResponse) -> End:
+        """How a turn ends whose last answer asks for nothing more."""
+        if turn.unanswered:
+            return End(status="denied", reason=f"denied, because nobody could be asked: {', '.join(turn.unanswered)}")
+        if response.finish_reason == "length":
+            return End(status="limit", reason="the answer was cut off at the output limit")
+        if response.finish_reason in ("content_filter", "error"):
+            word = response.raw_finish_reason or response.finish_reason
+            return End(status="provider_failed", reason=f"the provider ended the answer with {word!r}")
+        if not any(turn.texts):
+            return End(status="error", reason="the model gave an empty answer")
+        return End(status="done")
+
+    async def _run_calls(self, turn: Turn, response: CompletionResponse) -> None:
+        """Read-only calls together, others in order; results keep the model's order."""
+        for call in response.tool_calls:
+            arguments = self.redactor.text(call.arguments)
+            turn.emit(events.ToolCallStart(call_id=call.id, name=call.name, arguments=arguments))
+        why_not = CUT_OFF.get(response.finish_reason)
+        place = Place(session_id=self.journal.state.session.id, turn=turn.number, step=turn.step)
+        if why_not:
+            for call in response.tool_calls:
+                await self._complete_call(turn, call, Outcome(result=error_result(why_not)))
+            return
+        for together, group in groupby(response.tool_calls, self.dispatch.is_read_only):
+            calls = list(group)
+            if not together or len(calls) == 1:
+                for call in calls:
+                    await self._complete_call(turn, call, await self.dispatch.run(call, place))
+                continue
+            tasks = [asyncio.create_task(self.dispatch.run(call, place)) for call in calls]
+            try:
+                for call, task in zip(calls, tasks, strict=True):
+                    await self._complete_call(turn, call, await task)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _complete_call(self, turn: Turn, call: ToolCallPart, outcome: Outcome) -> None:
+        """Records a result, then announces it; an unsafe one is on the disk before it counts."""
+        result = outcome.result
+        if outcome.unanswered is not None:
+            turn.unanswered.append(f"{call.name} ({outcome.unanswered.rule})")
+            self._announce(turn, outcome.unanswered)
+        self._record(
+            ToolCompleted(
+                result=result_part(call, result),
+                turn=turn.number,
+                step=turn.step,
+                duration_ms=round(outcome.duration_ms, 3),
+                denied=outcome.denied,
+                metadata=result.metadata,
+            )
+        )
+        if outcome.unsafe:
+            await self.journal.sync()
+        turn.calls.append(
+            ToolCallSummary(id=call.id, name=call.name, success=result.success, duration_ms=outcome.duration_ms)
+        )
+        turn.emit(
+            events.ToolCallComplete(
+                call_id=call.id,
+                name=call.name,
+                output=result.output,
+                success=result.success,
+                duration_ms=outcome.duration_ms,
+                denied=outcome.denied,
+                metadata=result.metadata,
+            )
+        )
+
+    async def _finish(self, turn: Turn, end: End) -> SessionResult:
+        """Answers open calls, records the end, and announces it; works also where the disk does not."""
+        error = end.error
+        try:
+            self.close_open_calls(turn.number, turn.step)
+            self._record(
+                TurnEnded(
+                    turn=turn.number,
+                    status=end.status,
+                    steps=turn.step,
+                    usage=turn.usage,
+                    reason=end.reason,
+                    error=type(error).__name__ if error else "",
+                )
+            )
+            await self.journal.sync()
+        except StorageError as failure:
+            end = End(status="error", reason=failure.message, error=failure)
+            error = failure
+        await self.feed.flush()
+        text = "\n".join(turn.texts).strip()
+        turn.emit(events.SessionSync(session=self.journal.state.session))
+        if end.status in ("error", "provider_failed"):
+            kind = type(error).__name__ if error else end.status
+            remedy = error.remedy if error else ""
+            turn.emit(events.Error(message=end.reason, kind=kind, status=end.status, remedy=remedy))
+        else:
+            turn.emit(events.Done(status=end.status, text=text, usage=turn.usage, steps=turn.step, reason=end.reason))
+        return SessionResult(
+            text=text,
+            session_id=self.journal.state.session.id,
+            status=end.status,
+            usage=turn.usage,
+            provider=self.model.provider,
+            model=self.model.model,
+            tool_calls=tuple(turn.calls),
+            steps=turn.step,
+            reason=end.reason,
+            error=str(error) if error else end.reason if end.status in ("error", "provider_failed") else "",
+        )
+
+    def close_open_calls(self, turn: int, step: int) -> None:
+        """Gives every open call a result, so that the journal always replays."""
+        for opened in tuple(self.journal.state.open_calls.values()):
+            self._record(ToolCompleted(result=closing_result(opened), turn=turn, step=step))
+
+    def _title(self) -> None:
+        session = self.journal.state.session
+        if session.title is None and session.turn == 1:
+            self._record(TitleChanged(title=automatic_title(session.messages), automatic=True))
+
+    def _announce(self, turn: Turn, event: SessionEvent) -> None:
+        self._record(Announced(event=event, turn=turn.number, step=turn.step))
+        turn.emit(event)
+
+    def _record(self, entry: JournalEntry) -> JournalRecord:
+        item = self.journal.append(entry)
+        self.feed.feed(item)
+        return item

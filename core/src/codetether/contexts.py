@@ -1,0 +1,170 @@
+"""What plugins' objects are given: the contexts of the process, of a session, of one tool call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from codetether.durable import private_directory
+from codetether.models.completion import CompletionRequest, CompletionResponse
+from codetether.models.events import SessionEvent, ToolCallOutput
+from codetether.models.record import JSON
+from codetether.models.session import Remembered, Session, SessionResult
+from codetether.protocols import Credentials, Executor, Person
+from codetether.settings import Directories
+from codetether.settings_core import CoreSettings
+from codetether.specs import AgentSpec
+
+if TYPE_CHECKING:
+    from codetether.journal import Journal
+
+
+@define(kw_only=True)
+class ProcessContext:
+    """A PluginContext."""
+
+    plugin: str
+    settings: Any
+    core: CoreSettings
+    credentials: Credentials
+    directories: Directories
+    notify: Callable[[str, str], None]
+
+    @property
+    def state_dir(self) -> Path:
+        """The plugin's private directory."""
+        return private_directory(self.directories.state / "plugins" / self.plugin)
+
+    @property
+    def cache_dir(self) -> Path:
+        """The plugin's private directory for what can be fetched again."""
+        return private_directory(self.directories.cache / self.plugin)
+
+    @property
+    def log(self) -> logging.Logger:
+        """The plugin's own logger."""
+        return logging.getLogger(f"codetether.plugins.{self.plugin}")
+
+    def notice(self, text: str) -> None:
+        """Says one line to the user, once."""
+        self.notify(self.plugin, text)
+
+
+@define(kw_only=True)
+class Shared:
+    """What all contexts of one session hold in common."""
+
+    journal: Journal
+    directory: Path
+    agent: AgentSpec
+    person: Person | None
+    emit: Callable[[SessionEvent], None]
+    complete: Callable[[CompletionRequest], Any]
+    delegate: Callable[..., Any]
+    executor: Executor | None = None
+
+
+@define(kw_only=True)
+class SessionPluginContext(ProcessContext):
+    """A SessionContext."""
+
+    shared: Shared = field()
+
+    @property
+    def session(self) -> Session:
+        """The session as it now stands."""
+        return self.shared.journal.state.session
+
+    @property
+    def directory(self) -> Path:
+        """The workspace."""
+        return self.shared.directory
+
+    @property
+    def agent(self) -> AgentSpec:
+        """The session's agent."""
+        return self.shared.agent
+
+    @property
+    def executor(self) -> Executor:
+        """Where commands run."""
+        if self.shared.executor is None:
+            raise RuntimeError("the executor is being created: it cannot be used yet")
+        return self.shared.executor
+
+    @property
+    def person(self) -> Person | None:
+        """Who can be asked."""
+        return self.shared.person
+
+    def emit(self, event: SessionEvent) -> None:
+        """Announces an event to whoever listens to the running prompt."""
+        self.shared.emit(event)
+
+    async def remember(self, key: str, value: JSON) -> None:
+        """Keeps a value with the session."""
+        self.shared.journal.append(Remembered(plugin=self.plugin, key=key, value=value))
+
+    def recall(self, key: str) -> JSON:
+        """What was remembered."""
+        return self.shared.journal.state.memory.get((self.plugin, key))
+
+    async def complete(self, request: CompletionRequest) -> CompletionResponse:
+        """A metered call to the session's model."""
+        made: CompletionResponse = await self.shared.complete(request)
+        return made
+
+    async def delegate(
+        self, prompt: str, *, agent: str = "build", tools: Sequence[str] | None = None, max_steps: int | None = None
+    ) -> SessionResult:
+        """A child session."""
+        made: SessionResult = await self.shared.delegate(prompt, agent=agent, tools=tools, max_steps=max_steps)
+        return made
+
+
+@define(kw_only=True)
+class CallContext(SessionPluginContext):
+    """A ToolContext."""
+
+    call_id: str = ""
+
+    def progress(self, text: str) -> None:
+        """Shows more of the output while the tool runs."""
+        self.shared.emit(ToolCallOutput(call_id=self.call_id, text=text))
+
+
+@define(kw_only=True)
+class ContextFactory:
+    """Makes the contexts of a process; `sections` are the plugins' own settings, by plugin."""
+
+    core: CoreSettings
+    credentials: Credentials
+    directories: Directories
+    notify: Callable[[str, str], None]
+    sections: Mapping[str, Any] = field(factory=dict)
+
+    def _common(self, plugin: str) -> dict[str, Any]:
+        return {
+            "plugin": plugin,
+            "settings": self.sections.get(plugin),
+            "core": self.core,
+            "credentials": self.credentials,
+            "directories": self.directories,
+            "notify": self.notify,
+        }
+
+    def process(self, plugin: str) -> ProcessContext:
+        """The context of a plugin for the life of the process."""
+        return ProcessContext(**self._common(plugin))
+
+    def session(self, plugin: str, shared: Shared) -> SessionPluginContext:
+        """The context of a plugin in a session."""
+        return SessionPluginContext(**self._common(plugin), shared=shared)
+
+    def call(self, plugin: str, shared: Shared, call_id: str) -> CallContext:
+        """The context of one tool call."""
+        return CallContext(**self._common(plugin), shared=shared, call_id=call_id)

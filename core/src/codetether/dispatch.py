@@ -1,0 +1,364 @@
+"""One tool call: find, validate, permit, audit, run, cap, result."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import attrs
+import orjson
+from attrs import field, frozen
+
+from codetether.errors import AuditFailed, CodetetherError, StorageError
+from codetether.models.audit import AuditOutcome
+from codetether.models.events import ApprovalRequired
+from codetether.models.messages import TextPart, ToolCallPart, ToolResultPart
+from codetether.models.session import JournalEntry, JournalRecord, ToolIntent
+from codetether.models.tools import (
+    Decision,
+    Mode,
+    PermissionRequest,
+    Question,
+    Resources,
+    ToolCall,
+    ToolDefinition,
+    ToolResult,
+    error_result,
+)
+from codetether.permissions import strictest
+from codetether.plugins import reason_of
+from codetether.protocols import PermissionPolicy, SessionContext, Tool
+from codetether.redact import Redactor
+from codetether.sinks import AuditTrail
+
+APPROVAL_DEADLINE = 600.0
+"""Seconds that a person has for an answer."""
+YES = "yes"
+NO = "no"
+SESSION = "for this session"
+INTERACTIVE = "Interactive tool '{}' is disabled in this interface. Ask the user directly in assistant text."
+NO_POLICY = Decision(verdict="deny", rule="no permission policy", reason="no permission policy is installed")
+
+
+class Recorder(Protocol):
+    """Where a call's intent and result are kept."""
+
+    def append(self, entry: JournalEntry) -> JournalRecord:
+        """Writes an entry; it survives the death of this process from here on."""
+        ...
+
+    async def sync(self) -> None:
+        """What was appended survives a power loss from here on."""
+        ...
+
+    def side_file(self, name: str, data: bytes) -> Any:
+        """Keeps a whole output beside the journal and returns its path."""
+        ...
+
+
+@frozen(kw_only=True)
+class OfferedTool:
+    """A tool with the name under which it is offered, and the plugin that it comes from."""
+
+    plugin: str
+    definition: ToolDefinition
+    tool: Tool
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """A call's result with what the journal keeps of it.
+
+    Attributes:
+        denied: the call was not allowed.
+        unanswered: it was denied because nobody could be asked.
+        recorded_intent: an intent was written, so an outcome must follow.
+    """
+
+    result: ToolResult
+    duration_ms: float = 0.0
+    denied: bool = False
+    unanswered: ApprovalRequired | None = None
+    unsafe: bool = False
+
+
+@frozen(kw_only=True)
+class Place:
+    """Where in the session a call stands."""
+
+    session_id: str
+    turn: int
+    step: int
+
+
+@attrs.define(kw_only=True)
+class Dispatch:
+    """The tools of a session, and every rule that a call passes."""
+
+    tools: Mapping[str, OfferedTool]
+    policies: Sequence[tuple[str, PermissionPolicy]]
+    audit: AuditTrail
+    journal: Recorder
+    context: SessionContext
+    call_context: Callable[[OfferedTool, str], Any]
+    redactor: Redactor
+    mode: Mode
+    output_limit: int
+    granted: set[str] = field(factory=set)
+    _validators: dict[str, Any] = field(factory=dict)
+    _asking: asyncio.Lock = field(factory=asyncio.Lock)
+
+    def is_read_only(self, call: ToolCallPart) -> bool:
+        """Whether the call may run beside others."""
+        offered = self.tools.get(call.name)
+        return offered is not None and offered.definition.read_only and not offered.definition.interactive
+
+    async def run(self, part: ToolCallPart, place: Place) -> Outcome:
+        """The call's outcome. Raises only what must end the turn: AuditFailed, StorageError, cancellation."""
+        offered = self.tools.get(part.name)
+        checked = self._check(part, offered)
+        if isinstance(checked, ToolResult) or offered is None:
+            refused = checked if isinstance(checked, ToolResult) else error_result("")
+            return await self._refused(part, place, refused)
+        resources = self._resources(offered, checked)
+        if isinstance(resources, ToolResult):
+            return await self._refused(part, place, resources)
+        request = PermissionRequest(
+            call=checked,
+            definition=offered.definition,
+            resources=resources,
+            directory=self.context.directory,
+            mode=self.mode,
+            session_id=place.session_id,
+        )
+        decision = await self._decide(request)
+        answered = await self._answer(request, decision)
+        if answered.verdict != "allow":
+            return await self._denied(part, place, decision, answered)
+        return await self._run(offered, request, answered, place)
+
+    def _check(self, part: ToolCallPart, offered: OfferedTool | None) -> ToolCall | ToolResult:
+        """The call with parsed and valid arguments, or what the model is told is wrong with it."""
+        if offered is None:
+            return error_result(f"Unknown tool '{part.name}'")
+        if offered.definition.interactive and self.context.person is None:
+            return error_result(INTERACTIVE.format(part.name))
+        try:
+            arguments = orjson.loads(part.arguments) if part.arguments.strip() else {}
+        except orjson.JSONDecodeError as error:
+            return error_result(
+                f"the arguments of {part.name} are not valid JSON: {error}. {_expected(offered.definition)}"
+            )
+        if not isinstance(arguments, dict):
+            return error_result(f"the arguments of {part.name} are no JSON object. {_expected(offered.definition)}")
+        problems = self._problems(offered, arguments)
+        if problems:
+            return error_result(f"invalid arguments for {part.name}: {problems}. {_expected(offered.definition)}")
+        return ToolCall(id=part.id, name=part.name, arguments=arguments)
+
+    def _problems(self, offered: OfferedTool, arguments: Mapping[str, Any]) -> str:
+        """What breaks the schema, each with its path; empty where nothing does."""
+        name = offered.definition.name
+        if name not in self._validators:
+            self._validators[name] = validator(offered.definition.schema)
+        found = []
+        for error in self._validators[name].iter_errors(arguments):
+            path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.instance_path)
+            found.append(f"at ${path}: {error.message}")
+            if len(found) == 5:
+                break
+        return "; ".join(found)
+
+    def _resources(self, offered: OfferedTool, call: ToolCall) -> Resources | ToolResult:
+        try:
+            return offered.tool.resources(call, self.context)
+        except Exception as error:  # a tool that cannot tell what it touches does not run; the model is told
+            return error_result(_words(error))
+
+    async def _decide(self, request: PermissionRequest) -> Decision:
+        """The strictest decision of all policies; one that fails counts as DENY."""
+        decisions = []
+        for name, policy in self.policies:
+            try:
+                decisions.append(await policy.decide(request))
+            except Exception as error:  # fail closed: a policy that cannot judge denies, and says so
+                decisions.append(
+                    Decision(verdict="deny", source=name, rule=f"policy {name} failed", reason=reason_of(error))
+                )
+        return strictest(decisions) if decisions else NO_POLICY
+
+    async def _answer(self, request: PermissionRequest, decision: Decision) -> Decision:
+        """ASK becomes allow or deny: by what was said before, by a person, or by nobody."""
+        if decision.verdict != "ask":
+            return decision
+        key = _grant(request)
+        if key in self.granted:
+            return attrs.evolve(decision, verdict="allow", rule=f"approved for this session ({decision.rule})")
+        person = self.context.person
+        if person is None:
+            return attrs.evolve(decision, verdict="deny")
+        async with self._asking:
+            if key in self.granted:
+                return attrs.evolve(decision, verdict="allow", rule=f"approved for this session ({decision.rule})")
+            question = Question(text=decision.reason or decision.rule, choices=(NO, YES, SESSION), request=request)
+            answer = await person.ask(question, APPROVAL_DEADLINE)
+        text = answer.text if answer else NO
+        if text == SESSION:
+            self.granted.add(key)
+        if text in (YES, SESSION):
+            return attrs.evolve(decision, verdict="allow", rule=f"approved by the user ({decision.rule})")
+        return Decision(verdict="deny", rule=decision.rule, source="user", reason="the user said no")
+
+    async def _run(self, offered: OfferedTool, request: PermissionRequest, decision: Decision, place: Place) -> Outcome:
+        definition, call = offered.definition, request.call
+        unsafe = not definition.read_only
+        note = partial(self._note, place, call.id, call.name, decision=decision)
+        await note("intent")
+        self.journal.append(
+            ToolIntent(
+                call_id=call.id,
+                name=call.name,
+                turn=place.turn,
+                step=place.step,
+                repeatable=definition.read_only or definition.idempotent,
+                decision=decision.verdict,
+                rule=decision.rule,
+            )
+        )
+        if unsafe:
+            await self.journal.sync()
+        began = time.perf_counter()
+        try:
+            result = await self._call(offered, call)
+        except asyncio.CancelledError:
+            await note("failure", detail={"error": "cancelled"})
+            raise
+        duration = (time.perf_counter() - began) * 1000
+        result = self._presentable(result, call)
+        detail = {"output_len": len(result.output)} if result.success else {"error": result.output[:500]}
+        await note("success" if result.success else "failure", duration_ms=duration, detail=detail)
+        return Outcome(result=result, duration_ms=duration, unsafe=unsafe)
+
+    async def _call(self, offered: OfferedTool, call: ToolCall) -> ToolResult:
+        """The tool's own result; any failure of it becomes `Error: <what>`."""
+        limit = offered.definition.timeout
+        clock = asyncio.timeout(limit)
+        try:
+            async with clock:
+                result = await offered.tool.run(call, self.call_context(offered, call.id))
+        except TimeoutError as error:
+            what = f"{call.name} took longer than {limit:g} s and was stopped" if clock.expired() else _words(error)
+            return error_result(what)
+        except (AuditFailed, StorageError):
+            raise
+        except Exception as error:  # whatever a tool raises is the model's to act on, not the user's to crash on
+            return error_result(_words(error))
+        if not isinstance(result, ToolResult):
+            return error_result(f"{call.name} returned {type(result).__name__}, not a ToolResult")
+        return result
+
+    def _presentable(self, result: ToolResult, call: ToolCall) -> ToolResult:
+        """Without known secrets, and cut to the limit: head and tail kept, all of it in a side file."""
+        if not self.redactor.empty:
+            content = tuple(
+                attrs.evolve(p, text=self.redactor.text(p.text)) if isinstance(p, TextPart) else p
+                for p in result.content
+            )
+            result = attrs.evolve(result, content=content, metadata=self.redactor.data(result.metadata))
+        size = sum(len(p.text) for p in result.content if isinstance(p, TextPart))
+        if size * 4 <= self.output_limit:
+            return result
+        data = result.output.encode("utf-8", "replace")
+        if len(data) <= self.output_limit:
+            return result
+        path = self.journal.side_file(f"output-{call.id}.txt", data)
+        other = tuple(p for p in result.content if not isinstance(p, TextPart))
+        content = (TextPart(text=cut(data, self.output_limit, str(path))), *other)
+        return attrs.evolve(result, content=content, metadata={**result.metadata, "whole_output": str(path)})
+
+    async def _note(
+        self,
+        place: Place,
+        call_id: str,
+        name: str,
+        outcome: AuditOutcome,
+        *,
+        decision: Decision | None = None,
+        duration_ms: float | None = None,
+        detail: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """One audit entry about a call."""
+        await self.audit.record(
+            "tool_execution",
+            f"tool:{name}",
+            outcome,
+            session_id=place.session_id,
+            turn=place.turn,
+            call_id=call_id,
+            decision=decision.verdict if decision else None,
+            rule=decision.rule if decision else None,
+            duration_ms=duration_ms,
+            detail=detail,
+        )
+
+    async def _refused(self, part: ToolCallPart, place: Place, result: ToolResult) -> Outcome:
+        why = "invalid_call" if part.name in self.tools else "unknown_tool"
+        await self._note(place, part.id, part.name, "failure", detail={"error": why})
+        return Outcome(result=result)
+
+    async def _denied(self, part: ToolCallPart, place: Place, asked: Decision, final: Decision) -> Outcome:
+        judged = attrs.evolve(final, verdict=asked.verdict)
+        await self._note(place, part.id, part.name, "denied", decision=judged, detail={"reason": final.reason})
+        unanswered = None
+        if asked.verdict == "ask" and self.context.person is None:
+            unanswered = ApprovalRequired(call_id=part.id, name=part.name, rule=asked.rule, reason=asked.reason)
+        why = final.reason or final.rule
+        nobody = " Nobody can be asked here." if unanswered else ""
+        return Outcome(
+            result=error_result(f"{part.name} was denied ({why}).{nobody}"), denied=True, unanswered=unanswered
+        )
+
+
+def validator(schema: Mapping[str, Any]) -> Any:
+    """A compiled validator of a JSON schema that never fetches anything. Raises ValueError for an invalid one."""
+    import jsonschema_rs
+
+    def refuse(uri: str) -> Any:
+        raise ValueError(f"a tool's schema refers to {uri}, and nothing is fetched")
+
+    return jsonschema_rs.Draft202012Validator(dict(schema), retriever=refuse)
+
+
+def cut(data: bytes, limit: int, path: str) -> str:
+    """Head and tail of an output that is too long for the model, with where the whole of it lies."""
+    half = limit // 2
+    head = data[:half].decode("utf-8", "ignore")
+    tail = data[-half:].decode("utf-8", "ignore")
+    left_out = len(data) - 2 * half
+    return f"{head}\n\n[… {left_out} bytes left out; the whole output ({len(data)} bytes) is in {path} …]\n\n{tail}"
+
+
+def result_part(part: ToolCallPart, result: ToolResult) -> ToolResultPart:
+    """A result as the conversation holds it."""
+    return ToolResultPart(tool_call_id=part.id, name=part.name, content=result.content, success=result.success)
+
+
+def _grant(request: PermissionRequest) -> str:
+    """What a yes for the session covers: this tool with these very arguments' commands and paths."""
+    resources = request.resources
+    return repr((request.call.name, resources.commands, resources.writes, resources.reads, resources.hosts))
+
+
+def _expected(definition: ToolDefinition) -> str:
+    shape = orjson.dumps(definition.schema).decode()
+    return f"Expected: {shape if len(shape) <= 2000 else shape[:2000] + '…'}"
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, CodetetherError):
+        return " ".join(str(error).split())
+    return reason_of(error)

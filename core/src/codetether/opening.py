@@ -1,0 +1,211 @@
+"""Opening a session: every object that it needs, made of what the plugins' hooks yielded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import attrs
+from attrs import frozen
+
+from codetether._version import __version__
+from codetether.agent import Agent
+from codetether.contexts import Shared
+from codetether.dispatch import Dispatch
+from codetether.errors import UsageError
+from codetether.journal import Journal
+from codetether.makers import Makers
+from codetether.models.replay import start
+from codetether.models.session import MetadataChanged, SessionResult, SessionStarted
+from codetether.models.tools import Mode, ToolDefinition
+from codetether.prompt import render
+from codetether.running import RunningSession
+from codetether.settings_core import MODES, CoreSettings
+from codetether.sinks import EventFeed
+from codetether.store import new_session_id
+
+if TYPE_CHECKING:
+    from codetether.runtime import Runtime
+
+
+@frozen(kw_only=True)
+class Opening:
+    """How a session is asked for; None takes the session's own, else what the settings say."""
+
+    id: str | None = None
+    model: str | None = None
+    directory: Path | None = None
+    agent: str | None = None
+    mode: Mode | None = None
+    allow: tuple[str, ...] = ()
+    max_steps: int | None = None
+    parent_id: str | None = None
+    tools: tuple[str, ...] | None = None
+
+
+async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack) -> RunningSession:
+    """Everything that a session needs, in the order of architecture: executor, policies, tools, contexts, routers."""
+    runtime.plugins.check_required(runtime.settings.core.plugins.required)
+    journal = await _journal(runtime, wanted)
+    stack.push_async_callback(journal.close)
+    session = journal.state.session
+    directory = Path(session.metadata.directory)
+    agent = runtime.agent(wanted.agent or session.agent)
+    ref = await runtime.resolve(wanted.model or session.metadata.model or agent.model or runtime.settings.core.wish)
+    provider = await runtime.catalog.provider(ref.provider)
+    connection = await runtime.connect(provider, stack)
+    running: list[RunningSession] = []
+    shared = Shared(
+        journal=journal,
+        directory=directory,
+        agent=agent,
+        person=runtime.person,
+        emit=lambda event: running[0].emit(event) if running else None,
+        complete=lambda request: running[0].complete(request),
+        delegate=lambda prompt, **how: _delegate(runtime, running[0], prompt, **how),
+    )
+    contexts = attrs.evolve(runtime.contexts, core=_allowing(runtime.settings.core, wanted.allow))
+    makers = Makers(runtime=runtime, stack=stack, shared=shared, contexts=contexts)
+    shared.executor = await makers.executor()
+    mode = _narrower(runtime.settings.mode(wanted.mode), agent.mode)
+    tools = await makers.tools(wanted.tools)
+    defaults = runtime.catalog.defaults(ref)
+    feed = EventFeed(await makers.event_sinks(), journal, runtime.redactor, lambda text: runtime.notify("events", text))
+    stack.push_async_callback(feed.close)
+    await feed.open()
+    dispatch = Dispatch(
+        tools=tools,
+        policies=await makers.policies(),
+        audit=runtime.audit,
+        journal=journal,
+        context=contexts.session("core", shared),
+        call_context=lambda offered, call_id: contexts.call(offered.plugin, shared, call_id),
+        redactor=runtime.redactor,
+        mode=mode,
+        output_limit=runtime.settings.core.tools.output_limit,
+    )
+    sections = await makers.sections()
+    loop = Agent(
+        journal=journal,
+        feed=feed,
+        dispatch=dispatch,
+        connection=connection,
+        model=ref,
+        sampling=defaults.sampling,
+        tools=tuple(t.definition for t in tools.values() if runtime.person is not None or not t.definition.interactive),
+        system=lambda: render(sections, makers.failed_section),
+        contexts=await makers.context_policies(),
+        routers=await makers.routers(),
+        priced=lambda usage: runtime.catalog.priced(ref, usage),
+        failed=makers.failed,
+        redactor=runtime.redactor,
+        max_steps=runtime.settings.max_steps(wanted.max_steps or agent.max_steps),
+        native_calls=defaults.capabilities.get("tool_call", True),
+    )
+    made = RunningSession(agent=loop, journal=journal, model=ref, shared=shared, mode=mode)
+    running.append(made)
+    stack.push_async_callback(made.close)
+    _settle(runtime, made, agent.name)
+    runtime.say_problems()
+    await runtime.audit.record("session", "session:open", "success", session_id=made.id, detail={"model": str(ref)})
+    return made
+
+
+def _settle(runtime: Runtime, made: RunningSession, agent: str) -> None:
+    """Says what was repaired, closes the calls that a crash left open, records model and agent if they changed."""
+    journal = made.journal
+    for repair in journal.repairs:
+        runtime.notify("session", repair)
+    for opened in journal.state.open_calls.values():
+        if opened.intent is not None and not opened.intent.repeatable:
+            runtime.notify("session", f"the call {opened.call.name} was interrupted: it may have run")
+    made.agent.close_open_calls(made.session.turn, journal.state.step)
+    model = str(made.model)
+    if made.session.metadata.model != model or made.session.agent != agent:
+        made.agent.feed.feed(journal.append(MetadataChanged(model=model, agent=agent)))
+
+
+async def _journal(runtime: Runtime, wanted: Opening) -> Journal:
+    if wanted.id is not None:
+        return await runtime.sessions.open(wanted.id)
+    directory = wanted.directory or runtime.directory
+    if not directory.is_dir():
+        raise UsageError(f"{directory} is no directory", remedy="name one that exists")
+    return await runtime.sessions.create(
+        SessionStarted(
+            id=new_session_id(),
+            directory=str(directory),
+            agent=wanted.agent or "build",
+            parent_id=wanted.parent_id,
+            version=__version__,
+        )
+    )
+
+
+def _allowing(core: CoreSettings, allow: Sequence[str]) -> CoreSettings:
+    """The settings with what this session was told to allow."""
+    rules = core.permissions
+    return attrs.evolve(core, permissions={**rules, "allow": (*rules.get("allow", ()), *allow)}) if allow else core
+
+
+def _narrower(mode: Mode, limit: Mode | None) -> Mode:
+    return mode if limit is None else min(mode, limit, key=MODES.index)
+
+
+async def _delegate(
+    runtime: Runtime,
+    parent: RunningSession,
+    prompt: str,
+    *,
+    agent: str = "build",
+    tools: Sequence[str] | None = None,
+    max_steps: int | None = None,
+) -> SessionResult:
+    """A child session with its own journal; its mode and tools can only be narrower than its parent's."""
+    own = [t.name for t in parent.agent.tools]
+    wanted = Opening(
+        model=str(parent.model),
+        directory=parent.shared.directory,
+        agent=agent,
+        mode=parent.mode,
+        max_steps=min(max_steps or parent.agent.max_steps, parent.agent.max_steps),
+        parent_id=parent.id,
+        tools=tuple(name for name in own if tools is None or name in tools),
+    )
+    async with AsyncExitStack() as stack:
+        child = await open_session(runtime, wanted, stack)
+        child.agent.dispatch.policies = parent.agent.dispatch.policies
+        child.agent.dispatch.granted = parent.agent.dispatch.granted
+        return await child.prompt(prompt)
+
+
+class _Unrecorded:
+    """A journal of no session, for listings: it holds a state and takes nothing."""
+
+    def __init__(self, directory: Path) -> None:
+        started = SessionStarted(id="none", directory=str(directory))
+        self.state = start(started, datetime.now(UTC))
+
+
+async def offered_tools(runtime: Runtime, directory: Path) -> list[ToolDefinition]:
+    """The tools that a session in the directory would be offered; none is made."""
+    shared = Shared(
+        journal=_Unrecorded(directory),  # type: ignore[arg-type]
+        directory=directory,
+        agent=runtime.agent("build"),
+        person=runtime.person,
+        emit=lambda event: None,
+        complete=_nothing_runs,
+        delegate=_nothing_runs,
+    )
+    async with AsyncExitStack() as stack:
+        makers = Makers(runtime=runtime, stack=stack, shared=shared, contexts=runtime.contexts)
+        shared.executor = await makers.executor()
+        return [offered.definition for offered in (await makers.tools(None)).values()]
+
+
+def _nothing_runs(*args: object, **kwargs: object) -> NoReturn:
+    raise UsageError("no session is open: tools are only being listed")

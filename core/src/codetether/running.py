@@ -1,0 +1,169 @@
+"""One session at work: its prompts, its events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+
+from attrs import define, field
+
+from codetether.agent import Agent, Emit
+from codetether.assemble import Assembly
+from codetether.contexts import Shared
+from codetether.errors import SessionBusy
+from codetether.journal import Journal
+from codetether.models import events
+from codetether.models.completion import CompletionRequest, CompletionResponse, ModelRef
+from codetether.models.events import SessionEvent
+from codetether.models.messages import MessagePart, user
+from codetether.models.session import (
+    Announced,
+    JournalEntry,
+    MetadataChanged,
+    Session,
+    SessionResult,
+    TitleChanged,
+    automatic_title,
+)
+from codetether.models.tools import Mode
+
+
+class Channel:
+    """Events on their way from the turn to the one who iterates; chunks cost an append."""
+
+    def __init__(self) -> None:
+        self._events: deque[SessionEvent] = deque()
+        self._news = asyncio.Event()
+        self._closed = False
+
+    def put(self, event: SessionEvent) -> None:
+        """Adds an event."""
+        self._events.append(event)
+        self._news.set()
+
+    def close(self) -> None:
+        """No more will come."""
+        self._closed = True
+        self._news.set()
+
+    async def __aiter__(self) -> AsyncIterator[SessionEvent]:
+        events_ = self._events
+        while True:
+            while events_:
+                yield events_.popleft()
+            if self._closed:
+                return
+            self._news.clear()
+            await self._news.wait()
+
+
+@define(kw_only=True)
+class RunningSession:
+    """A session that can be prompted; closes with the context manager that gave it."""
+
+    agent: Agent
+    journal: Journal
+    model: ModelRef
+    shared: Shared
+    mode: Mode
+    _task: asyncio.Task[SessionResult] | None = None
+    _cancelled: bool = False
+    _listeners: list[Emit] = field(factory=list)
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self.session.id
+
+    @property
+    def session(self) -> Session:
+        """The session as it now stands."""
+        return self.journal.state.session
+
+    async def prompt(self, text: str, parts: Sequence[MessagePart] = ()) -> SessionResult:
+        """One prompt, to its end; the result's status says how it ended. Raises SessionBusy while one runs."""
+        task = self._start(text, parts)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await self._stop()
+            raise
+
+    async def stream(self, text: str, parts: Sequence[MessagePart] = ()) -> AsyncIterator[SessionEvent]:
+        """One prompt as events, the last of them Done or Error. Leaving the loop cancels the turn."""
+        channel = Channel()
+        self._listeners.append(channel.put)
+        try:
+            task = self._start(text, parts)
+            task.add_done_callback(lambda _: channel.close())
+            async for event in channel:
+                yield event
+            await task
+        finally:
+            self._listeners.remove(channel.put)
+            await self._stop()
+
+    def cancel(self) -> None:
+        """Stops the running prompt, if any; it ends as `interrupted`, and the session goes on."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def set_title(self, title: str) -> None:
+        """Gives the session a title."""
+        await self._change(TitleChanged(title=title))
+
+    async def clear_title(self) -> None:
+        """Takes the title away."""
+        await self._change(TitleChanged(title=None))
+
+    async def regenerate_title(self) -> None:
+        """Makes the title of the first user message again."""
+        await self._change(TitleChanged(title=automatic_title(self.session.messages)))
+
+    async def on_context_change(self, regenerate_title: bool = False) -> None:
+        """Notes that what the session is about has changed."""
+        await self._change(MetadataChanged())
+        if regenerate_title:
+            await self.regenerate_title()
+
+    async def complete(self, request: CompletionRequest) -> CompletionResponse:
+        """A metered call for a plugin: its usage is recorded and announced."""
+        assembly = Assembly(request.model.provider, request.model.model)
+        async with aclosing(self.agent.connection.stream(request)) as chunks:  # type: ignore[type-var]
+            async for chunk in chunks:
+                assembly.feed(chunk)
+        response = assembly.response()
+        report = events.UsageReport(usage=response.usage, duration_ms=response.duration_ms, model=str(request.model))
+        self.agent.feed.feed(self.journal.append(Announced(event=report, turn=self.session.turn)))
+        self.emit(report)
+        return response
+
+    async def close(self) -> None:
+        """Stops what runs."""
+        await self._stop()
+
+    def _start(self, text: str, parts: Sequence[MessagePart]) -> asyncio.Task[SessionResult]:
+        if self._task is not None and not self._task.done():
+            raise SessionBusy(
+                f"session {self.id} is working on a prompt", remedy="wait for it, or cancel it (session.cancel())"
+            )
+        self._task = asyncio.create_task(self.agent.run(user(text, parts), self.emit), name=f"turn {self.id}")
+        return self._task
+
+    def emit(self, event: SessionEvent) -> None:
+        """Announces an event to those who listen."""
+        for listener in self._listeners:
+            listener(event)
+
+    async def _stop(self) -> None:
+        task = self._task
+        if task is None or task.done():
+            return
+        task.cancel()
+        await asyncio.wait({task})
+
+    async def _change(self, entry: JournalEntry) -> None:
+        self.agent.feed.feed(self.journal.append(entry))
+        await self.journal.sync()

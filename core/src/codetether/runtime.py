@@ -1,0 +1,360 @@
+"""The Python API: opens the plugins, the store and the sinks, and makes sessions of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import attrs
+from attrs import define, field
+
+from codetether import specs
+from codetether.catalog import Catalog, Chain, NamedSelector
+from codetether.contexts import ContextFactory
+from codetether.disk import Disk
+from codetether.errors import PluginError, SettingsError, UnknownModel
+from codetether.life import created
+from codetether.models.completion import ModelRef
+from codetether.models.providers import Availability, Provider, Secret
+from codetether.models.tools import Mode, ToolDefinition
+from codetether.opening import Opening, offered_tools, open_session
+from codetether.plugins import Candidate, LoadedPlugins, Provided, in_process, installed, reason_of
+from codetether.protocols import ModelStore, Person, Wire
+from codetether.redact import Redactor
+from codetether.running import RunningSession
+from codetether.settings import Settings, load_settings
+from codetether.sinks import AuditTrail
+from codetether.store import Store
+
+BUILTIN = ("agents", "credentials", "executor", "policy", "prompts", "selection")
+Notify = Callable[[str, str], None]
+"""Told (source, text): one line for the user."""
+
+
+def say(source: str, text: str) -> None:
+    """The default for notices: one line on standard error."""
+    sys.stderr.write(f"codetether: {source}: {text}\n" if source else f"codetether: {text}\n")
+
+
+def builtin_plugins() -> list[Candidate]:
+    """The plugins in core's own box."""
+    return [
+        Candidate(
+            name=name,
+            load=partial(import_module, f"codetether.builtin.{name}"),
+            module=f"codetether.builtin.{name}",
+            distribution="codetether-core",
+            ours=True,
+        )
+        for name in BUILTIN
+    ]
+
+
+@define(kw_only=True)
+class Runtime:
+    """Everything that is assembled, for as long as the process works.
+
+    Attributes:
+        settings: as merged. plugins: what was found, loaded, refused. sessions: the store.
+        redactor: the secrets that are known by now.
+    """
+
+    settings: Settings
+    plugins: LoadedPlugins
+    sessions: Store
+    redactor: Redactor
+    audit: AuditTrail
+    catalog: Catalog
+    contexts: ContextFactory
+    person: Person | None
+    directory: Path
+    notify: Notify
+    _stack: AsyncExitStack
+    _wires: dict[str, Wire] = field(factory=dict)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        settings: Mapping[str, Any] | Settings | None = None,
+        *,
+        plugins: Sequence[Any] = (),
+        directory: Path | str | None = None,
+        person: Person | None = None,
+        strict: bool = False,
+        on_notice: Notify | None = None,
+    ) -> AsyncIterator[Runtime]:
+        """Loads what is installed and opens the store.
+
+        Args:
+            settings: a mapping like the TOML, laid over the files and the environment; or settings already read.
+            plugins: modules of this process, registered beside the installed ones.
+            directory: where the work is; the current directory by default.
+            person: who can be asked; nobody by default, and then what would be asked is denied.
+            strict: every report about a plugin is raised.
+            on_notice: told (source, text) of what the user should know; by default a line on standard error.
+
+        Raises SettingsError, RequiredPluginMissing, StorageError.
+        """
+        place = Path(directory or Path.cwd()).resolve()
+        merged = settings if isinstance(settings, Settings) else load_settings(place, overrides=settings)
+        notify = once(on_notice or say)
+        async with AsyncExitStack() as stack:
+            loaded = LoadedPlugins(strict=strict)
+            stack.callback(loaded.close)
+            chosen = merged.core.plugins
+            loaded.load(
+                [*builtin_plugins(), *installed(), *map(in_process, plugins)],
+                attrs.evolve(chosen, block=(*chosen.block, *chosen.not_)),
+            )
+            runtime = await _assemble(cls, merged, loaded, stack, place, person, notify)
+            for notice in merged.notices:
+                notify("settings", notice)
+            runtime.say_problems()
+            yield runtime
+
+    def say_problems(self) -> None:
+        """Tells the user, once each, which plugin broke which promise."""
+        for info, problem in self.plugins.problems():
+            hook = f" ({problem.hook})" if problem.hook else ""
+            self.notify("plugins", f"{info.name}{hook}: {problem.reason}")
+
+    @asynccontextmanager
+    async def session(
+        self,
+        id: str | None = None,  # noqa: A002 - the word of the field
+        *,
+        model: str | None = None,
+        directory: Path | str | None = None,
+        agent: str | None = None,
+        mode: Mode | None = None,
+        allow: Sequence[str] = (),
+        max_steps: int | None = None,
+    ) -> AsyncIterator[RunningSession]:
+        """Opens a session: the one of that id, or a new one.
+
+        Args:
+            model: `provider/model`, a provider, or a model of the preferred provider; the session's own by default.
+            allow: tools and effects that are allowed without asking.
+
+        Raises SessionNotFound, SessionLocked, UnknownModel, NoProviderAvailable, RequiredPluginMissing.
+        """
+        wanted = Opening(
+            id=id,
+            model=model,
+            directory=Path(directory).resolve() if directory else None,
+            agent=agent,
+            mode=mode,
+            allow=tuple(allow),
+            max_steps=max_steps,
+        )
+        async with AsyncExitStack() as stack:
+            yield await open_session(self, wanted, stack)
+
+    async def providers(self) -> list[Availability]:
+        """Every provider, with the reason where it cannot be used."""
+        return await self.catalog.availability()
+
+    async def resolve(self, wish: str | None) -> ModelRef:
+        """The model that a wish means."""
+        return await self.catalog.resolve(wish)
+
+    def agents(self) -> dict[str, specs.AgentSpec]:
+        """Agents by name; the user's settings come before plugins."""
+        made = {p.record.name: p.record for p in reversed(self.plugins.collect(specs.AgentSpec))}
+        for name, own in self.settings.core.agents.items():
+            made[name] = specs.AgentSpec(name=name, **attrs.asdict(own, recurse=False))
+        return made
+
+    def agent(self, name: str) -> specs.AgentSpec:
+        """The agent of that name."""
+        found = self.agents()
+        if name not in found:
+            raise SettingsError(f"no agent {name!r}; there are: {', '.join(sorted(found))}")
+        return found[name]
+
+    def model_stores(self) -> dict[str, ModelStore]:
+        """The providers that keep model files on this machine, by name."""
+        return {
+            p.record.name: p.record.store(self.contexts.process(p.plugin))
+            for p in self.plugins.collect(specs.ProviderSpec)
+            if p.record.store is not None
+        }
+
+    async def tools(self, directory: Path | str | None = None) -> list[ToolDefinition]:
+        """The tools that a session in the directory would be offered. No session is made."""
+        return await offered_tools(self, Path(directory).resolve() if directory else self.directory)
+
+    async def wire(self, name: str) -> Wire:
+        """The wire format of that name, created when first asked for."""
+        if name in self._wires:
+            return self._wires[name]
+        found = [p for p in self.plugins.collect(specs.WireSpec) if p.record.name == name]
+        if not found:
+            raise UnknownModel(f"no plugin speaks the wire format {name!r}", remedy="codetether plugins")
+        if len(found) > 1:
+            owners = " and ".join(p.plugin for p in found)
+            raise PluginError(f"the wire format {name!r} is offered by {owners}", remedy="block one: [plugins] block")
+        wire: Wire = await created(self._stack, found[0].record.create, self.contexts.process(found[0].plugin))
+        self._wires[name] = wire
+        return wire
+
+    async def connect(self, provider: Provider, stack: AsyncExitStack) -> Any:
+        """A connection to the provider that lives as long as the stack."""
+        wire = await self.wire(provider.wire)
+        connection: Any = await wire.connect(provider)
+        if hasattr(connection, "__aenter__"):
+            connection = await stack.enter_async_context(connection)
+        return connection
+
+
+def once(notify: Notify) -> Notify:
+    """The same, but each line only once."""
+    said: set[tuple[str, str]] = set()
+
+    def tell(source: str, text: str) -> None:
+        if (source, text) not in said:
+            said.add((source, text))
+            notify(source, text)
+
+    return tell
+
+
+async def _assemble(
+    cls: type[Runtime],
+    settings: Settings,
+    loaded: LoadedPlugins,
+    stack: AsyncExitStack,
+    directory: Path,
+    person: Person | None,
+    notify: Notify,
+) -> Runtime:
+    """Settings, plugins, credential sources, redactor, audit; wires and sessions come when they are needed."""
+    redactor = Redactor()
+    sections = _sections(settings, loaded)
+    contexts = ContextFactory(
+        core=settings.core,
+        credentials=Chain(()),
+        directories=settings.directories,
+        notify=notify,
+        sections=sections,
+    )
+    credentials = await _credentials(settings, loaded, contexts, stack, redactor)
+    contexts.credentials = credentials
+    audit = await _audit(settings, loaded, contexts, stack, redactor, notify)
+    selectors = await _selectors(loaded, contexts, stack)
+    catalog = Catalog(
+        loaded.collect(specs.ProviderSpec),
+        loaded.collect(specs.ModelDefaults),
+        settings.core,
+        credentials,
+        selectors,
+        os.environ,
+    )
+    for kind in (
+        specs.ToolsetSpec,
+        specs.ToolFilterSpec,
+        specs.PromptSectionSpec,
+        specs.RouterSpec,
+        specs.WireSpec,
+        specs.ContextPolicySpec,
+        specs.PolicySpec,
+        specs.ExecutorSpec,
+        specs.EventSinkSpec,
+        specs.AgentSpec,
+    ):
+        loaded.collect(kind)
+    disk = Disk()
+    stack.push_async_callback(disk.close)
+    store = await stack.enter_async_context(Store(settings.directories.data, disk, redactor))
+    return cls(
+        settings=settings,
+        plugins=loaded,
+        sessions=store,
+        redactor=redactor,
+        audit=audit,
+        catalog=catalog,
+        contexts=contexts,
+        person=person,
+        directory=directory,
+        notify=notify,
+        stack=stack,
+    )
+
+
+def _sections(settings: Settings, loaded: LoadedPlugins) -> dict[str, Any]:
+    """Each plugin's own settings, structured into the class that it declared."""
+    return {p.plugin: settings.plugin(p.plugin, p.record.cls) for p in loaded.collect(specs.SettingsSpec)}
+
+
+async def _credentials(
+    settings: Settings, loaded: LoadedPlugins, contexts: ContextFactory, stack: AsyncExitStack, redactor: Redactor
+) -> Chain:
+    found = sorted(loaded.collect(specs.CredentialSourceSpec), key=lambda p: (p.record.place, p.record.name))
+    allowed = settings.core.credentials.sources
+    if allowed is not None:
+        found = [p for name in allowed for p in found if p.record.name == name]
+    sources = [(p.record.name, made) for p in found if (made := await _made(p, loaded, contexts, stack)) is not None]
+
+    def learn(provider: str, secret: Secret) -> None:
+        for key, value in secret.values.items():
+            if key in ("base_url", "organization", "project", "region"):
+                continue
+            for text in value.values() if isinstance(value, Mapping) else (value,):
+                redactor.add(str(text), f"{provider}.{key}")
+
+    return Chain(sources, learn)
+
+
+async def _audit(
+    settings: Settings,
+    loaded: LoadedPlugins,
+    contexts: ContextFactory,
+    stack: AsyncExitStack,
+    redactor: Redactor,
+    notify: Notify,
+) -> AuditTrail:
+    sinks = []
+    for provided in loaded.collect(specs.AuditSinkSpec):
+        required = provided.record.required or bool(settings.core.audit.required)
+        spec = attrs.evolve(provided.record, required=required)
+        sink = await _made(provided, loaded, contexts, stack, required=required)
+        if sink is not None:
+            sinks.append((provided.plugin, spec, sink))
+    trail = AuditTrail(sinks, redactor, settings.core.audit.principal, lambda text: notify("audit", text))
+    stack.push_async_callback(trail.close)
+    return trail
+
+
+async def _selectors(loaded: LoadedPlugins, contexts: ContextFactory, stack: AsyncExitStack) -> list[NamedSelector]:
+    found = sorted(loaded.collect(specs.SelectorSpec), key=lambda p: (p.record.place, p.record.name))
+    return [
+        NamedSelector(plugin=p.plugin, name=p.record.name, selector=made)
+        for p in found
+        if (made := await _made(p, loaded, contexts, stack)) is not None
+    ]
+
+
+async def _made(
+    provided: Provided[Any],
+    loaded: LoadedPlugins,
+    contexts: ContextFactory,
+    stack: AsyncExitStack,
+    *,
+    required: bool = False,
+) -> Any:
+    """What the record's `create` makes; None where it fails, which is listed. A required one's failure is raised."""
+    try:
+        return await created(stack, provided.record.create, contexts.process(provided.plugin))
+    except Exception as error:  # the plugin boundary: the rest works without it, and the user is told
+        if required:
+            name = provided.record.name
+            raise PluginError(f"the required {name!r} could not start: {reason_of(error)}") from error
+        loaded.report(provided.plugin, f"create of {provided.record.name}", error)
+        return None

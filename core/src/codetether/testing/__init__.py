@@ -1,0 +1,1 @@
+"""Public aids for testing plugins and programs that use codetether."""
