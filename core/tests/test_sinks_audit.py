@@ -35,10 +35,10 @@ class Book:
 
 def opened(*books: tuple[str, bool, Book], redactor: Redactor | None = None) -> tuple[AuditTrail, list[str]]:
     said: list[str] = []
-    sinks = [
-        (f"corp-{name}", AuditSinkSpec(name=name, create=lambda ctx, b=book: b, required=required), book)
-        for name, required, book in books
-    ]
+    sinks = []
+    for name, required, book in books:
+        spec = AuditSinkSpec(name=name, create=lambda ctx: Book(), required=required)
+        sinks.append((f"corp-{name}", spec, book))
     return AuditTrail(sinks, redactor or Redactor(), "me@here", said.append), said
 
 
