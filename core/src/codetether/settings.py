@@ -203,6 +203,11 @@ def load_settings(
     )
 
 
+def check_settings_file(file: SettingsFile) -> None:
+    """Raises SettingsError, with file and line, for what is wrong in a user's or a project's file."""
+    _checked(_layer("user", file.values, file))
+
+
 def project_paths(directory: Path) -> tuple[Path, ...]:
     """Where project files may stand: from the root of the git repository, if in one, down to the directory."""
     start = directory.resolve()
@@ -321,6 +326,7 @@ __all__ = [
     "SessionSettings",
     "Settings",
     "ToolSettings",
+    "check_settings_file",
     "directories",
     "load_settings",
     "looks_secret",

@@ -41,8 +41,11 @@ class SettingsFile:
 def read_settings_file(path: Path) -> SettingsFile | None:
     """Reads the file; None where there is none. Raises SettingsError for one that is there but cannot be used."""
     data = _bytes(path)
-    if data is None:
-        return None
+    return None if data is None else parse_settings(path, data)
+
+
+def parse_settings(path: Path, data: bytes) -> SettingsFile:
+    """The file that these bytes would be at `path`. Raises SettingsError."""
     text = _text(path, data)
     return SettingsFile(path=path, text=text, values=_values(path, text), sha256=hashlib.sha256(data).hexdigest())
 
@@ -89,7 +92,7 @@ def _values(path: Path, text: str) -> dict[str, Any]:
         raise SettingsError(f"not valid TOML: {why}", file=path, line=line, remedy=_MEND) from error
     except (RecursionError, ValueError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise SettingsError(f"not valid TOML: {why}", file=path, remedy=_MEND) from error
+        raise SettingsError(f"not valid TOML: {why}", file=path, remedy=_MEND) from None  # the chain is deep too
 
 
 _MEND = "Mend that line; nothing is started with settings that were only read in part."

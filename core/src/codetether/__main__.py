@@ -1,0 +1,7 @@
+"""`python -m codetether`."""
+
+import sys
+
+from codetether.cli import main
+
+sys.exit(main())

@@ -1,0 +1,18 @@
+"""The command line: `--version` is answered at once, all else by the click group in `codetether.cli.app`."""
+
+from __future__ import annotations
+
+import sys
+
+from codetether._version import __version__
+
+
+def main() -> int:
+    """Runs the command line of this process and returns its exit code."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        sys.stdout.write(f"codetether {__version__}\n")
+        return 0
+    from codetether.cli.app import run
+
+    return run(arguments)

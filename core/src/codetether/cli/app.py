@@ -1,0 +1,154 @@
+"""The command group: a command's module is imported when it runs, an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from codetether.cli.terminal import RED, Screen
+from codetether.errors import CodetetherError, InvalidSessionId, ProviderError
+
+EXIT = {"done": 0, "error": 1, "usage": 2, "denied": 3, "limit": 4, "provider_failed": 5, "interrupted": 130}
+"""Status -> exit code."""
+BROKEN_PIPE = 141
+"""What a shell sees of a program that dies because nobody reads its output any more."""
+
+COMMANDS = {
+    "run": ("codetether.cli.run", "Give the agent a prompt and show the answer."),
+    "sessions": ("codetether.cli.sessions", "List, show and delete sessions."),
+    "models": ("codetether.cli.models", "List models; fetch model files to this machine."),
+    "providers": ("codetether.cli.listings", "List providers and whether each can be used."),
+    "plugins": ("codetether.cli.listings", "List plugins and what is wrong with them."),
+    "tools": ("codetether.cli.listings", "List the tools that a session here would offer."),
+    "config": ("codetether.cli.config", "Show and change settings; trust a project's."),
+}
+"""Command -> the module that holds it under its own name, and its short help."""
+
+
+class Commands(click.Group):
+    """Core's commands, then those of plugins, none imported before it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Core's commands; plugins' are listed apart."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, its module imported."""
+        if cmd_name in COMMANDS:
+            found: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+            return found
+        from codetether.cli.plugin_commands import load_command
+
+        return load_command(cmd_name)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The command, or a usage error that names the nearest one."""
+        name = args[0]
+        command = self.get_command(ctx, name)
+        if command is None:
+            from codetether.structure import did_you_mean
+
+            raise click.UsageError(f"no command {name!r}{did_you_mean(name, list(COMMANDS))}", ctx)
+        return name, command, args[1:]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Names with their short help, from the table and from the distributions' metadata alone."""
+        from codetether.cli.plugin_commands import listed_commands
+
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        if rows := listed_commands():
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl(rows)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="codetether-core", prog_name="codetether", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, envvar="CODETETHER_DEBUG", help="Show where an error comes from.")
+def codetether(debug: bool) -> None:
+    """An agent that works on your files, made of plugins.
+
+    \b
+      codetether run "list the files here"
+      codetether run -c "and now sort them by size"
+      git diff | codetether run "review this"
+
+    Exit codes: 0 done, 1 error, 2 usage, 3 denied, 4 limit, 5 provider failed, 130 interrupted.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs a command line and returns its exit code; errors are said on standard error, without a traceback."""
+    debug = "--debug" in arguments[:1] or os.environ.get("CODETETHER_DEBUG", "") not in ("", "0", "false")
+    try:
+        code = codetether.main(list(arguments), prog_name="codetether", standalone_mode=False)
+        _flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(f"{error.format_message()}\n")
+        return EXIT["usage"]
+    except click.ClickException as error:
+        return _usage(error)
+    except (KeyboardInterrupt, click.Abort):
+        return EXIT["interrupted"]
+    except BrokenPipeError:
+        # Nobody reads: the interpreter's own flush at the end must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except Exception as error:
+        if debug:
+            raise
+        say_error(Screen(), error)
+        return exit_code(error)
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code for an exception: an id that is none is a slip of the command line."""
+    match error:
+        case ProviderError():
+            return EXIT["provider_failed"]
+        case InvalidSessionId():
+            return EXIT["usage"]
+        case _:
+            return EXIT["error"]
+
+
+def say_error(screen: Screen, error: BaseException) -> None:
+    """`error: <what>`, and what to do about it below."""
+    message, remedy = explained(error)
+    screen.say(f"error: {message}" + (f"\n  {remedy}" if remedy else ""), RED)
+
+
+def explained(error: BaseException) -> tuple[str, str]:
+    """What went wrong in a user's words, and the remedy (may be empty)."""
+    if isinstance(error, CodetetherError):
+        return error.message if error.message and not error.args[1:] else str(error), error.remedy
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}", ""
+    text = " ".join(str(error).split())
+    return (
+        f"{type(error).__name__}: {text}" if text else type(error).__name__,
+        "This is a fault of codetether or of \
+a plugin: run again with CODETETHER_DEBUG=1 to see where.",
+    )
+
+
+def _usage(error: click.ClickException) -> int:
+    screen = Screen()
+    screen.say(f"error: {error.format_message()}", RED)
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        screen.say(f"  See {context.command_path} --help.")
+    return error.exit_code
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()

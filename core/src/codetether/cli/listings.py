@@ -1,0 +1,135 @@
+"""`codetether plugins`, `providers` and `tools`: what is installed here, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from codetether.cli.table import print_json, print_table
+from codetether.cli.terminal import YELLOW, Screen
+
+if TYPE_CHECKING:
+    from codetether.plugins import PluginInfo
+    from codetether.runtime import Runtime
+
+as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+
+
+def with_runtime(command: Callable[[Runtime, Screen], Awaitable[int]], *, strict: bool = False) -> int:
+    """Runs a command in an open runtime; notices go to standard error."""
+    from codetether.cli.interrupts import launch
+
+    screen = Screen()
+
+    async def opened(_: object) -> int:
+        from codetether.runtime import Runtime
+
+        def notice(source: str, text: str) -> None:
+            screen.say(f"note: {source}: {text}" if source else f"note: {text}", YELLOW)
+
+        async with Runtime.open(directory=Path.cwd(), strict=strict, on_notice=notice) as runtime:
+            return await command(runtime, screen)
+
+    return launch(opened)
+
+
+@click.command("plugins")
+@as_json
+@click.option("--trace", is_flag=True, help="With the time that each import and each hook took.")
+@click.option("--strict-plugins", "strict", is_flag=True, help="A plugin that breaks a promise is an error.")
+def plugins(as_json: bool, trace: bool, strict: bool) -> int:
+    """List plugins: where each comes from, whether it loaded, what is wrong with it."""
+
+    async def listing(runtime: Runtime, screen: Screen) -> int:
+        found = runtime.plugins.plugins
+        if as_json:
+            print_json(screen, [_plugin(info, trace) for info in found])
+            return 0
+        rows = [(p.name, _from(p), p.status.replace("_", " "), _hooks(p)) for p in found]
+        print_table(screen, ("NAME", "FROM", "STATUS", "HOOKS"), rows)
+        for info in found:
+            for problem in info.problems:
+                where = f"{problem.hook}: " if problem.hook else ""
+                screen.line(f"! {info.name} ({info.distribution or info.module}): {where}{problem.reason}")
+        if trace:
+            _trace(screen, found)
+        return 0
+
+    return with_runtime(listing, strict=strict)
+
+
+@click.command("providers")
+@as_json
+def providers(as_json: bool) -> int:
+    """List providers: whether each can be used, and why not."""
+
+    async def listing(runtime: Runtime, screen: Screen) -> int:
+        found = sorted(await runtime.providers(), key=lambda p: (p.place, p.name))
+        if as_json:
+            names = ("name", "available", "default_model", "aliases", "source", "reason", "models")
+            print_json(screen, [{name: getattr(p, name) for name in names} for p in found])
+        elif not found:
+            screen.line("No providers found")
+        else:
+            rows = [
+                (p.name, "yes" if p.available else "no", p.default_model, p.source if p.available else p.reason)
+                for p in found
+            ]
+            print_table(screen, ("NAME", "USABLE", "DEFAULT MODEL", "KEY FROM, OR WHY NOT"), rows)
+        return 0
+
+    return with_runtime(listing)
+
+
+@click.command("tools")
+@as_json
+def tools(as_json: bool) -> int:
+    """List the tools that a session here would offer."""
+
+    async def listing(runtime: Runtime, screen: Screen) -> int:
+        found = await runtime.tools(Path.cwd())
+        if as_json:
+            names = ("name", "description", "effects", "idempotent", "interactive", "timeout", "schema")
+            print_json(screen, [{name: getattr(tool, name) for name in names} for tool in found])
+        elif not found:
+            screen.line("No tools found")
+        else:
+            rows = [(t.name, ",".join(t.effects), t.description.split("\n")[0]) for t in found]
+            print_table(screen, ("NAME", "EFFECTS", "DESCRIPTION"), rows)
+        return 0
+
+    return with_runtime(listing)
+
+
+def _plugin(info: PluginInfo, trace: bool) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "name": info.name,
+        "distribution": info.distribution,
+        "version": info.version,
+        "module": info.module,
+        "status": info.status,
+        "hooks": info.hooks,
+        "problems": [{"hook": problem.hook, "reason": problem.reason} for problem in info.problems],
+    }
+    if trace:
+        made |= {"seconds": info.seconds, "hook_seconds": info.hook_seconds}
+    return made
+
+
+def _from(info: PluginInfo) -> str:
+    return f"{info.distribution} {info.version}".strip() or info.module
+
+
+def _hooks(info: PluginInfo) -> str:
+    return ", ".join(hook.removeprefix("codetether_") for hook in info.hooks)
+
+
+def _trace(screen: Screen, found: list[PluginInfo]) -> None:
+    times = [(p.seconds, p.name, "import") for p in found]
+    times += [(seconds, p.name, hook) for p in found for hook, seconds in p.hook_seconds.items()]
+    screen.line("")
+    rows = [(name, what, f"{seconds * 1000:.1f}") for seconds, name, what in sorted(times, reverse=True)]
+    print_table(screen, ("NAME", "WHAT", "MS"), rows)

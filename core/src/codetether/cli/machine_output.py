@@ -1,0 +1,68 @@
+"""A run for machines: one JSON object at the end, or a line of JSON for each event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from codetether import wire
+from codetether.cli.outcome import Outcome
+from codetether.cli.terminal import Screen, json_line
+from codetether.models import events
+from codetether.models.events import SessionEvent
+from codetether.models.session import Session
+
+STREAM_VERSION = 1
+"""Of the lines of `--format stream-json`."""
+
+
+class JsonOutput:
+    """Prints nothing until the end, then the outcome as one object."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+
+    def begin(self, session: Session) -> None:
+        """The session is open."""
+
+    def show(self, event: SessionEvent) -> None:
+        """One event."""
+
+    def notice(self, source: str, text: str) -> None:
+        """Something the user should know; `source` may be empty."""
+        self.screen.say(f"note: {source}: {text}" if source else f"note: {text}")
+
+    def end(self, outcome: Outcome) -> None:
+        """The run is over."""
+        self._print(outcome.record())
+
+    def _print(self, record: Mapping[str, Any]) -> None:
+        self.screen.write(json_line(orjson.dumps(wire.without_surrogates(record))) + "\n")
+
+
+class StreamOutput(JsonOutput):
+    """First `session_start`, then each event, last `done` with the outcome."""
+
+    def begin(self, session: Session) -> None:
+        """The session is open."""
+        self._print(
+            {
+                "type": "session_start",
+                "version": STREAM_VERSION,
+                "session_id": session.id,
+                "directory": session.metadata.directory,
+                "agent": session.agent,
+                "model": session.metadata.model,
+            }
+        )
+
+    def show(self, event: SessionEvent) -> None:
+        """One event; the run's own `done` comes at the very end."""
+        if not isinstance(event, events.Done):
+            self.screen.write(json_line(wire.to_json(event)) + "\n")
+
+    def end(self, outcome: Outcome) -> None:
+        """The run is over."""
+        self._print({"type": "done", **outcome.record()})

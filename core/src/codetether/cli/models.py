@@ -1,0 +1,191 @@
+"""`codetether models`: what can be asked for with -m, and the model files on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from codetether.cli.listings import as_json, with_runtime
+from codetether.cli.table import print_json, print_table
+from codetether.cli.terminal import Screen
+from codetether.errors import UsageError
+from codetether.structure import did_you_mean
+
+if TYPE_CHECKING:
+    from codetether import LocalModel, ModelStore
+    from codetether.runtime import Runtime
+
+
+@click.group("models", invoke_without_command=True)
+@click.option("--provider", metavar="NAME", help="Only this provider's.")
+@as_json
+@click.pass_context
+def models(ctx: click.Context, provider: str | None, as_json: bool) -> int | None:
+    """List the models of the providers; the subcommands are about model files on this machine."""
+    if ctx.invoked_subcommand:
+        return None
+
+    async def listing(runtime: Runtime, screen: Screen) -> int:
+        found = await runtime.providers()
+        if provider is not None and provider not in [n for p in found for n in (p.name, *p.aliases)]:
+            names = [p.name for p in found]
+            raise UsageError(f"no provider {provider!r}{did_you_mean(provider, names)}", remedy="codetether providers")
+        rows: list[dict[str, Any]] = []
+        for one in found:
+            if provider in (None, one.name, *one.aliases):
+                names = list(dict.fromkeys([*([one.default_model] if one.default_model else []), *one.models]))
+                default = one.default_model
+                rows += [_row(one.name, name, default=name == default, available=one.available) for name in names]
+        if as_json:
+            print_json(screen, rows)
+        elif not rows:
+            screen.line("No models found")
+        else:
+            cells = [(r["id"], "yes" if r["available"] else "no", "default" if r["default"] else "") for r in rows]
+            print_table(screen, ("MODEL", "USABLE", ""), cells)
+        return 0
+
+    return with_runtime(listing)
+
+
+@models.command("list")
+@as_json
+def list_(as_json: bool) -> int:
+    """List the model files that this machine has or can fetch."""
+
+    async def listing(runtime: Runtime, screen: Screen) -> int:
+        found = [(name, model) for name, store in runtime.model_stores().items() for model in store.list()]
+        if as_json:
+            print_json(screen, [{"provider": name, **_file(model)} for name, model in found])
+        elif not found:
+            screen.line("No model files found")
+        else:
+            rows = [
+                (
+                    f"{name}/{m.name}",
+                    "yes" if m.present else "no",
+                    _size(m.size),
+                    m.path if m.present else m.description,
+                )
+                for name, m in found
+            ]
+            print_table(screen, ("MODEL", "HERE", "SIZE", "PATH"), rows)
+        return 0
+
+    return with_runtime(listing)
+
+
+@models.command("path")
+@click.argument("name", required=False)
+@as_json
+def path(name: str | None, as_json: bool) -> int:
+    """Print where a model file lies; without NAME the default's."""
+
+    async def located(runtime: Runtime, screen: Screen) -> int:
+        store, wanted = _store(runtime, name)
+        found = [m for m in store.list() if wanted in (None, m.name)]
+        if not found:
+            raise UsageError(f"no model file {wanted!r}", remedy="`codetether models list` shows those that are known.")
+        if as_json:
+            print_json(screen, _file(found[0]))
+        else:
+            screen.line(str(found[0].path))
+        if not found[0].present:
+            screen.say(f"note: it is not there yet: codetether models pull {found[0].name}")
+        return 0 if found[0].present else 1
+
+    return with_runtime(located)
+
+
+@models.command("pull")
+@click.argument("name", required=False)
+@as_json
+def pull(name: str | None, as_json: bool) -> int:
+    """Fetch a model file; without NAME the default."""
+
+    async def pulled(runtime: Runtime, screen: Screen) -> int:
+        store, wanted = _store(runtime, name)
+        progress = Progress(screen)
+        try:
+            model = await store.pull(wanted, progress)
+        finally:
+            progress.close()
+        if as_json:
+            print_json(screen, _file(model))
+        else:
+            screen.line(str(model.path))
+        return 0
+
+    return with_runtime(pulled)
+
+
+class Progress:
+    """Bytes so far: a bar on a terminal, a line every tenth elsewhere."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._bar: Any = None
+        self._tenths = -1
+
+    def __call__(self, done: int, whole: int | None) -> None:
+        if whole and not self._screen.err.isatty():
+            self._line(done, whole)
+        elif whole:
+            self._draw(done, whole)
+
+    def _draw(self, done: int, whole: int) -> None:
+        if self._bar is None:
+            self._bar = click.progressbar(length=whole, label="fetching", file=self._screen.err, show_pos=False)
+            self._bar.__enter__()
+        self._bar.update(done - self._bar.pos)
+
+    def close(self) -> None:
+        """Ends the bar's line."""
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+
+    def _line(self, done: int, whole: int) -> None:
+        if (tenths := done * 10 // whole) > self._tenths:
+            self._tenths = tenths
+            self._screen.say(f"fetching: {tenths * 10}% of {_size(whole)}")
+
+
+def _store(runtime: Runtime, name: str | None) -> tuple[ModelStore, str | None]:
+    """The store that is meant, and the name within it: `provider/name`, a provider, or a name that one store knows."""
+    stores = runtime.model_stores()
+    if not stores:
+        raise UsageError(
+            "no provider here keeps model files", remedy='Install one: pip install "codetether-agent[local]"'
+        )
+    if name is None:
+        return next(iter(stores.values())), None
+    provider, _, rest = name.partition("/")
+    if provider in stores:
+        return stores[provider], rest or None
+    known = next((s for s in stores.values() if name in [m.name for m in s.list()]), next(iter(stores.values())))
+    return known, name
+
+
+def _row(provider: str, model: str, *, default: bool, available: bool) -> dict[str, Any]:
+    return {
+        "id": f"{provider}/{model}",
+        "provider": provider,
+        "model": model,
+        "default": default,
+        "available": available,
+    }
+
+
+def _file(model: LocalModel) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "path": str(model.path),
+        "size": model.size,
+        "present": model.present,
+        "description": model.description,
+    }
+
+
+def _size(count: int | None) -> str:
+    return "" if count is None else f"{count / 1e6:,.1f} MB"

@@ -1,0 +1,106 @@
+"""The person at the terminal: shown the whole request, asked for a yes, and no is what silence means."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import sys
+import termios
+from collections.abc import Callable
+
+from codetether import Answer, Question
+from codetether.cli.terminal import BOLD, DIM, GREEN, RED, YELLOW, Screen, visible
+from codetether.models.tools import PermissionRequest
+
+
+class TerminalPerson:
+    """Asks on standard error and reads from standard input, one question at a time."""
+
+    def __init__(self, screen: Screen, before: Callable[[], None]) -> None:
+        self.screen = screen
+        self._before = before
+
+    @staticmethod
+    def present() -> bool:
+        """Whether somebody sits there: standard input and standard error are both terminals."""
+        return all(s is not None and not s.closed and s.isatty() for s in (sys.stdin, sys.stderr))
+
+    async def ask(self, question: Question, deadline: float) -> Answer | None:
+        """The answer within `deadline` seconds; anything that is not clearly another choice is the first one."""
+        self._before()
+        if question.request is not None:
+            self._show(question.request)
+        self.screen.say(f"? {question.text}", BOLD, YELLOW)
+        keys = _keys(question.choices)
+        menu = "  ".join(f"[{key}] {choice}" for key, choice in keys.items())
+        self.screen.err.write(visible(f"  {menu} > " if menu else "  > "))
+        self.screen.err.flush()
+        try:
+            async with asyncio.timeout(deadline):
+                typed = (await _line()).strip()
+        except TimeoutError:
+            self.screen.say("no answer in time", DIM)
+            return None
+        if not question.choices:
+            return Answer(text=typed) if typed else None
+        chosen = [c for key, c in keys.items() if typed.lower() in (key, c.lower())]
+        return Answer(text=chosen[0] if chosen else question.choices[0])
+
+    def _show(self, request: PermissionRequest) -> None:
+        self.screen.say(f"{request.call.name} wants to {' and '.join(request.effects) or 'run'}", BOLD)
+        resources = request.resources
+        for label, values in (
+            ("command", resources.commands),
+            ("writes", tuple(str(request.directory / value) for value in resources.writes)),
+            ("reads", tuple(str(request.directory / value) for value in resources.reads)),
+            ("host", resources.hosts),
+        ):
+            for value in values:
+                self._field(label, value)
+        if not any((resources.commands, resources.writes, resources.reads, resources.hosts)):
+            for name, argument in request.call.arguments.items():
+                self._field(name, str(argument))
+        for line in resources.preview.splitlines():
+            colour = {"+": (GREEN,), "-": (RED,)}.get(line[:1], ())
+            self.screen.say(f"    {unpadded(line)}", *colour)
+
+    def _field(self, label: str, value: str) -> None:
+        first, *more = unpadded(value).split("\n")
+        self.screen.say(f"    {label}: {first}")
+        for line in more:
+            self.screen.say(f"    {' ' * len(label)}  {line}")
+
+
+def unpadded(text: str) -> str:
+    """The text with long runs of white space counted, so that nothing can hide behind them."""
+    return re.sub(r"[ \t]{20,}|\n{5,}", lambda run: f" <{len(run[0])} white space characters> ", text)
+
+
+def _keys(choices: tuple[str, ...]) -> dict[str, str]:
+    """A letter for each choice: its first that is still free."""
+    keys: dict[str, str] = {}
+    for choice in choices:
+        words = [word[0].lower() for word in choice.split()]
+        free = [k for k in (*words[:1], *reversed(words[1:]), *choice.lower()) if k.isalnum() and k not in keys]
+        keys[free[0] if free else str(len(keys))] = choice
+    return keys
+
+
+async def _line() -> str:
+    """One line from the terminal, read without blocking the loop; what was typed before the question does not count."""
+    loop = asyncio.get_running_loop()
+    descriptor = sys.stdin.fileno()
+    with contextlib.suppress(termios.error):
+        termios.tcflush(descriptor, termios.TCIFLUSH)
+    came: asyncio.Future[str] = loop.create_future()
+
+    def readable() -> None:
+        if not came.done():
+            came.set_result(sys.stdin.readline())
+
+    loop.add_reader(descriptor, readable)
+    try:
+        return await came
+    finally:
+        loop.remove_reader(descriptor)

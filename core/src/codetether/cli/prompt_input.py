@@ -1,0 +1,82 @@
+"""What the user asks: the prompt from arguments and standard input, and the files that go with it."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+from pathlib import Path
+
+import click
+
+from codetether.cli.terminal import Screen
+from codetether.models.messages import FilePart, ImagePart, MessagePart, TextPart
+
+PATIENCE = 3.0
+"""Seconds that a pipe may stay silent when there is a prompt already."""
+FILE_LIMIT = 20 * 1024 * 1024
+"""Bytes of one attached file."""
+_IMAGES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
+
+
+def whole_prompt(words: tuple[str, ...], screen: Screen) -> str:
+    """The prompt, with what is piped in below it; `-` stands for standard input alone. UsageError for an empty one."""
+    text = " ".join(words)
+    if text == "-":
+        text = _piped(None, screen)
+    elif not _at_terminal() and (piped := _piped(PATIENCE if text.strip() else None, screen)):
+        text = f"{text}\n\n{piped}" if text.strip() else piped
+    if not text.strip():
+        raise click.UsageError('there is no prompt: codetether run "…", or pipe one in')
+    return text
+
+
+def _piped(patience: float | None, screen: Screen) -> str:
+    """Standard input to its end. A terminal is read only when nothing else was asked for; a pipe may stay silent
+    for `patience` seconds, because programs that start others often leave one open."""
+    try:
+        descriptor = sys.stdin.fileno()
+        kind = os.fstat(descriptor).st_mode
+    except (AttributeError, OSError, ValueError):  # closed, or replaced by something that is no file
+        return ""
+    waits = stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)
+    if waits and patience is not None and not select.select([descriptor], [], [], patience)[0]:
+        screen.say(f"note: nothing came on standard input in {patience:g} s: going on without it (< /dev/null to skip)")
+        return ""
+    return _decoded(sys.stdin.buffer.read())
+
+
+def _at_terminal() -> bool:
+    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8-sig", "replace").replace("\r\n", "\n").rstrip("\n")
+
+
+def attached(paths: tuple[Path, ...]) -> tuple[MessagePart, ...]:
+    """The files as parts: text under its path, images and anything else as they are. UsageError names a bad one."""
+    return tuple(_part(path) for path in paths)
+
+
+def _part(path: Path) -> MessagePart:
+    try:
+        if path.is_dir():
+            raise click.UsageError(f"--file {path}: is a directory")
+        if path.stat().st_size > FILE_LIMIT:
+            raise click.UsageError(f"--file {path}: has more than {FILE_LIMIT // 2**20} MB")
+        data = path.read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"--file {path}: {error.strerror}") from error
+    media_type = next((kind for magic, kind in _IMAGES if data.startswith(magic)), None)
+    if media_type is None and data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        media_type = "image/webp"
+    if media_type is not None:
+        return ImagePart(media_type=media_type, data=data)
+    try:
+        return TextPart(text=f"File {path}:\n\n{data.decode('utf-8-sig')}")
+    except UnicodeDecodeError:
+        from mimetypes import guess_type
+
+        return FilePart(media_type=guess_type(path.name)[0] or "application/octet-stream", name=path.name, data=data)

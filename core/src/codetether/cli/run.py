@@ -1,0 +1,147 @@
+"""`codetether run`: one prompt, its answer, an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import frozen
+
+from codetether.cli.app import EXIT
+from codetether.cli.terminal import Screen
+from codetether.models.messages import MessagePart
+from codetether.models.tools import Mode
+from codetether.settings_core import MODES
+
+if TYPE_CHECKING:
+    from codetether.cli.interrupts import Interrupts
+    from codetether.cli.machine_output import JsonOutput
+    from codetether.cli.outcome import Outcome
+    from codetether.cli.text_output import TextOutput
+    from codetether.runtime import Runtime
+
+
+@frozen(kw_only=True)
+class Wish:
+    """What the user asked for on the command line."""
+
+    text: str
+    parts: tuple[MessagePart, ...]
+    resume: bool
+    session: str | None
+    model: str | None
+    agent: str | None
+    mode: Mode | None
+    allow: tuple[str, ...]
+    max_steps: int | None
+    strict: bool
+
+
+@click.command("run")
+@click.argument("prompt", nargs=-1)
+@click.option("-c", "--continue", "resume", is_flag=True, help="Go on with the last session of this directory.")
+@click.option("-s", "--session", metavar="ID", help="Go on with this session.")
+@click.option("-m", "--model", metavar="MODEL", help="provider/model, a provider, or a model.")
+@click.option("--agent", metavar="NAME", help="The agent to be: build, plan, explore, or one of your own.")
+@click.option(
+    "-f", "--file", "files", multiple=True, type=click.Path(path_type=Path), help="Attach a file; repeatable."
+)
+@click.option("--format", "form", type=click.Choice(["text", "json", "stream-json"]), default="text", show_default=True)
+@click.option("--mode", type=click.Choice(MODES), help="What is allowed without asking.")
+@click.option("--allow", metavar="TOOL|EFFECT", multiple=True, help="Allow a tool, or an effect; repeatable.")
+@click.option("--max-steps", type=click.IntRange(1), help="Responses of the model before it is stopped.")
+@click.option("--strict-plugins", "strict", is_flag=True, help="A plugin that breaks a promise is an error.")
+def run(prompt: tuple[str, ...], files: tuple[Path, ...], form: str, **wishes: Any) -> int:
+    """Give the agent a PROMPT and show its answer.
+
+    What is piped in is added to the prompt; with no PROMPT, or with -, it is the prompt.
+    """
+    if wishes["resume"] and wishes["session"]:
+        raise click.UsageError("--continue and --session exclude each other")
+    from codetether.cli.interrupts import launch
+    from codetether.cli.prompt_input import attached, whole_prompt
+
+    if wishes["session"]:
+        from codetether.store import check_session_id
+
+        check_session_id(wishes["session"])
+    screen = Screen()
+    parts = attached(files)
+    wish = Wish(text=whole_prompt(prompt, screen), parts=parts, **wishes)
+    return launch(lambda interrupts: _run(wish, _output(form, screen), interrupts))
+
+
+def _output(form: str, screen: Screen) -> TextOutput | JsonOutput:
+    if form == "text":
+        from codetether.cli.text_output import TextOutput
+
+        return TextOutput(screen)
+    from codetether.cli.machine_output import JsonOutput, StreamOutput
+
+    return StreamOutput(screen) if form == "stream-json" else JsonOutput(screen)
+
+
+async def _run(wish: Wish, output: TextOutput | JsonOutput, interrupts: Interrupts) -> int:
+    from codetether.cli.outcome import Outcome
+
+    outcome = Outcome()
+    try:
+        await _converse(wish, output, outcome, interrupts)
+    except asyncio.CancelledError:  # a signal: the outcome says so, as the exit code does
+        outcome.interrupt()
+    except (BrokenPipeError, click.ClickException):
+        raise
+    except Exception as error:  # every failure becomes the outcome, so that --format json holds in all cases
+        if os.environ.get("CODETETHER_DEBUG"):
+            raise
+        outcome.fail(error)
+    output.end(outcome)
+    return EXIT[outcome.status]
+
+
+async def _converse(wish: Wish, output: TextOutput | JsonOutput, outcome: Outcome, interrupts: Interrupts) -> None:
+    from codetether.runtime import Runtime
+
+    directory = Path.cwd()
+    opened = Runtime.open(directory=directory, person=_person(output), strict=wish.strict, on_notice=output.notice)
+    async with opened as runtime:
+        session_id = await _session_id(runtime, wish, directory, output)
+        async with runtime.session(
+            session_id,
+            model=wish.model,
+            directory=directory,
+            agent=wish.agent,
+            mode=wish.mode,
+            allow=wish.allow,
+            max_steps=wish.max_steps,
+        ) as session:
+            outcome.session_id, outcome.model = session.id, session.model
+            output.begin(session.session)
+            interrupts.polite = session.cancel
+            async with aclosing(session.stream(wish.text, wish.parts)) as events:  # type: ignore[type-var]
+                async for event in events:
+                    outcome.take(event)
+                    output.show(event)
+
+
+def _person(output: TextOutput | JsonOutput) -> Any:
+    from codetether.cli.text_output import TextOutput
+
+    if not isinstance(output, TextOutput):
+        return None
+    from codetether.cli.person import TerminalPerson
+
+    return TerminalPerson(output.screen, output.pause) if TerminalPerson.present() else None
+
+
+async def _session_id(runtime: Runtime, wish: Wish, directory: Path, output: TextOutput | JsonOutput) -> str | None:
+    if not wish.resume:
+        return wish.session
+    last = await runtime.sessions.last_for_directory(directory)
+    if last is None:
+        output.notice("", f"no session in {directory} yet: starting one")
+    return last.id if last else None

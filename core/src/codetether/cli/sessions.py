@@ -1,0 +1,158 @@
+"""`codetether sessions`: what is stored, without loading any plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from codetether.cli.table import print_json, print_table
+from codetether.cli.terminal import DIM, Screen, one_line
+from codetether.models.messages import Message, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
+from codetether.models.session import Session, SessionSummary
+
+if TYPE_CHECKING:
+    from codetether.store import Store
+
+as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+here = click.option("--here", is_flag=True, help="Only those of this directory.")
+
+
+@click.group("sessions")
+def sessions() -> None:
+    """List, show and delete sessions."""
+
+
+@sessions.command("list")
+@as_json
+@here
+@click.option("-n", "--limit", type=click.IntRange(1), help="At most so many, the newest.")
+def list_(as_json: bool, here: bool, limit: int | None) -> int:
+    """List sessions, the last used first."""
+
+    async def listing(store: Store, screen: Screen) -> int:
+        found = await (store.list_for_directory(Path.cwd(), limit=limit) if here else store.list(limit=limit))
+        for session_id, why in (await store.unreadable()).items():
+            screen.say(f"note: session {session_id} cannot be read: {why}", DIM)
+        if as_json:
+            print_json(screen, [_summary(s) for s in found])
+        elif not found:
+            screen.line("No sessions found")
+        else:
+            rows = [(s.id, _when(s.updated_at), s.message_count, s.agent, s.model or "", _titled(s)) for s in found]
+            print_table(screen, ("ID", "UPDATED", "MESSAGES", "AGENT", "MODEL", "TITLE"), rows)
+        return 0
+
+    return _with_store(listing)
+
+
+@sessions.command("last")
+@as_json
+@here
+def last(as_json: bool, here: bool) -> int:
+    """Print the id of the session last used."""
+
+    async def latest(store: Store, screen: Screen) -> int:
+        found = await (store.last_for_directory(Path.cwd()) if here else store.last())
+        if as_json:
+            print_json(screen, _summary(found) if found else None)
+        else:
+            screen.line(found.id if found else "No sessions found")
+        return 0
+
+    return _with_store(latest)
+
+
+@sessions.command("show")
+@click.argument("session_id", metavar="ID")
+@as_json
+def show(session_id: str, as_json: bool) -> int:
+    """Show a session: its messages, tool calls and usage."""
+
+    async def shown(store: Store, screen: Screen) -> int:
+        from codetether.wire import to_dict
+
+        session = (await store.load(session_id)).session
+        if as_json:
+            print_json(screen, to_dict(session))
+        else:
+            _transcript(screen, session)
+        return 0
+
+    return _with_store(shown)
+
+
+@sessions.command("delete")
+@click.argument("session_ids", metavar="ID...", nargs=-1, required=True)
+def delete(session_ids: tuple[str, ...]) -> int:
+    """Delete sessions; one that is not there is said, and no error."""
+
+    async def deleted(store: Store, screen: Screen) -> int:
+        for session_id in session_ids:
+            gone = await store.delete(session_id)
+            screen.line(f"deleted {session_id}" if gone else f"no session {session_id}: nothing to delete")
+        return 0
+
+    return _with_store(deleted)
+
+
+def _with_store(command: Callable[[Store, Screen], Awaitable[int]]) -> int:
+    from codetether.cli.interrupts import launch
+    from codetether.disk import Disk
+    from codetether.settings import directories
+    from codetether.store import Store
+
+    async def opened(_: object) -> int:
+        disk = Disk()
+        try:
+            async with Store(directories().data, disk) as store:
+                return await command(store, Screen())
+        finally:
+            await disk.close()
+
+    return launch(opened)
+
+
+def _summary(summary: SessionSummary) -> dict[str, Any]:
+    names = ("id", "title", "created_at", "updated_at", "message_count", "agent", "directory", "model", "parent_id")
+    values = {name: getattr(summary, name) for name in names}
+    return {k: v.isoformat().replace("+00:00", "Z") if isinstance(v, datetime) else v for k, v in values.items()}
+
+
+def _when(time: datetime) -> str:
+    return time.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _titled(summary: SessionSummary) -> str:
+    return summary.title or "(no title)"
+
+
+def _transcript(screen: Screen, session: Session) -> None:
+    screen.line(f"{session.id}  {session.title or '(no title)'}")
+    about = [session.metadata.directory, session.agent, session.metadata.model or "no model yet"]
+    screen.line("  ".join([*about, f"{_when(session.created_at)} to {_when(session.updated_at)}"]))
+    for message in session.messages:
+        _message(screen, message)
+    usage = session.usage
+    screen.line(f"\n{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out")
+
+
+def _message(screen: Screen, message: Message) -> None:
+    if message.role != "tool":
+        screen.line(f"\n{message.role}:")
+    for part in message.parts:
+        match part:
+            case TextPart():
+                screen.line(part.text)
+            case ThinkingPart():
+                continue
+            case ToolCallPart():
+                screen.line(f"● {part.name} {one_line(part.arguments, 400)}")
+            case ToolResultPart():
+                for line in part.text.split("\n"):
+                    screen.line(f"  {line}")
+            case _:
+                screen.line(f"[{type(part).__name__.removesuffix('Part').lower()}]")

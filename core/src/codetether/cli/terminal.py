@@ -1,0 +1,107 @@
+"""What may be written to a terminal: text from models, tools and files with everything hidden made visible."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import TextIO
+
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff"
+    "\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+"""Controls (but newline and tab), bidirectional and zero-width characters, tags, lone surrogates."""
+_MARKS = re.compile(
+    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})[\u0300-\u036f"
+    "\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
+)
+"""More combining marks on one letter than any script needs: they would climb over other lines."""
+_JSON_HIDDEN = re.compile(f"(?![\x00-\x1f]){_HIDDEN.pattern}")
+
+
+def visible(text: str) -> str:
+    """The text with no character left that a terminal acts on, but newline and tab: ESC becomes `␛`, U+202E `<U+202E>`.
+
+    `\\r\\n` counts as a newline. Each character is judged alone, so text may be passed in pieces.
+    """
+    if "\r\n" in text:
+        text = text.replace("\r\n", "\n")
+    return _MARKS.sub(r"\1…", _HIDDEN.sub(_shown, text))
+
+
+def _shown(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "␡" if code == 0x7F else f"<U+{code:04X}>"
+
+
+def one_line(text: str, width: int) -> str:
+    """The text visible on one line of at most `width` characters; what is cut is counted."""
+    shown = visible(text).replace("\n", "⏎").replace("\t", " ")
+    if len(shown) <= width:
+        return shown
+    return f"{shown[:width]}… (+{len(shown) - width:,})"
+
+
+def json_line(data: bytes) -> str:
+    """JSON whose hidden characters are escaped too, so that it stays the same JSON and no terminal acts on it."""
+    return _JSON_HIDDEN.sub(_escaped, data.decode())
+
+
+def _escaped(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be")
+    return "".join(f"\\u{units[n]:02x}{units[n + 1]:02x}" for n in range(0, len(units), 2))
+
+
+class Screen:
+    """Standard output for answers, standard error for everything else."""
+
+    def __init__(self) -> None:
+        self.out: TextIO = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - closed by its starter
+        self.err: TextIO = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
+        for stream in (self.out, self.err):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+        self.live = self.out.isatty()
+        """Whether someone watches the answer as it comes."""
+        wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self.coloured = wanted and self.err.isatty()
+
+    @property
+    def width(self) -> int:
+        """Columns for one line of standard error; 160 where it is no terminal."""
+        try:
+            return max(os.get_terminal_size(self.err.fileno()).columns, 20)
+        except (OSError, ValueError):
+            return 160
+
+    @property
+    def columns(self) -> int | None:
+        """Columns of standard output; None where it is no terminal, so that nothing is cut there."""
+        try:
+            return max(os.get_terminal_size(self.out.fileno()).columns, 20) if self.live else None
+        except (OSError, ValueError):
+            return None
+
+    def write(self, text: str) -> None:
+        """More of the answer, to standard output, at once."""
+        self.out.write(text)
+        self.out.flush()
+
+    def line(self, text: str) -> None:
+        """One line of a listing, to standard output."""
+        self.out.write(visible(text) + "\n")
+
+    def say(self, text: str, *codes: int) -> None:
+        """Lines to standard error, made visible; `codes` are those of SGR, used only where there are colours."""
+        self.out.flush()
+        shown = visible(text)
+        if codes and self.coloured:
+            shown = f"\x1b[{';'.join(map(str, codes))}m{shown}\x1b[0m"
+        self.err.write(shown + "\n")
+        self.err.flush()
+
+
+BOLD, DIM, RED, GREEN, YELLOW, CYAN = 1, 2, 31, 32, 33, 36

@@ -1,0 +1,134 @@
+"""A run for people: the answer on standard output, tool calls and all else on standard error."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from codetether.cli.outcome import Outcome
+from codetether.cli.terminal import BOLD, CYAN, DIM, RED, YELLOW, Screen, one_line, visible
+from codetether.models import events
+from codetether.models.events import SessionEvent
+from codetether.models.session import Session
+
+HEAD, TAIL = 40, 10
+"""Lines of a tool's output that are shown; what lies between them is counted."""
+LINE = 400
+"""Characters of one such line."""
+
+
+class TextOutput:
+    """Shows a run as it happens.
+
+    Where nobody watches standard output, a step's text is written when the step is whole, so that text which a
+    retry withdraws is never written.
+    """
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+        self._streamed = False
+        self._header = ""
+        self._waiting_return = False
+        self._began = time.monotonic()
+
+    def begin(self, session: Session) -> None:
+        """The session is open."""
+
+    def notice(self, source: str, text: str) -> None:
+        """Something the user should know; `source` may be empty."""
+        self.pause()
+        self.screen.say(f"note: {source}: {text}" if source else f"note: {text}", DIM)
+
+    def show(self, event: SessionEvent) -> None:
+        """One event; kinds that it does not know are passed over."""
+        match event:
+            case events.TextChunk():
+                self._stream(event.text)
+            case events.TextComplete():
+                self._complete(event.text)
+            case events.ToolCallStart():
+                self.pause()
+                self._call(event.call_id, event.name, _arguments(event.arguments))
+            case events.ToolCallComplete():
+                self._result(event)
+            case events.ApprovalRequired():
+                self.screen.say(f"  ! {event.name} needs a yes, and nobody can be asked: {event.reason}", YELLOW)
+            case events.Retry():
+                self._retry(event)
+            case events.Notice():
+                self.notice(event.source, event.text)
+            case _:
+                pass
+
+    def end(self, outcome: Outcome) -> None:
+        """The run is over."""
+        self.pause()
+        if outcome.status == "denied":
+            self.screen.say(f"denied: {outcome.error or '; '.join(outcome.unanswered)}", YELLOW)
+            self.screen.say("  Allow it with --allow TOOL or --allow EFFECT, or choose --mode edit.", YELLOW)
+        elif outcome.status in ("limit", "interrupted"):
+            self.screen.say(f"{outcome.status}: {outcome.error}".removesuffix(f": {outcome.status}"), YELLOW)
+        elif outcome.status != "done":
+            self.screen.say(f"error: {outcome.error}" + (f"\n  {outcome.remedy}" if outcome.remedy else ""), RED)
+        if outcome.steps:
+            self.screen.say(self._usage(outcome), DIM)
+
+    def _stream(self, text: str) -> None:
+        if not self.screen.live:
+            return
+        # The two halves of a line end may come in two pieces.
+        text, self._waiting_return = ("\r" if self._waiting_return else "") + text, text.endswith("\r")
+        self.screen.write(visible(text[:-1] if self._waiting_return else text))
+        self._streamed = True
+
+    def _complete(self, text: str) -> None:
+        self._waiting_return = False
+        if not self._streamed:
+            self.screen.write(visible(text).strip("\n"))
+        self.screen.write("\n")
+        self._streamed = False
+
+    def pause(self) -> None:
+        """Ends a line of the answer that a notice or an error cuts off."""
+        if self._streamed:
+            self.screen.write("\n")
+            self._streamed = False
+
+    def _retry(self, event: events.Retry) -> None:
+        withdrawn = self._streamed
+        self.pause()
+        self.screen.say(f"— {event.reason}: retrying{', the text above is withdrawn' if withdrawn else ''}", YELLOW)
+
+    def _call(self, call_id: str, name: str, arguments: str) -> None:
+        self._header = call_id
+        self.screen.say(
+            f"● {name} {one_line(arguments, max(self.screen.width - len(name) - 3, 40))}".rstrip(), BOLD, CYAN
+        )
+
+    def _result(self, event: events.ToolCallComplete) -> None:
+        if self._header != event.call_id:  # others ran beside it: say whose output this is
+            self.screen.say(f"● {event.name}", BOLD, CYAN)
+        self._header = ""
+        lines = visible(event.output).rstrip("\n").split("\n")
+        if len(lines) > HEAD + TAIL:
+            cut = len(lines) - HEAD - TAIL
+            lines = [*lines[:HEAD], f"… {cut:,} more lines", *lines[-TAIL:]]
+        for line in lines:
+            self.screen.say(f"  {one_line(line, LINE)}", *((DIM,) if event.success else (RED,)))
+
+    def _usage(self, outcome: Outcome) -> str:
+        usage, seconds = outcome.usage, time.monotonic() - self._began
+        cached = f" ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else ""
+        cost = f" · ${usage.cost}" if usage.cost is not None else ""
+        steps = f"{outcome.steps} step{'s' if outcome.steps != 1 else ''}"
+        tokens = f"{usage.input_tokens:,} in{cached}, {usage.output_tokens:,} out"
+        return f"{outcome.model} · {steps} · {tokens}{cost} · {seconds:.1f} s · session {outcome.session_id}"
+
+
+def _arguments(text: str) -> str:
+    """Arguments as `path="." depth=2`, or as the model wrote them where they are no object."""
+    try:
+        values = json.loads(text)
+        return " ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
+    except (ValueError, AttributeError, RecursionError):
+        return text
