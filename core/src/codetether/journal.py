@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from codetether.disk import Disk
 from codetether.durable import AppendFile, FileLock, private_directory, read, replace, sync_file
 from codetether.lines import JOURNAL, Reader, encode, read_state, too_new
-from codetether.models.replay import Replayed, apply, start
+from codetether.models.replay import Replay, Replayed, start
 from codetether.models.session import JOURNAL_FORMAT, JournalEntry, JournalRecord, SessionStarted
 from codetether.wire import from_dict, to_dict
 
@@ -54,7 +54,6 @@ class Journal:
     """A session's journal, open for writing under its lock.
 
     Attributes:
-        state: what all entries so far add up to.
         repairs: what was cut or found damaged at opening, a sentence each.
         directory: the session's directory.
     """
@@ -72,7 +71,7 @@ class Journal:
         distrusted: Distrusted,
     ) -> None:
         self.directory = file.path.parent
-        self.state = state
+        self._replay = Replay(state)
         self.repairs = repairs
         self._file = file
         self._pages = _Pages(file)
@@ -86,7 +85,12 @@ class Journal:
     @property
     def id(self) -> str:
         """The session's id."""
-        return self.state.session.id
+        return self.directory.name
+
+    @property
+    def state(self) -> Replayed:
+        """What all entries so far add up to."""
+        return self._replay.state
 
     @property
     def path(self) -> Path:
@@ -102,9 +106,8 @@ class Journal:
         """
         entry = redacted(entry, self._redactor)
         item = JournalRecord(sequence=self._next, recorded_at=datetime.now(UTC), entry=entry)
-        state = apply(self.state, item)
         self._file.append(encode(item))
-        self.state = state
+        self._replay.add(item)
         self._next += 1
         self._disk.dirty(self._pages)
         return item

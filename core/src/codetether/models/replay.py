@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import assert_never
 
 import attrs
 from attrs import field, frozen
 
 from codetether.models.completion import Usage
 from codetether.models.messages import Message, TextPart, ToolCallPart, ToolResultPart
-from codetether.models.record import JSON
+from codetether.models.record import JSON, Unknown
 from codetether.models.session import (
     Announced,
+    Gap,
     JournalRecord,
     MessageAdded,
     MetadataChanged,
@@ -76,54 +77,170 @@ def start(entry: SessionStarted, at: datetime) -> Replayed:
     return Replayed(session=made, sequence=1)
 
 
-def apply(state: Replayed, item: JournalRecord) -> Replayed:
-    """The state after one more record. Unknown entries and gaps change nothing but the sequence."""
-    entry, at, session = item.entry, item.recorded_at, state.session
-    changes: dict[str, Any] = {"sequence": item.sequence}
-    match entry:
-        case MessageAdded():
-            message = attrs.evolve(entry.message, created_at=entry.message.created_at or at)
-            changes["session"] = _with_message(session, message, entry, at)
-            changes["open_calls"] = {
-                c.id: OpenCall(call=c, turn=entry.turn, step=entry.step) for c in message.tool_calls
-            }
-            changes["ended"] = False
-            changes["step"] = entry.step
-        case ToolIntent():
-            opened = state.open_calls.get(entry.call_id)
-            if opened is not None:
-                changes["open_calls"] = {**state.open_calls, entry.call_id: attrs.evolve(opened, intent=entry)}
-        case ToolCompleted():
-            changes["session"] = _with_result(session, entry, at)
-            changes["open_calls"] = {k: v for k, v in state.open_calls.items() if k != entry.result.tool_call_id}
-        case TitleChanged():
-            changes["session"] = attrs.evolve(
-                session, title=entry.title, updated_at=session.updated_at if entry.automatic else at
+class Replay:
+    """Adds up a journal record by record; a record costs the same at message 10 and at message 10,000.
+
+    Every call keeps its one result and every result its call, whatever the journal lost: a call that is
+    still open when the next message comes is closed before it, and a result without an open call is left out.
+    """
+
+    def __init__(self, state: Replayed) -> None:
+        session = state.session
+        self._state: Replayed | None = state
+        self._session = session
+        self._messages: list[Message] = []
+        self._uses: list[ToolUse] = []
+        self._usage = session.usage
+        self._title = session.title
+        self._metadata = session.metadata
+        self._agent = session.agent
+        self._turn = session.turn
+        self._updated_at = session.updated_at
+        self._open: dict[str, OpenCall] = dict(state.open_calls)
+        self._memory = dict(state.memory)
+        self._ended = state.ended
+        self._step = state.step
+        self._sequence = state.sequence
+
+    @property
+    def state(self) -> Replayed:
+        """What the records so far come to; made when it is asked for, in time linear in the messages."""
+        if self._state is None:
+            self._state = self._made()
+        return self._state
+
+    def _made(self) -> Replayed:
+        old = self._session
+        self._session = Session(
+            id=old.id,
+            created_at=old.created_at,
+            updated_at=self._updated_at,
+            metadata=self._metadata,
+            title=self._title,
+            messages=(*old.messages, *self._messages) if self._messages else old.messages,
+            tool_uses=(*old.tool_uses, *self._uses) if self._uses else old.tool_uses,
+            usage=self._usage,
+            agent=self._agent,
+            parent_id=old.parent_id,
+            turn=self._turn,
+            extra=old.extra,
+        )
+        self._messages.clear()
+        self._uses.clear()
+        return Replayed(
+            session=self._session,
+            open_calls=dict(self._open),
+            memory=dict(self._memory),
+            ended=self._ended,
+            step=self._step,
+            sequence=self._sequence,
+        )
+
+    def add(self, item: JournalRecord) -> None:
+        """Adds one more record. Announcements and unknown entries change nothing but the sequence."""
+        entry, at = item.entry, item.recorded_at
+        self._state = None
+        self._sequence = item.sequence
+        match entry:
+            case MessageAdded():
+                self._add_message(entry, at)
+            case ToolIntent():
+                opened = self._open.get(entry.call_id)
+                if opened is not None:
+                    self._open[entry.call_id] = attrs.evolve(opened, intent=entry)
+            case ToolCompleted():
+                self._add_result(entry, at)
+            case TitleChanged():
+                self._title = entry.title
+                self._updated_at = self._updated_at if entry.automatic else at
+            case MetadataChanged():
+                self._change(entry, at)
+            case Remembered(value=None):
+                self._memory.pop((entry.plugin, entry.key), None)
+            case Remembered():
+                self._memory[entry.plugin, entry.key] = entry.value
+            case TurnEnded():
+                self._ended, self._updated_at = True, at
+            case Gap():
+                self._open = {call_id: _perhaps_started(opened) for call_id, opened in self._open.items()}
+            case Announced() | SessionStarted() | Unknown():
+                pass
+            case _:
+                assert_never(entry)
+
+    def _add_message(self, entry: MessageAdded, at: datetime) -> None:
+        for opened in self._open.values():
+            self._messages.append(Message(role="tool", parts=(closing_result(opened),), created_at=at))
+        message = entry.message
+        if message.created_at is None:
+            message = Message(
+                role=message.role,
+                parts=message.parts,
+                provider=message.provider,
+                model=message.model,
+                created_at=at,
+                extra=message.extra,
             )
-        case MetadataChanged():
-            changes["session"] = _with_metadata(session, entry, at)
-        case Remembered():
-            kept = {k: v for k, v in state.memory.items() if k != (entry.plugin, entry.key)}
-            if entry.value is not None:
-                kept[entry.plugin, entry.key] = entry.value
-            changes["memory"] = kept
-        case TurnEnded():
-            changes["session"] = attrs.evolve(session, updated_at=at)
-            changes["ended"] = True
-        case Announced() | _:
-            pass
-    return attrs.evolve(state, **changes)
+        self._messages.append(message)
+        self._open = {
+            part.id: OpenCall(call=part, turn=entry.turn, step=entry.step)
+            for part in message.parts
+            if part.__class__ is ToolCallPart
+        }
+        if entry.usage is not None:
+            self._usage += entry.usage
+        self._turn = max(self._turn, entry.turn)
+        self._step, self._ended, self._updated_at = entry.step, False, at
+
+    def _add_result(self, entry: ToolCompleted, at: datetime) -> None:
+        result = entry.result
+        self._updated_at = at
+        if self._open.pop(result.tool_call_id, None) is None:
+            return
+        self._messages.append(Message(role="tool", parts=(result,), created_at=at))
+        self._uses.append(
+            ToolUse(
+                id=result.tool_call_id,
+                name=result.name,
+                success=result.success,
+                duration_ms=entry.duration_ms,
+                turn=entry.turn,
+            )
+        )
+
+    def _change(self, entry: MetadataChanged, at: datetime) -> None:
+        fields = ("model", "directory", "shared", "share_url")
+        new = {name: getattr(entry, name) for name in fields if getattr(entry, name) is not None}
+        self._metadata = attrs.evolve(self._metadata, **new)
+        self._agent = entry.agent or self._agent
+        self._updated_at = at
+
+
+def _perhaps_started(opened: OpenCall) -> OpenCall:
+    """A call of which the journal lost something: it counts as started, so that it never runs a second time."""
+    lost = ToolIntent(
+        call_id=opened.call.id, name=opened.call.name, turn=opened.turn, step=opened.step, repeatable=False, rule="lost"
+    )
+    return attrs.evolve(opened, intent=lost)
+
+
+def apply(state: Replayed, item: JournalRecord) -> Replayed:
+    """The state after one more record."""
+    made = Replay(state)
+    made.add(item)
+    return made.state
 
 
 def replay(records: Iterable[JournalRecord]) -> Replayed | None:
-    """The whole journal; None where it has no first entry."""
-    state: Replayed | None = None
-    for item in records:
-        if state is not None:
-            state = apply(state, item)
-        elif isinstance(item.entry, SessionStarted):
-            state = attrs.evolve(start(item.entry, item.recorded_at), sequence=item.sequence)
-    return state
+    """The whole journal; None where it does not begin with its first entry."""
+    found = iter(records)
+    first = next(found, None)
+    if first is None or not isinstance(first.entry, SessionStarted):
+        return None
+    made = Replay(attrs.evolve(start(first.entry, first.recorded_at), sequence=first.sequence))
+    for item in found:
+        made.add(item)
+    return made.state
 
 
 def closing_result(opened: OpenCall) -> ToolResultPart:
@@ -134,48 +251,11 @@ def closing_result(opened: OpenCall) -> ToolResultPart:
     )
 
 
-def _with_message(session: Session, message: Message, entry: MessageAdded, at: datetime) -> Session:
-    return attrs.evolve(
-        session,
-        messages=(*session.messages, message),
-        usage=session.usage + entry.usage if entry.usage else session.usage,
-        turn=max(session.turn, entry.turn),
-        updated_at=at,
-    )
-
-
-def _with_result(session: Session, entry: ToolCompleted, at: datetime) -> Session:
-    result = entry.result
-    use = ToolUse(
-        id=result.tool_call_id,
-        name=result.name,
-        success=result.success,
-        duration_ms=entry.duration_ms,
-        turn=entry.turn,
-    )
-    return attrs.evolve(
-        session,
-        messages=(*session.messages, Message(role="tool", parts=(result,), created_at=at)),
-        tool_uses=(*session.tool_uses, use),
-        updated_at=at,
-    )
-
-
-def _with_metadata(session: Session, entry: MetadataChanged, at: datetime) -> Session:
-    fields = ("model", "directory", "shared", "share_url")
-    new = {name: getattr(entry, name) for name in fields if getattr(entry, name) is not None}
-    return attrs.evolve(
-        session,
-        agent=entry.agent or session.agent,
-        metadata=attrs.evolve(session.metadata, **new),
-        updated_at=at,
-    )
-
-
 __all__ = [
     "CANCELLED",
     "UNKNOWN_OUTCOME",
     "OpenCall",
+    "Replay",
     "Replayed",
     "Usage",
     "apply",
