@@ -13,6 +13,9 @@ def main() -> int:
     if arguments == ["--version"]:
         sys.stdout.write(f"codetether {__version__}\n")
         return 0
-    from codetether.cli.app import run
+    try:
+        from codetether.cli.app import run
 
-    return run(arguments)
+        return run(arguments)
+    except KeyboardInterrupt:  # before the command could say what an interrupt means to it
+        return 130

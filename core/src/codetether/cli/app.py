@@ -69,7 +69,7 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="codetether-core", prog_name="codetether", message="%(prog)s %(version)s")
-@click.option("--debug", is_flag=True, envvar="CODETETHER_DEBUG", help="Show where an error comes from.")
+@click.option("--debug", is_flag=True, help="Show where an error comes from.")
 def codetether(debug: bool) -> None:
     """An agent that works on your files, made of plugins.
 
@@ -80,11 +80,17 @@ def codetether(debug: bool) -> None:
 
     Exit codes: 0 done, 1 error, 2 usage, 3 denied, 4 limit, 5 provider failed, 130 interrupted.
     """
+    if debug:
+        os.environ["CODETETHER_DEBUG"] = "1"
+
+
+def debugging() -> bool:
+    """Whether errors are shown with their traceback."""
+    return os.environ.get("CODETETHER_DEBUG", "") not in ("", "0", "false")
 
 
 def run(arguments: Sequence[str]) -> int:
     """Runs a command line and returns its exit code; errors are said on standard error, without a traceback."""
-    debug = "--debug" in arguments[:1] or os.environ.get("CODETETHER_DEBUG", "") not in ("", "0", "false")
     try:
         code = codetether.main(list(arguments), prog_name="codetether", standalone_mode=False)
         _flush()
@@ -101,7 +107,7 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except Exception as error:
-        if debug:
+        if debugging():
             raise
         say_error(Screen(), error)
         return exit_code(error)

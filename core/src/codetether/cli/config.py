@@ -174,9 +174,14 @@ def _changed(target: Path, text: str, path: tuple[str, ...], value: str) -> Sett
             made = parse_settings(target, _edited(text, path, one).encode())
             check_settings_file(made)
             return made
-        except SettingsError:
+        except SettingsError as error:
             if number == len(meant) - 1:
-                raise
+                if error.path[: len(path)] != path:
+                    raise
+                # What is wrong with the new value does not stand in the file yet.
+                raise UsageError(
+                    error.message.removeprefix(f"{error.file}:{error.line}: "), remedy=error.remedy
+                ) from None
     raise AssertionError("there is always a last one")
 
 

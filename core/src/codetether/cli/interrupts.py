@@ -15,20 +15,24 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Interrupts:
     """The first signal asks politely (`polite`, set by the command), the second cancels, the third ends the process."""
 
-    def __init__(self, task: asyncio.Task[int]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[int]) -> None:
         self.polite: Callable[[], object] | None = None
+        self._loop = loop
         self._task = task
         self._count = 0
 
-    def happened(self) -> None:
-        """A signal came."""
+    def came(self, *_: object) -> None:
+        """A signal came; called between any two instructions, so the loop is only told, but for the third."""
         self._count += 1
-        if self._count == 1 and self.polite is not None:
-            self.polite()
-        elif self._count <= 2:
-            self._task.cancel()
-        else:
+        if self._count > 2:
             os._exit(EXIT["interrupted"])
+        self._loop.call_soon_threadsafe(self._act, self._count)
+
+    def _act(self, count: int) -> None:
+        if count == 1 and self.polite is not None:
+            self.polite()
+        else:
+            self._task.cancel()
 
 
 def launch(command: Callable[[Interrupts], Awaitable[int]]) -> int:
@@ -37,13 +41,14 @@ def launch(command: Callable[[Interrupts], Awaitable[int]]) -> int:
 
 
 async def _supervised(command: Callable[[Interrupts], Awaitable[int]]) -> int:
-    loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None
-    interrupts = Interrupts(task)
-    for number in SIGNALS:
-        loop.add_signal_handler(number, interrupts.happened)
+    interrupts = Interrupts(asyncio.get_running_loop(), task)
+    before = {number: signal.signal(number, interrupts.came) for number in SIGNALS}
     try:
         return await command(interrupts)
     except asyncio.CancelledError:
         return EXIT["interrupted"]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

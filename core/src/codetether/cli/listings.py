@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
 
-def with_runtime(command: Callable[[Runtime, Screen], Awaitable[int]], *, strict: bool = False) -> int:
-    """Runs a command in an open runtime; notices go to standard error."""
+def with_runtime(
+    command: Callable[[Runtime, Screen], Awaitable[int]], *, strict: bool = False, unsaid: str = ""
+) -> int:
+    """Runs a command in an open runtime; notices go to standard error, but for those of the source `unsaid`."""
     from codetether.cli.interrupts import launch
 
     screen = Screen()
@@ -28,6 +30,8 @@ def with_runtime(command: Callable[[Runtime, Screen], Awaitable[int]], *, strict
         from codetether.runtime import Runtime
 
         def notice(source: str, text: str) -> None:
+            if unsaid and source == unsaid:
+                return
             screen.say(f"note: {source}: {text}" if source else f"note: {text}", YELLOW)
 
         async with Runtime.open(directory=Path.cwd(), strict=strict, on_notice=notice) as runtime:
@@ -58,7 +62,7 @@ def plugins(as_json: bool, trace: bool, strict: bool) -> int:
             _trace(screen, found)
         return 0
 
-    return with_runtime(listing, strict=strict)
+    return with_runtime(listing, strict=strict, unsaid="plugins")  # the listing says it itself
 
 
 @click.command("providers")

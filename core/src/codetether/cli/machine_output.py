@@ -45,18 +45,16 @@ class JsonOutput:
 class StreamOutput(JsonOutput):
     """First `session_start`, then each event, last `done` with the outcome."""
 
+    _begun = False
+
     def begin(self, session: Session) -> None:
         """The session is open."""
-        self._print(
-            {
-                "type": "session_start",
-                "version": STREAM_VERSION,
-                "session_id": session.id,
-                "directory": session.metadata.directory,
-                "agent": session.agent,
-                "model": session.metadata.model,
-            }
-        )
+        about = session.metadata
+        self._start(session_id=session.id, directory=about.directory, agent=session.agent, model=about.model)
+
+    def _start(self, **about: Any) -> None:
+        self._begun = True
+        self._print({"type": "session_start", "version": STREAM_VERSION, **about})
 
     def show(self, event: SessionEvent) -> None:
         """One event; the run's own `done` comes at the very end."""
@@ -64,5 +62,7 @@ class StreamOutput(JsonOutput):
             self.screen.write(json_line(wire.to_json(event)) + "\n")
 
     def end(self, outcome: Outcome) -> None:
-        """The run is over."""
+        """The run is over, perhaps before a session was open."""
+        if not self._begun:
+            self._start(session_id=None)
         self._print({"type": "done", **outcome.record()})

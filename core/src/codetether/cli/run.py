@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import frozen
 
-from codetether.cli.app import EXIT
+from codetether.cli.app import EXIT, debugging
 from codetether.cli.terminal import Screen
 from codetether.models.messages import MessagePart
 from codetether.models.tools import Mode
@@ -96,7 +95,7 @@ async def _run(wish: Wish, output: TextOutput | JsonOutput, interrupts: Interrup
     except (BrokenPipeError, click.ClickException):
         raise
     except Exception as error:  # every failure becomes the outcome, so that --format json holds in all cases
-        if os.environ.get("CODETETHER_DEBUG"):
+        if debugging():
             raise
         outcome.fail(error)
     output.end(outcome)

@@ -107,7 +107,7 @@ class TextOutput:
 
     def _result(self, event: events.ToolCallComplete) -> None:
         if self._header != event.call_id:  # others ran beside it: say whose output this is
-            self.screen.say(f"● {event.name}", BOLD, CYAN)
+            self.screen.say(f"↳ {event.name}", BOLD, CYAN)
         self._header = ""
         lines = visible(event.output).rstrip("\n").split("\n")
         if len(lines) > HEAD + TAIL:
