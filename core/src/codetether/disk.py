@@ -27,6 +27,9 @@ class Disk:
     """The one I/O thread of a process: it syncs files in groups and runs what would block the event loop.
 
     The thread starts with the first job. `close` makes everything durable and ends it.
+
+    Attributes:
+        closed: whether it takes no more jobs.
     """
 
     INTERVAL = 0.5
@@ -37,7 +40,7 @@ class Disk:
         self._dirty: dict[Syncable, None] = {}
         self._thread: threading.Thread | None = None
         self._asleep = True
-        self._closed = False
+        self.closed = False
 
     async def sync(self, file: Syncable) -> None:
         """Returns when all that was written to the file before is on the disk; raises StorageError.
@@ -60,14 +63,14 @@ class Disk:
 
     async def close(self) -> None:
         """Syncs what is dirty and ends the thread; a second time does nothing."""
-        if self._thread is not None and not self._closed:
+        if self._thread is not None and not self.closed:
             closing = self._submit(self._flush, None, last=True)
-            self._closed = True
+            self.closed = True
             await closing
-        self._closed = True
+        self.closed = True
 
     def _submit(self, run: Callable[[], Any], file: Syncable | None, *, last: bool = False) -> asyncio.Future[Any]:
-        if self._closed:
+        if self.closed:
             raise StorageError("the disk's thread has ended", remedy="Open the store again.")
         loop = asyncio.get_running_loop()
         job = _Job(run, file, loop, loop.create_future(), last)

@@ -135,7 +135,10 @@ class Journal:
         """Syncs, closes the file and gives the lock back; a second time does nothing. Raises StorageError."""
         if not self._closed:
             self._closed = True
-            await self._disk.call(self._shut)
+            if self._disk.closed:
+                self._shut()
+            else:
+                await self._disk.call(self._shut)
 
     def _shut(self) -> None:
         try:

@@ -16,7 +16,7 @@ from codetether.errors import JournalDamaged, JournalTooNew, StorageError
 from codetether.models.record import Unknown
 from codetether.models.replay import Replayed, replay
 from codetether.models.session import JOURNAL_FORMAT, Gap, JournalEntry, JournalRecord
-from codetether.wire import from_dict, to_json
+from codetether.wire import reader, to_json
 
 JOURNAL = "journal.jsonl"
 RESERVED = frozenset(("seq", "at", "crc"))
@@ -40,9 +40,7 @@ def encode(item: JournalRecord) -> bytes:
 
 def whole(line: bytes) -> bool:
     """Whether a line without its line end is exactly what was written."""
-    return line[-18:-8] + line[-2:] == b',"crc":"' + line[-10:-8] + b'"}' and line[-10:-2] == b"%08x" % zlib.crc32(
-        line[:-18]
-    )
+    return line[-18:] == b',"crc":"%08x"}' % zlib.crc32(line[:-18])
 
 
 class Lines:
@@ -116,12 +114,13 @@ class Reader:
         self.after = after
         self.gaps: list[Gap] = []
         self.next_sequence = 1
+        self._read_entry = reader(JournalEntry)
 
     def __iter__(self) -> Iterator[JournalRecord]:
         at = datetime.fromtimestamp(0, UTC)
         pending: Gap | None = None
         for number, line in self.lines:
-            read = line if isinstance(line, str) else self._record(line, number, pending)
+            read = line if isinstance(line, str) else self._record(line)
             if isinstance(read, str):
                 pending = _widened(pending, number, read)
                 continue
@@ -160,15 +159,16 @@ class Reader:
         if self.next_sequence > self.after:
             yield JournalRecord(sequence=self.next_sequence, recorded_at=at, entry=gap)
 
-    def _record(self, line: bytes, number: int, pending: Gap | None) -> JournalRecord | str:
+    def _record(self, line: bytes) -> JournalRecord | str:
         try:
             body = orjson.loads(line)
             sequence, at = body.pop("seq"), body.pop("at")
             del body["crc"]
             if sequence < self.next_sequence:
                 return f"record {sequence} stands out of order"
-            entry: JournalEntry = from_dict(body, JournalEntry)  # type: ignore[arg-type]
-            return JournalRecord(sequence=sequence, recorded_at=datetime.fromisoformat(at), entry=entry)
+            return JournalRecord(
+                sequence=sequence, recorded_at=datetime.fromisoformat(at), entry=self._read_entry(body)
+            )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             return f"it does not fit: {error}"
 
@@ -186,8 +186,8 @@ def read_state(path: Path, session_id: str) -> tuple[Replayed, Reader]:
     first line cannot be read or belongs to another session; StorageError where the disk refuses.
     """
     data = read(path)
-    reader = Reader(data)
-    state = replay(reader)
+    found = Reader(data)
+    state = replay(found)
     if state is None:
         if b"\n" not in data:
             raise FileNotFoundError(str(path))
@@ -197,7 +197,7 @@ def read_state(path: Path, session_id: str) -> tuple[Replayed, Reader]:
             f"{path} is the journal of session {state.session.id}, not of {session_id}",
             remedy="Give the directory its session's own id again.",
         )
-    return state, reader
+    return state, found
 
 
 def format_of(data: bytes) -> int:

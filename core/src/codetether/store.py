@@ -308,3 +308,6 @@ def _refuse_twin(bucket: Path, session_id: str) -> None:
 
 def _not_found(session_id: str) -> SessionNotFound:
     return SessionNotFound(f"no session {session_id}", remedy="`codetether sessions list` shows what there is.")
+
+
+__all__ = ["Journal", "Redactor", "Store", "bucket_of", "check_session_id", "new_session_id"]

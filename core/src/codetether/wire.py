@@ -14,11 +14,12 @@ from typing import Any, TypeVar, get_args, get_origin
 import attrs
 import orjson
 from cattrs import Converter
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+from cattrs.gen import make_dict_unstructure_fn, override
 
 from codetether.models import events, session
 from codetether.models import messages as parts
 from codetether.models.record import Record, Unknown
+from codetether.readers import Read, read_mapping, record_reader, tuple_reader, union_reader
 
 T = TypeVar("T")
 
@@ -68,36 +69,10 @@ def _write_time(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _union(converter: Converter, union: Any) -> Callable[[Any, Any], Any]:
-    """Reads a union by its `type`; an unknown word, or nothing readable, becomes `Unknown`."""
-    members = {TAGS[m]: converter.get_structure_hook(m) for m in get_args(union) if m in TAGS}
-    classes = {TAGS[m]: m for m in get_args(union) if m in TAGS}
-
-    def read(value: Any, _: Any = None) -> Any:
-        tag = value.get("type")
-        if tag not in classes:
-            return Unknown(raw=value)
-        return members[tag](value, classes[tag])
-
-    return read
-
-
-def _reader(converter: Converter, cls: type[Any]) -> Callable[[Any, Any], Any]:
-    """Structures an attrs class and keeps the keys that it does not know under `extra`."""
-    open_ended = issubclass(cls, Record)
-    skip = {"extra": override(omit=True)} if open_ended else {}
-    read = make_dict_structure_fn(cls, converter, _cattrs_detailed_validation=False, **skip)  # type: ignore[arg-type]
-    if not open_ended:
-        return read
-    known = frozenset(a.name for a in attrs.fields(cls)) - {"extra"} | ({"type"} if cls in TAGS else set())
-
-    def keep_unknown(value: Mapping[str, Any], _: Any = None) -> Any:
-        made = read(value, cls)
-        if value.keys() <= known:
-            return made
-        return attrs.evolve(made, extra={k: v for k, v in value.items() if k not in known})
-
-    return keep_unknown
+def _union(converter: Converter, union: Any) -> Read:
+    """Reads a union by its `type`; an unknown word becomes `Unknown`."""
+    members = {TAGS[m]: (m, converter.get_structure_hook(m)) for m in get_args(union) if m in TAGS}
+    return union_reader(members, lambda value: Unknown(raw=value))
 
 
 def _writer(converter: Converter, cls: type[Any]) -> Callable[[Any], dict[str, Any]]:
@@ -116,6 +91,14 @@ def _writer(converter: Converter, cls: type[Any]) -> Callable[[Any], dict[str, A
     return tagged
 
 
+def _is_tuple(kind: Any) -> bool:
+    return get_origin(kind) is tuple and get_args(kind)[1:] == (...,)
+
+
+def _is_json_mapping(kind: Any) -> bool:
+    return get_origin(kind) in (Mapping, dict) and get_args(kind) == (str, Any)
+
+
 def _is_tagged_union(kind: Any) -> bool:
     return get_origin(kind) in (typing.Union, types.UnionType) and any(m in TAGS for m in get_args(kind))
 
@@ -125,16 +108,19 @@ def converter() -> Converter:
     """The converter, made when first needed."""
     attrs.resolve_types(events.SessionSync, localns={"Session": session.Session})
     made = Converter(omit_if_default=True, detailed_validation=False)
+    read_of = made.get_structure_hook
     made.register_structure_hook(datetime, _time)
     made.register_unstructure_hook(datetime, _write_time)
     made.register_structure_hook(Decimal, lambda value, _: Decimal(str(value)))
     made.register_unstructure_hook(Decimal, str)
     made.register_structure_hook(bytes, lambda value, _: b64decode(value))
     made.register_unstructure_hook(bytes, lambda value: b64encode(value).decode())
-    made.register_structure_hook_factory(attrs.has, lambda cls: _reader(made, cls))
+    made.register_structure_hook_factory(attrs.has, lambda cls: record_reader(cls, cls in TAGS, read_of))
     made.register_unstructure_hook_factory(attrs.has, lambda cls: _writer(made, cls))
     made.register_structure_hook(Unknown, lambda value, _: Unknown(raw=value))
     made.register_unstructure_hook(Unknown, lambda value: dict(value.raw))
+    made.register_structure_hook_factory(_is_tuple, lambda kind: tuple_reader(get_args(kind)[0], read_of))
+    made.register_structure_hook_func(_is_json_mapping, read_mapping)
     made.register_structure_hook_factory(_is_tagged_union, lambda union: _union(made, union))
     made.register_unstructure_hook_func(_is_tagged_union, lambda value: made.unstructure(value, value.__class__))
     return made
@@ -151,7 +137,7 @@ def to_json(value: Any) -> bytes:
 
 def from_json(data: bytes | str, kind: type[T]) -> T:
     """The value in a line of JSON. Raises ValueError, TypeError or KeyError for what does not fit."""
-    return converter().structure(orjson.loads(data), kind)
+    return from_dict(orjson.loads(data), kind)
 
 
 def to_dict(value: Any) -> dict[str, Any]:
@@ -162,7 +148,15 @@ def to_dict(value: Any) -> dict[str, Any]:
 
 def from_dict(data: Any, kind: type[T]) -> T:
     """The value in plain JSON data."""
-    return converter().structure(data, kind)
+    made: T = reader(typing.cast(Any, kind))(data)
+    return made
+
+
+@cache
+def reader(kind: Any) -> Callable[[Any], Any]:
+    """What `from_dict` does for one kind of value, for those who read many."""
+    read = converter().get_structure_hook(kind)
+    return lambda data: read(data, kind)
 
 
 def without_surrogates(value: Any) -> Any:
