@@ -182,7 +182,7 @@ def bare(tmp_path: Path) -> CommandLine:
     workspace, home = tmp_path / "work", tmp_path / "home"
     workspace.mkdir()
     kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV")}
-    kept |= {"CODETETHER_HOME": str(home), "HOME": str(tmp_path), "CODETETHER_NO_PLUGINS": "local", "LANG": "C.UTF-8"}
+    kept |= {"CODETETHER_HOME": str(home), "HOME": str(tmp_path), "CODETETHER_PLUGINS": "openai,shell", "LANG": "C.UTF-8"}
     return CommandLine(workspace=workspace, home=home, environment=kept)
 
 

@@ -92,9 +92,12 @@ def debugging() -> bool:
 def run(arguments: Sequence[str]) -> int:
     """Runs a command line and returns its exit code; errors are said on standard error, without a traceback."""
     try:
-        code = codetether.main(list(arguments), prog_name="codetether", standalone_mode=False)
+        with codetether.make_context("codetether", list(arguments)) as context:
+            code = codetether.invoke(context)
         _flush()
         return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         sys.stderr.write(f"{error.format_message()}\n")
         return EXIT["usage"]
