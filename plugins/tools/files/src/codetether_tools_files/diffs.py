@@ -1,0 +1,54 @@
+"""Differences as unified diffs, quick for large files too."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from itertools import islice
+
+CONTEXT = 3
+_LONG = 3000
+"""Lines of change beyond which no finer difference is looked for."""
+_HEAD = re.compile(r"@@ -(\d+)((?:,\d+)?) \+(\d+)((?:,\d+)?) @@")
+
+
+def unified(old: str, new: str, name: str, *, created: bool = False) -> str:
+    """The change of one file as a unified diff, empty where there is none."""
+    if old == new:
+        return ""
+    before, after = _lines(old), _lines(new)
+    start = _common(before, after)
+    end = _common(reversed(before[start:]), reversed(after[start:]))
+    first = max(0, start - CONTEXT)
+    last = max(0, end - CONTEXT)
+    a, b = before[first : len(before) - last], after[first : len(after) - last]
+    origin = "/dev/null" if created else f"a/{name}"
+    if max(len(a), len(b)) > _LONG:
+        body = [f"@@ -{first + 1},{len(a)} +{first + 1},{len(b)} @@\n", *("-" + x for x in a), *("+" + x for x in b)]
+    else:
+        body = [_moved(line, first) for line in islice(difflib.unified_diff(a, b, n=CONTEXT), 2, None)]
+    return f"--- {origin}\n+++ b/{name}\n" + "".join(_ended(line) for line in body)
+
+
+def _lines(text: str) -> list[str]:
+    return [line + "\n" for line in text.split("\n")[:-1]] + ([last] if (last := text.rpartition("\n")[2]) else [])
+
+
+def _common(one: object, other: object) -> int:
+    count = 0
+    for a, b in zip(one, other, strict=False):  # type: ignore[call-overload]
+        if a != b:
+            break
+        count += 1
+    return count
+
+
+def _moved(line: str, by: int) -> str:
+    head = _HEAD.match(line)
+    if head is None:
+        return line
+    return f"@@ -{int(head[1]) + by}{head[2]} +{int(head[3]) + by}{head[4]} @@\n"
+
+
+def _ended(line: str) -> str:
+    return line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"

@@ -1,0 +1,125 @@
+"""The tool edit: an exact text in a file, replaced by another."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from attrs import frozen
+from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolDefinition, ToolResult, text_result
+
+from codetether_tools_files.diffs import unified
+from codetether_tools_files.examples import examples
+from codetether_tools_files.nearest import nearest
+from codetether_tools_files.replacing import content_of, replace
+from codetether_tools_files.text import Encoding, has_crlf, is_binary, with_crlf
+from codetether_tools_files.workspace import Refused, Workspace, counted, result_of, shown
+from codetether_tools_files.writing import DIFF, PREVIEWED, encoded
+
+EDIT = ToolDefinition(
+    name="edit",
+    description=(
+        "Replaces an exact text in a file by another. `old` must stand in the file exactly once, white space included "
+        "and without line numbers; give more of the lines around it to make it unique, or set replace_all."
+    ),
+    schema={
+        "type": "object",
+        "properties": {
+            "path": {"type": "string", "minLength": 1, "description": "The file, from the workspace or absolute."},
+            "old": {"type": "string", "minLength": 1, "description": "The text to replace, as it stands in the file."},
+            "new": {"type": "string", "description": "The text to put in its place."},
+            "replace_all": {"type": "boolean", "default": False, "description": "Replace every occurrence."},
+        },
+        "required": ["path", "old", "new"],
+        "additionalProperties": False,
+    },
+    effects=("read", "write"),
+    examples=examples("edit"),
+    timeout=60.0,
+)
+
+
+@frozen(kw_only=True)
+class Change:
+    """A replacement in a text, with the lines at which it begins."""
+
+    before: str
+    after: str
+    lines: tuple[int, ...]
+
+
+class Edit:
+    """Changes parts of files."""
+
+    definition = EDIT
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def resources(self, call: ToolCall, ctx: SessionContext) -> Resources:
+        """Reads and writes the file; the preview is the change."""
+        path = str(call.arguments["path"])
+        paths = self._workspace.declare(call, path)
+        return Resources(reads=paths, writes=paths, preview=self._preview(paths[-1], call, shown(path)))
+
+    def _preview(self, real: str, call: ToolCall, name: str) -> str:
+        with suppress(Refused, OSError, ValueError):
+            real = self._workspace.inside(real)
+            if Path(real).lstat().st_size <= PREVIEWED:
+                data, _ = content_of(real, name)
+                change = _change(Encoding.of(data).decode(data), call, name)
+                return unified(change.before, change.after, name)
+        return ""
+
+    async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
+        """What was replaced where."""
+        return await result_of(self._edit, call)
+
+    def _edit(self, call: ToolCall) -> ToolResult:
+        path = str(call.arguments["path"])
+        real, name = self._workspace.target(call, path), shown(path)
+        data, status = content_of(real, name)
+        if is_binary(data[:8192]):
+            raise Refused(f"{name} is a binary file; edit changes text only")
+        encoding = Encoding.of(data)
+        change = _change(encoding.decode(data), call, name)
+        self._workspace.saw(real, replace(real, name, encoded(encoding, change.after, name), status))
+        where = ", ".join(str(line) for line in change.lines[:20]) + (", …" if len(change.lines) > 20 else "")
+        places = counted(len(change.lines), "replacement")
+        lines = "line" if len(change.lines) == 1 else "lines"
+        diff = unified(change.before, change.after, name)
+        return text_result(f"{name} edited: {places} at {lines} {where}", path=real, diff=diff[:DIFF])
+
+
+def _change(text: str, call: ToolCall, name: str) -> Change:
+    """The change that the call asks for. Refused where `old` is missing, not unique, or the same as `new`."""
+    old, new = str(call.arguments["old"]), str(call.arguments["new"])
+    if not old:
+        raise Refused("old is empty; to make a new file use write")
+    if old == new:
+        raise Refused("old and new are the same, so nothing would change")
+    if has_crlf(text):
+        new = with_crlf(new)
+        old = old if old in text else with_crlf(old)
+    count = text.count(old)
+    if count == 0:
+        near = nearest(text, old)
+        raise Refused(f"old does not stand in {name}. {near}" if near else f"old does not stand in {name}; read it")
+    if count > 1 and not call.arguments.get("replace_all", False):
+        lines = ", ".join(str(line) for line in _lines(text, old)[:20])
+        raise Refused(
+            f"old stands {count} times in {name}, at lines {lines}; give more of the lines around the one you mean, "
+            "or set replace_all"
+        )
+    return Change(before=text, after=text.replace(old, new), lines=_lines(text, old))
+
+
+def _lines(text: str, old: str) -> tuple[int, ...]:
+    """The numbers of the lines at which the text begins."""
+    found, line, last = [], 1, 0
+    place = text.find(old)
+    while place >= 0:
+        line += text.count("\n", last, place)
+        found.append(line)
+        last, place = place, text.find(old, place + len(old))
+    return tuple(found)

@@ -1,0 +1,75 @@
+"""The tool list: what is in a directory."""
+
+from __future__ import annotations
+
+import os
+
+from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolDefinition, ToolResult, text_result
+
+from codetether_tools_files.examples import examples
+from codetether_tools_files.workspace import Refused, Workspace, counted, directory_at, result_of, shown, told
+
+SHOWN = 1000
+LIST = ToolDefinition(
+    name="list",
+    description=(
+        "Lists a directory: its absolute path, its entries (directories end with /) and how many files and directories "
+        "there are."
+    ),
+    schema={
+        "type": "object",
+        "properties": {
+            "path": {"type": "string", "default": ".", "description": "The directory; `.` is the workspace."}
+        },
+        "additionalProperties": False,
+    },
+    effects=("read",),
+    examples=examples("list"),
+    timeout=60.0,
+)
+
+
+class List:
+    """Lists directories."""
+
+    definition = LIST
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def resources(self, call: ToolCall, ctx: SessionContext) -> Resources:
+        """Reads the directory."""
+        return Resources(reads=self._workspace.declare(call, str(call.arguments.get("path", "."))))
+
+    async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
+        """The listing."""
+        return await result_of(self._list, call)
+
+    def _list(self, call: ToolCall) -> ToolResult:
+        path = str(call.arguments.get("path", "."))
+        real = self._workspace.target(call, path)
+        with told(real, shown(path)):
+            if not os.path.isdir(real) and os.path.lexists(real):  # noqa: PTH112
+                raise Refused(f"{shown(path)} is a file; use read to see its content")
+            with directory_at(real) as fd:
+                readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
+            try:
+                with os.scandir(readable) as entries:
+                    lines = sorted(_line(entry, readable) for entry in entries)
+            finally:
+                os.close(readable)
+        directories = sum(is_directory for _, is_directory, _ in lines)
+        files = len(lines) - directories
+        rows = [text for _, _, text in lines[:SHOWN]]
+        if len(lines) > SHOWN:
+            rows.append(f"… and {len(lines) - SHOWN} more")
+        count = f"{counted(files, 'file')}, {counted(directories, 'directory', 'directories')}"
+        return text_result("\n".join([shown(real), *rows, "", count]), path=real, files=files, directories=directories)
+
+
+def _line(entry: os.DirEntry[str], fd: int) -> tuple[str, bool, str]:
+    name = shown(entry.name)
+    if entry.is_symlink():
+        return name, False, f"{name} -> {shown(os.readlink(entry.name, dir_fd=fd))}"
+    is_directory = entry.is_dir(follow_symlinks=False)
+    return name, is_directory, name + "/" if is_directory else name

@@ -1,0 +1,183 @@
+"""The tool read: a file's lines with their numbers."""
+
+from __future__ import annotations
+
+import os
+from typing import BinaryIO
+
+from attrs import frozen
+from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolDefinition, ToolResult, text_result
+
+from codetether_tools_files.examples import examples
+from codetether_tools_files.text import Encoding, is_binary
+from codetether_tools_files.workspace import CHUNK, Refused, Workspace, counted, file_at, result_of, shown
+
+LINES = 2000
+WIDTH = 2000
+"""Characters of a line that are shown."""
+SIZE = 48 * 1024
+"""Bytes of text that one call shows, so that the loop's own limit never cuts a reading in the middle."""
+COUNTED = 256 * 1024 * 1024
+"""Bytes in which lines are counted."""
+_HEAD = 8192
+READ = ToolDefinition(
+    name="read",
+    description=(
+        "Reads a text file: how many lines it has, then its lines with their numbers. Long files come in parts: go on "
+        "with offset."
+    ),
+    schema={
+        "type": "object",
+        "properties": {
+            "path": {"type": "string", "minLength": 1, "description": "The file, from the workspace or absolute."},
+            "offset": {"type": "integer", "minimum": 1, "default": 1, "description": "The first line to show."},
+            "limit": {"type": "integer", "minimum": 1, "default": LINES, "description": "How many lines to show."},
+        },
+        "required": ["path"],
+        "additionalProperties": False,
+    },
+    effects=("read",),
+    examples=examples("read"),
+    timeout=60.0,
+)
+
+
+@frozen(kw_only=True)
+class Excerpt:
+    """Lines of a file, and how many it has.
+
+    Attributes:
+        total: lines of the file; None where it is too long to count them.
+        ended: the last line has its line end.
+    """
+
+    lines: tuple[bytes, ...]
+    total: int | None
+    ended: bool
+
+
+class Read:
+    """Reads files."""
+
+    definition = READ
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def resources(self, call: ToolCall, ctx: SessionContext) -> Resources:
+        """Reads the file."""
+        return Resources(reads=self._workspace.declare(call, str(call.arguments["path"])))
+
+    async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
+        """The file's lines."""
+        return await result_of(self._read, call)
+
+    def _read(self, call: ToolCall) -> ToolResult:
+        path = str(call.arguments["path"])
+        offset, limit = int(call.arguments.get("offset", 1)), int(call.arguments.get("limit", LINES))
+        real = self._workspace.target(call, path)
+        name = shown(path)
+        with file_at(real, name) as (fd, status), os.fdopen(os.dup(fd), "rb") as file:
+            head = file.read(_HEAD)
+            if is_binary(head):
+                raise Refused(f"{name} is a binary file of {counted(status.st_size, 'byte')}, not text")
+            file.seek(0)
+            encoding = Encoding.of(head)
+            excerpt = _wide(file, encoding, offset, limit) if "16" in encoding.name else _excerpt(file, offset, limit)
+        self._workspace.saw(real, status)
+        if excerpt.total == 0:
+            return text_result(f"{name}: empty file, 0 lines", path=real, lines=0)
+        if not excerpt.lines:
+            raise Refused(f"{name} has only {counted(excerpt.total or 0, 'line')}; offset {offset} is past its end")
+        return self._shown(name, real, excerpt, encoding, offset)
+
+    def _shown(self, name: str, real: str, excerpt: Excerpt, encoding: Encoding, offset: int) -> ToolResult:
+        raw = b"".join(excerpt.lines)
+        used = Encoding("utf-8") if "16" in encoding.name else Encoding.of(raw)
+        rows: list[str] = []
+        size = 0
+        for number, line in enumerate(excerpt.lines, offset):
+            row = f"{number:>6}\t{_cut(used, line)}"
+            size += len(row.encode("utf-8", "replace")) + 1
+            if rows and size > SIZE:
+                break
+            rows.append(row)
+        last = offset + len(rows) - 1
+        lines = "very many lines" if excerpt.total is None else counted(excerpt.total, "line")
+        notes = [lines]
+        if excerpt.total != len(rows):
+            notes.append(f"{offset} to {last} shown")
+        if not excerpt.ended:
+            notes.append("no line end at the end of the file")
+        if raw.count(b"\r\n") * 2 > raw.count(b"\n"):
+            notes.append("CRLF line ends")
+        if used.name == "latin-1" or encoding.mark:
+            notes.append(str(encoding if encoding.mark else used))
+        rows.insert(0, f"{name}: {', '.join(notes)}")
+        if excerpt.total is None or last < excerpt.total:
+            rows.append(f"… go on with offset {last + 1}")
+        return text_result("\n".join(rows), path=real, lines=excerpt.total, first=offset, last=last)
+
+
+def _cut(encoding: Encoding, line: bytes) -> str:
+    text = line.rstrip(b"\r\n").decode(encoding.name, "replace")
+    text = text.removeprefix("\ufeff")
+    return text if len(text) <= WIDTH else f"{text[:WIDTH]}… [line cut]"
+
+
+def _excerpt(file: BinaryIO, offset: int, limit: int) -> Excerpt:
+    """Lines `offset` to `offset + limit`, each at most a little longer than what is shown of it."""
+    lines: list[bytes] = []
+    number, size, last = 0, 0, b""
+    while len(lines) < limit and size < SIZE * 2 and file.tell() < COUNTED:
+        last = _line(file) if number >= offset - 1 else _skipped(file)
+        if not last:
+            break
+        number += 1
+        if number >= offset:
+            lines.append(last)
+            size += len(last)
+    total, ended = _rest(file, number, last)
+    return Excerpt(lines=tuple(lines), total=total, ended=ended)
+
+
+def _line(file: BinaryIO) -> bytes:
+    """The next line, of a very long one its beginning and its line end; empty at the end of the file."""
+    line = file.readline(WIDTH * 4 + 4)
+    if line and not line.endswith(b"\n"):
+        line += _skipped(file)[-2:]
+    return line
+
+
+def _skipped(file: BinaryIO) -> bytes:
+    """Passes over the rest of a line; the last piece of it."""
+    last = b""
+    while piece := file.readline(CHUNK):
+        last = piece
+        if piece.endswith(b"\n") or file.tell() >= COUNTED:
+            break
+    return last
+
+
+def _rest(file: BinaryIO, number: int, last: bytes) -> tuple[int | None, bool]:
+    """How many lines there are in all, None where nobody should count, and whether the last has its end."""
+    while piece := file.read(CHUNK):
+        if file.tell() >= COUNTED:
+            return None, True
+        if not last.endswith(b"\n") and last:
+            number -= 1
+        number += piece.count(b"\n") + (0 if piece.endswith(b"\n") else 1)
+        last = piece
+    return number, last.endswith(b"\n") or not last
+
+
+def _wide(file: BinaryIO, encoding: Encoding, offset: int, limit: int) -> Excerpt:
+    """The same for UTF-16, as UTF-8 lines."""
+    data = file.read(COUNTED // 16)
+    text = data.removeprefix(encoding.mark).decode(encoding.name, "replace")
+    lines = [line.encode("utf-8", "replace") for line in text.splitlines(keepends=True)]
+    whole = not file.read(1)
+    ended = not text or text.endswith("\n")
+    return Excerpt(
+        lines=tuple(lines[offset - 1 : offset - 1 + limit]), total=len(lines) if whole else None, ended=ended
+    )
