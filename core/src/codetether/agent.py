@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import aclosing, suppress
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 from attrs import define, field, frozen
 
 from codetether import retries
-from codetether.assemble import Assembly
+from codetether.assemble import Assembly, with_unique_ids
 from codetether.dispatch import Dispatch, Outcome, Place, result_part
 from codetether.errors import CodetetherError, ProviderError, StorageError
 from codetether.journal import Journal
@@ -47,8 +47,8 @@ from codetether.models.tools import ToolDefinition, error_result
 from codetether.protocols import Connection, ContextPolicy, ToolCallRouter
 from codetether.redact import Redactor
 from codetether.sinks import EventFeed
-from codetether.store import new_session_id
 
+T = TypeVar("T")
 Emit = Callable[[SessionEvent], None]
 CUT_OFF = {
     "length": "the answer was cut off at the output limit, so this call is not whole and was not run; make it shorter",
@@ -98,6 +98,10 @@ class Agent:
     redactor: Redactor
     max_steps: int
     native_calls: bool = True
+    _ids: set[str] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._ids = {use.id for use in self.journal.state.session.tool_uses}
 
     async def run(self, message: Message, emit: Emit) -> SessionResult:
         """One prompt, to its end. Never raises for what a provider, a tool or the disk does: the result says it.
@@ -113,7 +117,7 @@ class Agent:
             end = End(status="provider_failed", reason=error.message, error=error)
         except CodetetherError as error:
             end = End(status="error", reason=error.message, error=error)
-        return await self._finish(turn, end)
+        return await _undisturbed(self._finish(turn, end))
 
     async def _turn(self, turn: Turn, message: Message) -> End:
         self._record(MessageAdded(message=message, turn=turn.number))
@@ -146,6 +150,7 @@ class Agent:
                 await asyncio.sleep(delay)
                 attempt += 1
                 continue
+            retries.succeeded(attempt)
             return await self._route(response)
 
     async def _request(self, turn: Turn, system: str) -> CompletionRequest:
@@ -212,23 +217,7 @@ class Agent:
                 response = await router.reformat(response, self.tools)
             except Exception as error:  # a router can never break a response: the original stays
                 self.failed(name, "codetether_tool_call_routers", error)
-        return self._with_unique_ids(response)
-
-    def _with_unique_ids(self, response: CompletionResponse) -> CompletionResponse:
-        """Every call gets an id that no call of the session had, so that each result pairs with one call."""
-        calls = response.tool_calls
-        if not calls:
-            return response
-        taken = {use.id for use in self.journal.state.session.tool_uses}
-        fresh: dict[int, ToolCallPart] = {}
-        for call in calls:
-            if not call.id or call.id in taken:
-                fresh[id(call)] = attrs.evolve(call, id=f"call_{new_session_id()}")
-            taken.add(call.id)
-        if not fresh:
-            return response
-        parts = tuple(fresh.get(id(p), p) for p in response.message.parts)  # type: ignore[arg-type]
-        return attrs.evolve(response, message=attrs.evolve(response.message, parts=parts))
+        return with_unique_ids(response, self._ids)
 
     def _keep(self, turn: Turn, response: CompletionResponse) -> None:
         """Records the answer, then announces it whole."""
@@ -388,3 +377,12 @@ class Agent:
         item = self.journal.append(entry)
         self.feed.feed(item)
         return item
+
+
+async def _undisturbed(work: Coroutine[Any, Any, T]) -> T:
+    """Waits for the work to its end, however often the waiting is cancelled; the work itself has its limits."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    return task.result()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, assert_never
+from uuid import uuid4
+
+import attrs
 
 from codetether.errors import IncompleteResponse
 from codetether.models.completion import (
@@ -159,3 +162,20 @@ class Assembly:
         if part.kind == "thinking":
             return ThinkingPart(text=text, provider_data=part.provider_data)
         return RefusalPart(text=text) if part.kind == "refusal" else TextPart(text=text)
+
+
+def with_unique_ids(response: CompletionResponse, taken: set[str]) -> CompletionResponse:
+    """The response with an id for every call that no call in `taken` has, so that each result pairs with one call.
+
+    The ids are added to `taken`. The very same response where nothing had to change.
+    """
+    parts: list[MessagePart] = []
+    for part in response.message.parts:
+        if isinstance(part, ToolCallPart):
+            if not part.id or part.id in taken:
+                part = attrs.evolve(part, id=f"call_{uuid4().hex}")
+            taken.add(part.id)
+        parts.append(part)
+    if all(new is old for new, old in zip(parts, response.message.parts, strict=True)):
+        return response
+    return attrs.evolve(response, message=attrs.evolve(response.message, parts=tuple(parts)))

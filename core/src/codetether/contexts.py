@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from attrs import define, field
 
 from codetether.durable import private_directory
+from codetether.errors import UsageError
 from codetether.models.completion import CompletionRequest, CompletionResponse
 from codetether.models.events import SessionEvent, ToolCallOutput
 from codetether.models.record import JSON
@@ -21,6 +22,14 @@ from codetether.specs import AgentSpec
 
 if TYPE_CHECKING:
     from codetether.journal import Journal
+
+
+def _nobody_listens(event: SessionEvent) -> None:
+    """Before the session is open, events have no reader."""
+
+
+def _not_open(*args: object, **kwargs: object) -> NoReturn:
+    raise UsageError("the session is not open yet, or only lists its tools")
 
 
 @define(kw_only=True)
@@ -56,16 +65,16 @@ class ProcessContext:
 
 @define(kw_only=True)
 class Shared:
-    """What all contexts of one session hold in common."""
+    """What all contexts of one session hold in common. What needs the whole session is set when it is open."""
 
     journal: Journal
     directory: Path
     agent: AgentSpec
     person: Person | None
-    emit: Callable[[SessionEvent], None]
-    complete: Callable[[CompletionRequest], Any]
-    delegate: Callable[..., Any]
     executor: Executor | None = None
+    emit: Callable[[SessionEvent], None] = _nobody_listens
+    complete: Callable[[CompletionRequest], Awaitable[CompletionResponse]] = _not_open
+    delegate: Callable[..., Awaitable[SessionResult]] = _not_open
 
 
 @define(kw_only=True)
@@ -115,15 +124,13 @@ class SessionPluginContext(ProcessContext):
 
     async def complete(self, request: CompletionRequest) -> CompletionResponse:
         """A metered call to the session's model."""
-        made: CompletionResponse = await self.shared.complete(request)
-        return made
+        return await self.shared.complete(request)
 
     async def delegate(
         self, prompt: str, *, agent: str = "build", tools: Sequence[str] | None = None, max_steps: int | None = None
     ) -> SessionResult:
         """A child session."""
-        made: SessionResult = await self.shared.delegate(prompt, agent=agent, tools=tools, max_steps=max_steps)
-        return made
+        return await self.shared.delegate(prompt, agent=agent, tools=tools, max_steps=max_steps)
 
 
 @define(kw_only=True)

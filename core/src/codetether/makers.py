@@ -100,7 +100,7 @@ class Makers:
         disabled = self.runtime.settings.core.tools.disabled
         globs = self.shared.agent.tools
         filters = await self._filters()
-        kept = {
+        return {
             name: offered
             for name, offered in sorted(found.items())
             if name not in disabled
@@ -108,7 +108,6 @@ class Makers:
             and (globs is None or any(fnmatchcase(name, g) for g in globs))
             and all(self._keeps(plugin, f, offered) for plugin, f in filters)
         }
-        return kept
 
     async def _filters(self) -> list[tuple[str, ToolFilter | None]]:
         made: list[tuple[str, ToolFilter | None]] = []

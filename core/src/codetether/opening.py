@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from attrs import frozen
@@ -18,10 +19,12 @@ from codetether.dispatch import Dispatch
 from codetether.errors import UsageError
 from codetether.journal import Journal
 from codetether.makers import Makers
+from codetether.models.completion import ModelRef
 from codetether.models.replay import start
 from codetether.models.session import MetadataChanged, SessionResult, SessionStarted
 from codetether.models.tools import Mode, ToolDefinition
 from codetether.prompt import render
+from codetether.protocols import Connection
 from codetether.running import RunningSession
 from codetether.settings_core import MODES, CoreSettings
 from codetether.sinks import EventFeed
@@ -47,37 +50,21 @@ class Opening:
 
 
 async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack) -> RunningSession:
-    """Everything that a session needs, in the order of architecture: executor, policies, tools, contexts, routers."""
+    """Everything that a session needs, in this order: model, journal, executor, tools, sinks, policies, the rest."""
     runtime.plugins.check_required(runtime.settings.core.plugins.required)
-    journal = await _journal(runtime, wanted)
-    stack.push_async_callback(journal.close)
+    journal, ref = await _journal_and_model(runtime, wanted, stack)
     session = journal.state.session
-    directory = Path(session.metadata.directory)
+    directory = wanted.directory or Path(session.metadata.directory)
     agent = runtime.agent(wanted.agent or session.agent)
-    ref = await runtime.resolve(wanted.model or session.metadata.model or agent.model or runtime.settings.core.wish)
     provider = await runtime.catalog.provider(ref.provider)
     connection = await runtime.connect(provider, stack)
-    running: list[RunningSession] = []
-    shared = Shared(
-        journal=journal,
-        directory=directory,
-        agent=agent,
-        person=runtime.person,
-        emit=lambda event: running[0].emit(event) if running else None,
-        complete=lambda request: running[0].complete(request),
-        delegate=lambda prompt, **how: _delegate(runtime, running[0], prompt, **how),
-    )
+    shared = Shared(journal=journal, directory=directory, agent=agent, person=runtime.person)
     contexts = attrs.evolve(runtime.contexts, core=_allowing(runtime.settings.core, wanted.allow))
     makers = Makers(runtime=runtime, stack=stack, shared=shared, contexts=contexts)
     shared.executor = await makers.executor()
     mode = _narrower(runtime.settings.mode(wanted.mode), agent.mode)
-    tools = await makers.tools(wanted.tools)
-    defaults = runtime.catalog.defaults(ref)
-    feed = EventFeed(await makers.event_sinks(), journal, runtime.redactor, lambda text: runtime.notify("events", text))
-    stack.push_async_callback(feed.close)
-    await feed.open()
     dispatch = Dispatch(
-        tools=tools,
+        tools=await makers.tools(wanted.tools),
         policies=await makers.policies(),
         audit=runtime.audit,
         journal=journal,
@@ -87,31 +74,82 @@ async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack)
         mode=mode,
         output_limit=runtime.settings.core.tools.output_limit,
     )
+    loop = await _loop(runtime, makers, dispatch, connection, ref, wanted.max_steps or agent.max_steps)
+    made = RunningSession(agent=loop, journal=journal, model=ref, shared=shared, mode=mode)
+    shared.emit, shared.complete, shared.delegate = made.emit, made.complete, partial(_delegate, runtime, made)
+    stack.push_async_callback(made.close)
+    _settle(runtime, made, agent.name)
+    runtime.say_problems()
+    await runtime.audit.record("session", "session:open", "success", session_id=made.id, detail={"model": str(ref)})
+    return made
+
+
+async def _loop(
+    runtime: Runtime,
+    makers: Makers,
+    dispatch: Dispatch,
+    connection: Connection,
+    ref: ModelRef,
+    max_steps: int | None,
+) -> Agent:
+    """The session's loop, with the objects that only it asks."""
+    defaults = runtime.catalog.defaults(ref)
     sections = await makers.sections()
-    loop = Agent(
+    journal, person = makers.shared.journal, makers.shared.person
+    feed = EventFeed(await makers.event_sinks(), journal, runtime.redactor, partial(runtime.notify, "events"))
+    makers.stack.push_async_callback(feed.close)
+    await feed.open()
+    offered = [tool.definition for tool in dispatch.tools.values()]
+    return Agent(
         journal=journal,
         feed=feed,
         dispatch=dispatch,
         connection=connection,
         model=ref,
         sampling=defaults.sampling,
-        tools=tuple(t.definition for t in tools.values() if runtime.person is not None or not t.definition.interactive),
+        tools=tuple(definition for definition in offered if person is not None or not definition.interactive),
         system=lambda: render(sections, makers.failed_section),
         contexts=await makers.context_policies(),
         routers=await makers.routers(),
-        priced=lambda usage: runtime.catalog.priced(ref, usage),
+        priced=partial(runtime.catalog.priced, ref),
         failed=makers.failed,
         redactor=runtime.redactor,
-        max_steps=runtime.settings.max_steps(wanted.max_steps or agent.max_steps),
+        max_steps=runtime.settings.max_steps(max_steps),
         native_calls=defaults.capabilities.get("tool_call", True),
     )
-    made = RunningSession(agent=loop, journal=journal, model=ref, shared=shared, mode=mode)
-    running.append(made)
-    stack.push_async_callback(made.close)
-    _settle(runtime, made, agent.name)
-    runtime.say_problems()
-    await runtime.audit.record("session", "session:open", "success", session_id=made.id, detail={"model": str(ref)})
-    return made
+
+
+async def _journal_and_model(runtime: Runtime, wanted: Opening, stack: AsyncExitStack) -> tuple[Journal, ModelRef]:
+    """The journal of a session that is there, or a new one; a model that cannot be had leaves no empty session."""
+    if wanted.directory is not None and not wanted.directory.is_dir():
+        raise UsageError(f"{wanted.directory} is no directory", remedy="name one that exists")
+    settings = runtime.settings.core
+    if wanted.id is not None:
+        journal = await runtime.sessions.open(wanted.id)
+        stack.push_async_callback(journal.close)
+        session = journal.state.session
+        if wanted.directory is None and not Path(session.metadata.directory).is_dir():
+            raise UsageError(
+                f"the directory of session {wanted.id} is gone: {session.metadata.directory}",
+                remedy="put it back, or name another one",
+            )
+        agent = runtime.agent(wanted.agent or session.agent)
+        return journal, await runtime.resolve(wanted.model or session.metadata.model or agent.model or settings.wish)
+    agent = runtime.agent(wanted.agent or "build")
+    ref = await runtime.resolve(wanted.model or agent.model or settings.wish)
+    await runtime.catalog.provider(ref.provider)
+    journal = await runtime.sessions.create(
+        SessionStarted(
+            id=new_session_id(),
+            directory=str(wanted.directory or runtime.directory),
+            agent=agent.name,
+            model=str(ref),
+            parent_id=wanted.parent_id,
+            version=__version__,
+        )
+    )
+    stack.push_async_callback(journal.close)
+    return journal, ref
 
 
 def _settle(runtime: Runtime, made: RunningSession, agent: str) -> None:
@@ -123,26 +161,10 @@ def _settle(runtime: Runtime, made: RunningSession, agent: str) -> None:
         if opened.intent is not None and not opened.intent.repeatable:
             runtime.notify("session", f"the call {opened.call.name} was interrupted: it may have run")
     made.agent.close_open_calls(made.session.turn, journal.state.step)
-    model = str(made.model)
-    if made.session.metadata.model != model or made.session.agent != agent:
-        made.agent.feed.feed(journal.append(MetadataChanged(model=model, agent=agent)))
-
-
-async def _journal(runtime: Runtime, wanted: Opening) -> Journal:
-    if wanted.id is not None:
-        return await runtime.sessions.open(wanted.id)
-    directory = wanted.directory or runtime.directory
-    if not directory.is_dir():
-        raise UsageError(f"{directory} is no directory", remedy="name one that exists")
-    return await runtime.sessions.create(
-        SessionStarted(
-            id=new_session_id(),
-            directory=str(directory),
-            agent=wanted.agent or "build",
-            parent_id=wanted.parent_id,
-            version=__version__,
-        )
-    )
+    model, directory = str(made.model), str(made.shared.directory)
+    metadata = made.session.metadata
+    if (metadata.model, metadata.directory, made.session.agent) != (model, directory, agent):
+        made.agent.feed.feed(journal.append(MetadataChanged(model=model, agent=agent, directory=directory)))
 
 
 def _allowing(core: CoreSettings, allow: Sequence[str]) -> CoreSettings:
@@ -192,20 +214,9 @@ class _Unrecorded:
 
 async def offered_tools(runtime: Runtime, directory: Path) -> list[ToolDefinition]:
     """The tools that a session in the directory would be offered; none is made."""
-    shared = Shared(
-        journal=_Unrecorded(directory),  # type: ignore[arg-type]
-        directory=directory,
-        agent=runtime.agent("build"),
-        person=runtime.person,
-        emit=lambda event: None,
-        complete=_nothing_runs,
-        delegate=_nothing_runs,
-    )
+    journal: Any = _Unrecorded(directory)
+    shared = Shared(journal=journal, directory=directory, agent=runtime.agent("build"), person=runtime.person)
     async with AsyncExitStack() as stack:
         makers = Makers(runtime=runtime, stack=stack, shared=shared, contexts=runtime.contexts)
         shared.executor = await makers.executor()
         return [offered.definition for offered in (await makers.tools(None)).values()]
-
-
-def _nothing_runs(*args: object, **kwargs: object) -> NoReturn:
-    raise UsageError("no session is open: tools are only being listed")

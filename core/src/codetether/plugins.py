@@ -110,7 +110,11 @@ class Wanted(Protocol):
 
 @frozen(kw_only=True)
 class Candidate:
-    """A plugin that could be loaded: where it comes from, and how to get its module."""
+    """A plugin that could be loaded: where it comes from, and how to get its module.
+
+    Attributes:
+        ours: in core's own box. given: a program handed it over, so the environment's choice does not concern it.
+    """
 
     name: str
     load: Callable[[], Any]
@@ -118,6 +122,7 @@ class Candidate:
     version: str = ""
     module: str = ""
     ours: bool = False
+    given: bool = False
 
 
 def normalised(name: str) -> str:
@@ -129,7 +134,7 @@ def in_process(plugin: Any) -> Candidate:
     """A module (or object) that is there already; named by `__codetether_name__`, else by its last word."""
     module = getattr(plugin, "__name__", type(plugin).__name__)
     name = getattr(plugin, "__codetether_name__", module.rpartition(".")[2])
-    return Candidate(name=name, load=lambda: plugin, module=module)
+    return Candidate(name=name, load=lambda: plugin, module=module, given=True)
 
 
 def installed() -> list[Candidate]:
@@ -351,7 +356,7 @@ def _refusal(candidate: Candidate, wanted: Wanted) -> Status | None:
         return "blocked"
     if candidate.ours:
         return None
-    for allowed in (wanted.allow, wanted.only):
+    for allowed in (wanted.allow, None if candidate.given else wanted.only):
         if allowed is not None and name not in map(normalised, allowed):
             return "not_allowed"
     return None

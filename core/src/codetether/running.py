@@ -69,7 +69,6 @@ class RunningSession:
     shared: Shared
     mode: Mode
     _task: asyncio.Task[SessionResult] | None = None
-    _cancelled: bool = False
     _listeners: list[Emit] = field(factory=list)
 
     @property
@@ -108,7 +107,8 @@ class RunningSession:
     def cancel(self) -> None:
         """Stops the running prompt, if any; it ends as `interrupted`, and the session goes on."""
         if self._task is not None:
-            self._task.cancel()
+            # A task that is cancelled before its first step would never see it: the turn begins, then ends.
+            self._task.get_loop().call_soon(self._task.cancel)
 
     async def set_title(self, title: str) -> None:
         """Gives the session a title."""
@@ -161,6 +161,7 @@ class RunningSession:
         task = self._task
         if task is None or task.done():
             return
+        await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait({task})
 

@@ -12,8 +12,8 @@ from attrs import frozen
 from codetether.hookspecs import hookimpl
 from codetether.models.completion import (
     CompletionRequest,
-    FinishReason,
     Finished,
+    FinishReason,
     ModelRef,
     ResponseStarted,
     StreamChunk,
@@ -75,9 +75,12 @@ class ScriptedProvider:
 
     Each request takes the next step of the script: a text, calls, or several pieces in order; an exception is raised
     where it stands; a function is given the request and returns the step. After the last one it says "done".
+
+    Attributes:
+        requests: all that it was asked.
     """
 
-    def __init__(self, *steps: Script, name: str = "scripted", usage: Usage = USAGE) -> None:
+    def __init__(self, *steps: Any, name: str = "scripted", usage: Usage = USAGE) -> None:
         self.__codetether_name__ = name
         self.name = name
         self.model = ModelRef(provider=name, model="model")

@@ -1,0 +1,173 @@
+"""Stories about which model a wish means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+import codetether
+from codetether import (
+    Availability,
+    ModelDefaults,
+    ModelRef,
+    NoProviderAvailable,
+    ProviderSpec,
+    Runtime,
+    SamplingParams,
+    UnknownModel,
+)
+from codetether.builtin.selection import Preference
+from codetether.testing.sessions import ONLY
+
+GATEWAY = Availability(
+    name="openrouter", available=True, default_model="z-ai/glm-5", models=("z-ai/glm-5", "opus/opus-1")
+)
+OPENAI = Availability(name="openai", available=True, default_model="gpt-4o")
+ZAI = Availability(name="zai", available=True, default_model="glm-5", aliases=("zhipuai",))
+LOCAL = Availability(name="local", available=True, default_model="tiny", place=900)
+KEYLESS = Availability(name="anthropic", available=False, default_model="c", reason="env: ANTHROPIC_API_KEY not set")
+
+
+@pytest.mark.parametrize(
+    ("wish", "available", "chosen"),
+    [
+        (None, [LOCAL, OPENAI, GATEWAY], "openai/gpt-4o"),
+        (None, [LOCAL, GATEWAY], "openrouter/z-ai/glm-5"),
+        (None, [LOCAL], "local/tiny"),
+        (None, [OPENAI, ZAI], "zai/glm-5"),
+        (None, [Availability(name="acme", available=True, default_model="a"), LOCAL], "acme/a"),
+        ("openai/gpt-5", [OPENAI, ZAI], "openai/gpt-5"),
+        ("openai", [OPENAI, ZAI], "openai/gpt-4o"),
+        ("openai/", [OPENAI, ZAI], "openai/gpt-4o"),
+        ("zhipuai/glm-4", [OPENAI, ZAI], "zai/glm-4"),
+        ("zhipuai", [OPENAI, ZAI], "zai/glm-5"),
+        ("gpt-5", [OPENAI, LOCAL], "openai/gpt-5"),
+        ("qwen/qwen3-coder", [GATEWAY, LOCAL], "openrouter/qwen/qwen3-coder"),
+        ("openrouter/qwen/qwen3-coder", [GATEWAY, OPENAI], "openrouter/qwen/qwen3-coder"),
+    ],
+)
+async def test_a_wish_means_one_model(wish: str | None, available: list[Availability], chosen: str) -> None:
+    refs = await Preference(None).select(wish, available)
+    assert [str(r) for r in refs or ()] == [chosen]
+
+
+async def test_a_default_provider_goes_before_the_preference() -> None:
+    assert await Preference("openai").select(None, [ZAI, OPENAI]) == [ModelRef(provider="openai", model="gpt-4o")]
+    assert await Preference("openai").select("x", [ZAI, OPENAI]) == [ModelRef(provider="openai", model="x")]
+
+
+@pytest.mark.parametrize(
+    ("wish", "available", "message"),
+    [
+        (
+            "anthropic/claude",
+            [KEYLESS, OPENAI, LOCAL],
+            "the provider 'anthropic' is not available: it has no key (env: ANTHROPIC_API_KEY not set); "
+            "available: openai, local",
+        ),
+        ("mistral/large", [OPENAI], "the provider 'mistral' is not available: it is not installed; available: openai"),
+        (
+            "acme",
+            [Availability(name="acme", available=True, models=("a", "b"))],
+            "the provider 'acme' has no default model; its models: a, b",
+        ),
+    ],
+)
+async def test_a_named_provider_that_is_not_there_is_an_error(
+    wish: str, available: list[Availability], message: str
+) -> None:
+    with pytest.raises(UnknownModel) as caught:
+        await Preference(None).select(wish, available)
+    assert caught.value.message == message
+
+
+async def test_a_gateway_that_lists_the_model_is_offered() -> None:
+    gateway = Availability(name="openrouter", available=True, models=("anthropic/claude",))
+    with pytest.raises(UnknownModel) as caught:
+        await Preference(None).select("anthropic/claude", [KEYLESS, gateway])
+    assert caught.value.remedy.startswith("openrouter lists that model: -m openrouter/anthropic/claude; ")
+
+
+async def test_the_only_model_of_a_provider_is_its_default() -> None:
+    only = Availability(name="acme", available=True, models=("one",))
+    assert await Preference(None).select("acme", [only]) == [ModelRef(provider="acme", model="one")]
+
+
+class Vendors:
+    """A plugin with two providers and a default of its own."""
+
+    __codetether_name__ = "vendors"
+
+    @codetether.hookimpl
+    def codetether_providers(self) -> Iterable[ProviderSpec]:
+        yield ProviderSpec(name="acme", wire="openai-chat", env=("ACME_API_KEY",), default_model="kimi-k2.5")
+        yield ProviderSpec(name="beta", wire="openai-chat", env=("BETA_API_KEY", "BETA_TOKEN"))
+
+    @codetether.hookimpl
+    def codetether_model_defaults(self) -> Iterable[ModelDefaults]:
+        yield ModelDefaults(match="acme/o*", omit=frozenset({"temperature"}))
+        yield ModelDefaults(match="acme/priced", prices={"input": "2", "output": "8", "cache_read": "0.5"})
+
+
+async def test_nobody_at_all_is_an_error_that_lists_who_was_asked() -> None:
+    async with Runtime.open(ONLY, plugins=[Vendors()]) as runtime:
+        with pytest.raises(NoProviderAvailable) as caught:
+            await runtime.resolve(None)
+    assert caught.value.message == (
+        "No providers available.\n  acme: env: ACME_API_KEY not set\n  beta: env: BETA_API_KEY, BETA_TOKEN not set"
+    )
+    for word in ("secret/codetether/providers", "OPENAI_API_KEY", "codetether auth login", "codetether-agent[local]"):
+        assert word in caught.value.remedy
+
+
+async def test_a_key_in_the_environment_makes_a_provider_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BETA_TOKEN", "beta-0123456789")
+    async with Runtime.open(ONLY, plugins=[Vendors()]) as runtime:
+        found = {a.name: (a.available, a.source) for a in await runtime.providers()}
+        provider = await runtime.catalog.provider("beta")
+    assert found == {"acme": (False, ""), "beta": (True, "env:BETA_TOKEN")}
+    assert "beta-0123456789" not in repr(provider)
+
+
+@pytest.mark.parametrize(
+    ("model", "temperature"),
+    [
+        ("openai/gpt-4o", 0.7),
+        ("acme/kimi-k2.5", 1.0),
+        ("acme/GLM-5", 1.0),
+        ("x/MiniMax-M2.5", 1.0),
+        ("acme/o3", None),
+    ],
+)
+async def test_the_temperature_follows_the_model(model: str, temperature: float | None) -> None:
+    provider, _, name = model.partition("/")
+    async with Runtime.open(ONLY, plugins=[Vendors()]) as runtime:
+        sampling = runtime.catalog.defaults(ModelRef(provider=provider, model=name)).sampling
+    assert sampling == SamplingParams(temperature=temperature, max_output_tokens=8192)
+
+
+async def test_the_users_sampling_is_laid_over_the_defaults() -> None:
+    settings: dict[str, Any] = {**ONLY, "sampling": {"temperature": 0.1, "max_output_tokens": 100}}
+    async with Runtime.open(settings, plugins=[Vendors()]) as runtime:
+        sampling = runtime.catalog.defaults(ModelRef(provider="acme", model="kimi-k2.5")).sampling
+        refused = runtime.catalog.defaults(ModelRef(provider="acme", model="o3")).sampling
+    assert sampling == SamplingParams(temperature=0.1, max_output_tokens=100)
+    assert refused == SamplingParams(max_output_tokens=100)
+
+
+async def test_usage_is_priced_by_the_million() -> None:
+    ref = ModelRef(provider="acme", model="priced")
+    usage = codetether.Usage(input_tokens=1_500_000, cache_read_tokens=500_000, output_tokens=250_000)
+    async with Runtime.open(ONLY, plugins=[Vendors()]) as runtime:
+        cost = runtime.catalog.priced(ref, usage).cost
+    assert str(cost) == "4.25"
+
+
+async def test_an_unknown_name_with_a_base_url_speaks_openai_chat() -> None:
+    settings = {**ONLY, "providers": {"mine": {"base_url": "http://127.0.0.1:1/v1", "default_model": "m"}}}
+    async with Runtime.open(settings) as runtime:
+        assert str(await runtime.resolve("mine")) == "mine/m"
+        provider = await runtime.catalog.provider("mine")
+    assert (provider.wire, provider.base_url, provider.secret) == ("openai-chat", "http://127.0.0.1:1/v1", None)
