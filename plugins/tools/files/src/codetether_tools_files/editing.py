@@ -60,11 +60,12 @@ class Edit:
         """Reads and writes the file; the preview is the change."""
         path = str(call.arguments["path"])
         paths = self._workspace.declare(call, path)
-        return Resources(reads=paths, writes=paths, preview=self._preview(paths[-1], call, shown(path)))
+        return Resources(reads=paths, writes=paths, preview=self._preview(call, path))
 
-    def _preview(self, real: str, call: ToolCall, name: str) -> str:
+    def _preview(self, call: ToolCall, path: str) -> str:
+        name = shown(path)
         with suppress(Refused, OSError, ValueError):
-            real = self._workspace.inside(real)
+            real = self._workspace.looked_at(call, path)
             if Path(real).lstat().st_size <= PREVIEWED:
                 data, _ = content_of(real, name)
                 change = _change(Encoding.of(data).decode(data), call, name)

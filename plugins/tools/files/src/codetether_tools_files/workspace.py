@@ -61,6 +61,10 @@ class Workspace:
         plain = os.path.normpath(os.path.join(self.directory, path))  # noqa: PTH118 - lexical on purpose
         return (path,) if plain == real else (path, real)
 
+    def looked_at(self, call: ToolCall, path: str) -> str:
+        """The real path of a declared one, for a look before anything is allowed: inside the workspace or refused."""
+        return self.inside(self._judged[call.id, path])
+
     def target(self, call: ToolCall, path: str) -> str:
         """The real path that this call may open."""
         judged = self._judged.pop((call.id, path), None)
@@ -156,10 +160,10 @@ def _similar(real: str) -> str:
     parent, _, last = real.rpartition("/")
     with suppress(OSError):
         with os.scandir(parent or "/") as entries:
-            names = [entry.name for entry, _ in zip(entries, range(2000), strict=False)]
-        close = difflib.get_close_matches(last, names, n=3)
+            names = {entry.name.casefold(): entry.name for entry, _ in zip(entries, range(2000), strict=False)}
+        close = difflib.get_close_matches(last.casefold(), names, n=3)
         if close:
-            return f"; did you mean {' or '.join(shown(name) for name in close)}?"
+            return f"; did you mean {' or '.join(shown(names[name]) for name in close)}?"
     return ""
 
 

@@ -52,11 +52,11 @@ class Write:
         """Writes the file; the preview is the change it makes."""
         path, content = str(call.arguments["path"]), str(call.arguments["content"])
         writes = self._workspace.declare(call, path)
-        return Resources(writes=writes, preview=self._preview(writes[-1], path, content))
+        return Resources(writes=writes, preview=self._preview(call, path, content))
 
-    def _preview(self, real: str, path: str, content: str) -> str:
+    def _preview(self, call: ToolCall, path: str, content: str) -> str:
         with suppress(Refused, OSError, ValueError):
-            real = self._workspace.inside(real)
+            real = self._workspace.looked_at(call, path)
             if not os.path.lexists(real):
                 return unified("", content, shown(path), created=True)
             if Path(real).lstat().st_size <= PREVIEWED:
