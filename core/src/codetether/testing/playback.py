@@ -1,28 +1,32 @@
-"""A server on loopback that gives recorded answers, in the very pieces that it is told."""
+"""A server on loopback that gives a client the very bytes that a test wants it to get."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
 from attrs import define, field
+
+Respond = Callable[[asyncio.StreamWriter], Awaitable[None]]
+"""Writes one answer, head and all; a writer that it closes ends the connection."""
 
 _OWN_HEADERS = ("content-length", "transfer-encoding", "connection", "content-encoding")
 
 
 @define
 class Playback:
-    """Answers requests under `base_url` with one recorded answer; keeps the bodies that it was sent.
+    """Answers every request under `base_url` as `respond` does.
 
-    Each piece is a chunk of its own in HTTP's chunked encoding, so a client sees the same pieces however the
-    network joins them.
+    Attributes:
+        requests: the bodies that it was sent, oldest first. heads: what came before them, lower-cased.
     """
 
+    respond: Respond | None = None
     requests: list[bytes] = field(factory=list, init=False)
+    heads: list[str] = field(factory=list, init=False)
     base_url: str = field(default="", init=False)
-    _answer: bytes = field(default=b"", init=False)
     _server: asyncio.Server | None = field(default=None, init=False)
     _tasks: set[asyncio.Task[None]] = field(factory=set, init=False)
 
@@ -41,13 +45,20 @@ class Playback:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def load(self, status: int, headers: Mapping[str, str], pieces: Iterable[bytes]) -> None:
-        """What is answered from now on."""
-        head = [f"HTTP/1.1 {status} X", "transfer-encoding: chunked"]
-        head += [f"{name}: {value}" for name, value in headers.items() if name.lower() not in _OWN_HEADERS]
-        chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces if piece)
-        self._answer = "\r\n".join([*head, "", ""]).encode() + chunks + b"0\r\n\r\n"
+    def play(self, status: int, headers: Mapping[str, str], pieces: Iterable[bytes]) -> None:
+        """From now on answers with these pieces, and forgets what it was sent before.
+
+        Each piece is a chunk of its own in HTTP's chunked encoding, so a client sees the same pieces however the
+        network joins them.
+        """
+        answer = chunked(status, headers, pieces)
+
+        async def respond(writer: asyncio.StreamWriter) -> None:
+            writer.write(answer)
+
+        self.respond = respond
         self.requests.clear()
+        self.heads.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -55,13 +66,23 @@ class Playback:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                size = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
-                self.requests.append(await reader.readexactly(size))
-                writer.write(self._answer)
+            while not writer.is_closing():
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+                size = head.partition("content-length:")[2].partition("\r\n")[0]
+                self.heads.append(head)
+                self.requests.append(await reader.readexactly(int(size or 0)))
+                if self.respond is not None:
+                    await self.respond(writer)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass  # the client is done, or we are
         finally:
             writer.close()
+
+
+def chunked(status: int, headers: Mapping[str, str], pieces: Iterable[bytes], *, end: bool = True) -> bytes:
+    """An answer in chunked encoding, a chunk for each piece; `end`: with the chunk that ends it."""
+    head = [f"HTTP/1.1 {status} X", "transfer-encoding: chunked"]
+    head += [f"{name}: {value}" for name, value in headers.items() if name.lower() not in _OWN_HEADERS]
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces if piece)
+    return "\r\n".join([*head, "", ""]).encode() + chunks + (b"0\r\n\r\n" if end else b"")

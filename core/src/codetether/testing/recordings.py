@@ -17,12 +17,13 @@ from attrs import frozen
 from codetether.assemble import Assembly
 from codetether.catalog import Chain
 from codetether.contexts import ProcessContext
+from codetether.discovery import installed
 from codetether.errors import IncompleteResponse, ProviderError
 from codetether.models.completion import CompletionRequest, Finished, ModelRef, UsageReported
 from codetether.models.messages import Message, RefusalPart, TextPart, ThinkingPart, user
 from codetether.models.providers import Provider, Secret
 from codetether.models.record import JSON
-from codetether.plugins import LoadedPlugins, installed
+from codetether.plugins import LoadedPlugins
 from codetether.protocols import Connection, Wire
 from codetether.settings import Directories
 from codetether.settings_core import CoreSettings
@@ -91,7 +92,7 @@ class Replayer:
             pieces = recording.pieces(way)
             if not pieces:
                 continue
-            playback.load(recording.status, recording.headers, pieces)
+            playback.play(recording.status, recording.headers, pieces)
             try:
                 async with asyncio.timeout(60):
                     problems = await self._try(recording, dialect, playback)

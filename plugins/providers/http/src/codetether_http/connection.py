@@ -57,7 +57,7 @@ class HttpConnection:
                 for chunk in parser.whole(await answer.body()):
                     yield chunk
             else:
-                splitter = EventSplitter(self._limits.event)
+                splitter = EventSplitter(self._limits.event, self._provider.name)
                 size = 0
                 while not parser.done and (data := await answer.read()) is not None:
                     size += len(data)

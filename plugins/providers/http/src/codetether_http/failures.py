@@ -72,7 +72,8 @@ def read_fault(body: Any, status: int | None = None) -> Fault | None:
     if isinstance(said, dict):
         return _from_object(said, status)
     if said is None and ("message" in body or "detail" in body) and "choices" not in body:
-        return _from_object({"message": body.get("detail"), **body}, status)
+        own = {k: v for k, v in body.items() if k != "detail"}
+        return _from_object({"message": body.get("detail"), **own}, status)
     return None
 
 

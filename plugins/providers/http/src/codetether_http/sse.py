@@ -19,11 +19,12 @@ class ServerSentEvent(NamedTuple):
 class EventSplitter:
     """Splits bytes into events however they are cut. Lines end with LF, CRLF or CR; everything else is data.
 
-    An event larger than `limit` bytes raises MalformedResponse.
+    An event larger than `limit` bytes raises MalformedResponse, which says that `name` sent it.
     """
 
-    def __init__(self, limit: int = 4 * 1024 * 1024) -> None:
+    def __init__(self, limit: int = 4 * 1024 * 1024, name: str = "the server") -> None:
         self._limit = limit
+        self._name = name
         self._pending = bytearray()
         self._began = False
         self._after_cr = False
@@ -80,7 +81,7 @@ class EventSplitter:
     def _check(self, size: int) -> None:
         if size > self._limit:
             self._pending.clear()
-            raise MalformedResponse(f"the stream holds an event of more than {self._limit} bytes")
+            raise MalformedResponse(f"{self._name}: the stream holds an event of more than {self._limit} bytes")
 
     def _event(self, block: bytes) -> ServerSentEvent | None:
         if len(block) > self._limit:

@@ -19,7 +19,7 @@ from codetether import (
     ProviderError,
 )
 
-from codetether_http.failures import error_from, read_body, retry_after
+from codetether_http.failures import Fault, error_from, read_body, retry_after
 from codetether_http.limits import Limits
 
 if TYPE_CHECKING:
@@ -227,6 +227,9 @@ class Transport:
         )
 
     async def _failure(self, response: httpx.Response, deadline: float) -> ProviderError:
+        if response.has_redirect_location:
+            target = shown(response.headers["location"])
+            return error_from(Fault(message=f"redirects to {target}", status=response.status_code), self.name)
         body = bytearray()
         plain = response.headers.get("content-encoding", "identity").lower() in ("", "identity")
         reads = response.aiter_raw()

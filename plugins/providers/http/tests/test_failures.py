@@ -1,0 +1,123 @@
+"""What a provider says when it fails becomes one named error with its own words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from codetether import (
+    AuthenticationFailed,
+    ContextOverflow,
+    DeadlineExceeded,
+    InvalidRequest,
+    ModelNotFound,
+    ProviderError,
+    QuotaExhausted,
+    RateLimited,
+    ServerFailed,
+)
+from codetether_http import Fault, error_from, read_body, read_fault, retry_after
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (
+            {"error": {"message": "m", "type": "t", "code": "c", "param": "p", "metadata": {"raw": "r"}}},
+            Fault(message="m", type="t", code="c", param="p", more={"metadata": {"raw": "r"}}),
+        ),
+        ({"error": {"message": "m", "code": 429}}, Fault(message="m", code=429)),
+        ({"error": "text"}, Fault(message="text")),
+        ({"message": "m", "type": "t", "code": "3051"}, Fault(message="m", type="t", code="3051")),
+        ({"detail": "Unauthorized"}, Fault(message="Unauthorized")),
+        ({"detail": [{"loc": ["body"]}]}, Fault(message='[{"loc":["body"]}]')),
+        ({"base_resp": {"status_code": 1008, "status_msg": "poor"}}, Fault(message="poor", code=1008)),
+        ([{"error": {"message": "m", "code": 400}}], Fault(message="m", code=400)),
+        ({"error": None, "choices": []}, None),
+        ({"base_resp": {"status_code": 0}, "choices": []}, None),
+        ({"choices": [], "message": "no error"}, None),
+        ("text", None),
+        (None, None),
+    ],
+)
+def test_every_shape_of_error_is_read(body: Any, fault: Fault | None) -> None:
+    found = read_fault(body)
+    assert read_fault(body) == fault
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"unauthorized: no\n", "unauthorized: no"),
+        (b"<html>x</html>", "a page of HTML, no API's answer"),
+        (b"", "no reason given"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b'{"error":{"message":""}}', '{"error":{"message":""}}'),
+        (b"a" * 9000, "a" * 2000),
+    ],
+)
+def test_bodies_that_are_no_known_error_are_shown_as_they_are(body: bytes, message: str) -> None:
+    assert read_body(body, 500).message == message
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "kind"),
+    [
+        (400, {"message": "no"}, InvalidRequest),
+        (400, {"code": "context_length_exceeded", "message": "too long"}, ContextOverflow),
+        (400, {"code": "1261", "message": "Prompt exceeds max length"}, ContextOverflow),
+        (400, {"message": "This model's maximum context length is 8192 tokens"}, ContextOverflow),
+        (413, {"message": "large"}, ContextOverflow),
+        (400, {"type": "invalid_model", "message": "Invalid model: x"}, ModelNotFound),
+        (404, {"code": "model_not_found", "message": "The model `x` does not exist"}, ModelNotFound),
+        (404, {"message": "not found"}, InvalidRequest),
+        (401, {"message": "bad key"}, AuthenticationFailed),
+        (402, {"message": "pay"}, QuotaExhausted),
+        (429, {"code": "rate_limit_exceeded", "message": "slow"}, RateLimited),
+        (429, {"code": "insufficient_quota", "message": "broke"}, QuotaExhausted),
+        (429, {"code": "1113", "message": "no balance"}, QuotaExhausted),
+        (408, {"message": "late"}, DeadlineExceeded),
+        (529, {"type": "overloaded_error", "message": "busy"}, ServerFailed),
+        (None, {"type": "server_error", "message": "oops"}, ServerFailed),
+        (None, {"code": 502, "message": "oops"}, ServerFailed),
+        (None, {"code": 400, "message": "Token limit reached"}, InvalidRequest),
+        (None, {"type": "rate_limit_exceeded", "message": "slow"}, RateLimited),
+        (None, {"type": "authentication_error", "message": "who"}, AuthenticationFailed),
+        (None, {"message": "odd"}, ServerFailed),
+    ],
+)
+def test_the_kind_of_error_says_what_can_be_done(
+    status: int | None, said: dict[str, Any], kind: type[ProviderError]
+) -> None:
+    fault = read_fault({"error": said}, status)
+    assert fault is not None
+    assert type(error_from(fault, "acme")) is kind
+
+
+def test_the_providers_own_words_are_kept() -> None:
+    fault = read_fault({"error": {"message": "Bad key", "type": "t", "code": "invalid_api_key", "param": None}}, 401)
+    assert fault is not None
+    error = error_from(fault, "acme", key="env:ACME_API_KEY")
+    assert str(error) == "acme answered 401: Bad key\n  check the key (env:ACME_API_KEY)"
+    assert (error.status, error.code, error.retryable) == (401, "invalid_api_key", False)
+    assert error.details == {"message": "Bad key", "type": "t", "code": "invalid_api_key"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "0.25"}, 0.25),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after": "Sun, 06 Nov 1994 08:49:47 GMT"}, 10.0),
+        ({"retry-after": "Sun, 06 Nov 1994 08:49:27 GMT"}, 0.0),
+        ({"retry-after": "Sun, 06 Nov 1994 09:49:47 +0100"}, 10.0),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "later"}, None),
+        ({}, None),
+    ],
+)
+def test_a_wait_is_read_in_every_spelling(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers, now=784111777.0) == seconds
