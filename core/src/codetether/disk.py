@@ -51,7 +51,7 @@ class Disk:
 
     def dirty(self, file: Syncable) -> None:
         """The file is synced within a second. A failure is the file's to remember."""
-        if file not in self._dirty:
+        if file not in self._dirty and not self.closed:
             self._dirty[file] = None
             if self._asleep:
                 self._put(None)
@@ -136,7 +136,7 @@ class Disk:
     def _flush(self) -> None:
         for file in list(self._dirty):
             self._dirty.pop(file, None)
-            with suppress(StorageError):  # the file remembers it and refuses the next append
+            with suppress(Exception):  # the thread goes on; the file remembers it and refuses the next append
                 file.sync()
 
 

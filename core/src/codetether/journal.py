@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from codetether.disk import Disk
 from codetether.durable import AppendFile, FileLock, private_directory, read, replace, sync_file
+from codetether.errors import StorageError
 from codetether.lines import JOURNAL, Reader, encode, read_state, too_new
 from codetether.models.replay import Replay, Replayed, start
 from codetether.models.session import JOURNAL_FORMAT, JournalEntry, JournalRecord, SessionStarted
@@ -45,8 +46,11 @@ class _Pages:
 
     def sync(self) -> None:
         while self.side_files:
-            sync_file(self.side_files[0])
-            self.side_files.pop(0)
+            try:
+                sync_file(self.side_files.pop(0))
+            except StorageError as error:
+                self.file.distrusted = error.message  # what names the side file must not count as saved
+                raise
         self.file.sync()
 
 
@@ -104,6 +108,8 @@ class Journal:
         StorageError leaves the file and the state as they were, and the next append may succeed, except
         after a failed sync: then every append refuses until the session is opened again.
         """
+        if self._closed:
+            raise StorageError(f"cannot write {self.path}: the session is closed", remedy="Open it again.")
         entry = redacted(entry, self._redactor)
         item = JournalRecord(sequence=self._next, recorded_at=datetime.now(UTC), entry=entry)
         self._file.append(encode(item))

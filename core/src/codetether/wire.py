@@ -79,6 +79,7 @@ def _writer(converter: Converter, cls: type[Any]) -> Callable[[Any], dict[str, A
     """Unstructures an attrs class: its tag first, defaults omitted, unknown keys as they came."""
     open_ended = issubclass(cls, Record)
     skip = {"extra": override(omit=True)} if open_ended else {}
+    skip |= {a.name: override(omit_if_default=False) for a in attrs.fields(cls) if a.metadata.get("always_written")}
     write = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True, **skip)  # type: ignore[arg-type]
     tag = TAGS.get(cls)
 

@@ -25,7 +25,7 @@ class SessionStarted(Record):
     agent: str = "build"
     model: str | None = None
     parent_id: str | None = None
-    format: int = JOURNAL_FORMAT
+    format: int = field(default=JOURNAL_FORMAT, metadata={"always_written": True})
     version: str = ""
 
 
