@@ -277,6 +277,10 @@ class AppendFile:
             remedy="Mend the disk, then open the session again: what it holds is read back and written anew.",
         )
 
+    def fileno(self) -> int:
+        """The open descriptor, to lock it or to tell which file it is; -1 once closed."""
+        return self._descriptor
+
     def close(self) -> None:
         """Closes it without a sync; a second time does nothing."""
         descriptor, self._descriptor = self._descriptor, -1
