@@ -10,10 +10,11 @@ from typing import Any
 import attrs
 from attrs import frozen
 
+from codetether.boundary import reason_of
 from codetether.errors import CredentialError, NoProviderAvailable, PluginError, UnknownModel
 from codetether.models.completion import ModelLimits, ModelRef, SamplingParams, Usage
 from codetether.models.providers import Availability, Provider, Secret
-from codetether.plugins import Provided, reason_of
+from codetether.plugins import Provided
 from codetether.protocols import Selector
 from codetether.settings_core import CoreSettings, ProviderSettings, SamplingSettings
 from codetether.specs import ModelDefaults, ProviderSpec

@@ -13,6 +13,7 @@ import attrs
 import orjson
 from attrs import field, frozen
 
+from codetether.boundary import reason_of
 from codetether.errors import AuditFailed, CodetetherError, StorageError
 from codetether.models.audit import AuditOutcome
 from codetether.models.events import ApprovalRequired
@@ -30,7 +31,6 @@ from codetether.models.tools import (
     error_result,
 )
 from codetether.permissions import strictest
-from codetether.plugins import reason_of
 from codetether.protocols import PermissionPolicy, SessionContext, Tool
 from codetether.redact import Redactor
 from codetether.sinks import AuditTrail

@@ -43,7 +43,7 @@ class Makers:
 
     async def _make(self, provided: Provided[Any]) -> Any:
         ctx = self.contexts.session(provided.plugin, self.shared)
-        return await created(self.stack, provided.record.create, ctx)
+        return await created(self.stack, provided.record, ctx)
 
     async def _all(self, kind: type[Any]) -> list[tuple[Provided[Any], Any]]:
         """All of a kind in the order of (place, name); those that fail are listed and left out."""

@@ -3,54 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import queue
+import inspect
 import re
-import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import islice
 from types import ModuleType
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-import attrs
 import pluggy
 from attrs import define, field, frozen
 
-from codetether import hookspecs, specs
+from codetether import boundary, hookspecs, specs
+from codetether.boundary import Limiter, plain, reason_of
+from codetether.contracts import YIELDS, check_record
+from codetether.discovery import Candidate, normalised
 from codetether.errors import PluginError, RequiredPluginMissing
 
-GROUP = "codetether"
-IMPORT_LIMIT = 5.0
-"""Seconds that a plugin may take to import."""
-HOOK_LIMIT = 10.0
-"""Seconds that one hook of one plugin may take."""
 RECORD_LIMIT = 10_000
 """Records that one hook of one plugin may yield."""
 
-T = TypeVar("T")
 R = TypeVar("R")
 Status = Literal["loaded", "failed", "blocked", "not_allowed"]
-
-YIELDS: dict[str, type[Any]] = {
-    "codetether_settings": specs.SettingsSpec,
-    "codetether_wires": specs.WireSpec,
-    "codetether_providers": specs.ProviderSpec,
-    "codetether_model_defaults": specs.ModelDefaults,
-    "codetether_selectors": specs.SelectorSpec,
-    "codetether_agents": specs.AgentSpec,
-    "codetether_tools": specs.ToolsetSpec,
-    "codetether_tool_filters": specs.ToolFilterSpec,
-    "codetether_prompt_sections": specs.PromptSectionSpec,
-    "codetether_tool_call_routers": specs.RouterSpec,
-    "codetether_context_policies": specs.ContextPolicySpec,
-    "codetether_permission_policies": specs.PolicySpec,
-    "codetether_executors": specs.ExecutorSpec,
-    "codetether_credential_sources": specs.CredentialSourceSpec,
-    "codetether_audit_sinks": specs.AuditSinkSpec,
-    "codetether_event_sinks": specs.EventSinkSpec,
-    "codetether_session_formats": specs.SessionFormatSpec,
-}
-"""What each hook must yield."""
 
 
 @frozen(kw_only=True)
@@ -108,117 +84,17 @@ class Wanted(Protocol):
         ...
 
 
-@frozen(kw_only=True)
-class Candidate:
-    """A plugin that could be loaded: where it comes from, and how to get its module.
-
-    Attributes:
-        ours: in core's own box. given: a program handed it over, so the environment's choice does not concern it.
-    """
-
-    name: str
-    load: Callable[[], Any]
-    distribution: str = ""
-    version: str = ""
-    module: str = ""
-    ours: bool = False
-    given: bool = False
-
-
-def normalised(name: str) -> str:
-    """A name as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def in_process(plugin: Any) -> Candidate:
-    """A module (or object) that is there already; named by `__codetether_name__`, else by its last word."""
-    module = getattr(plugin, "__name__", type(plugin).__name__)
-    name = getattr(plugin, "__codetether_name__", module.rpartition(".")[2])
-    return Candidate(name=name, load=lambda: plugin, module=module, given=True)
-
-
-def installed() -> list[Candidate]:
-    """The entry points of the group `codetether`, by name and distribution."""
-    import importlib_metadata
-
-    found = [
-        Candidate(
-            name=point.name,
-            load=point.load,
-            distribution=point.dist.name if point.dist else "",
-            version=point.dist.version if point.dist else "",
-            module=point.value,
-        )
-        for point in importlib_metadata.entry_points(group=GROUP)
-    ]
-    return sorted(found, key=lambda c: (c.name, c.distribution))
-
-
-class Limiter:
-    """Runs calls on a daemon thread, for a limited time; a call that hangs is abandoned with its thread."""
-
-    def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], None]] | None = None
-
-    def run(self, call: Callable[[], T], limit: float) -> T:
-        """The call's value. Raises PluginError that names what the call raised, or that `limit` seconds passed."""
-        done = threading.Event()
-        outcome: list[T] = []
-        failure: list[BaseException] = []
-
-        def job() -> None:
-            # The plugin boundary, the one place where even SystemExit is caught: the caller reports it.
-            try:
-                outcome.append(call())
-            except BaseException as error:
-                failure.append(error)
-            done.set()
-
-        if self._jobs is None:
-            self._jobs = queue.SimpleQueue()
-            threading.Thread(target=_work, args=(self._jobs,), name="codetether-plugins", daemon=True).start()
-        self._jobs.put(job)
-        if not done.wait(limit):
-            self._jobs = None
-            raise PluginError(f"took longer than {limit:g} s; abandoned")
-        if failure:
-            raise PluginError(reason_of(failure[0])) from failure[0]
-        return outcome[0]
-
-    def close(self) -> None:
-        """Ends the thread."""
-        if self._jobs is not None:
-            self._jobs.put(_stop)
-            self._jobs = None
-
-
-def _stop() -> None:
-    raise SystemExit
-
-
-def _work(jobs: queue.SimpleQueue[Callable[[], None]]) -> None:
-    while True:
-        job = jobs.get()
-        if job is _stop:
-            return
-        job()
-
-
-def reason_of(error: BaseException) -> str:
-    """One line that names an exception."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
 class LoadedPlugins:
     """The plugins of a process, and what their hooks yield."""
 
     def __init__(
-        self, *, strict: bool = False, import_limit: float = IMPORT_LIMIT, hook_limit: float = HOOK_LIMIT
+        self, *, strict: bool = False, import_limit: float | None = None, hook_limit: float | None = None
     ) -> None:
+        """`strict`: every report is raised. The limits are in seconds; None for those of the house."""
         self.plugins: list[PluginInfo] = []
         self._strict = strict
-        self._limits = (import_limit, hook_limit)
+        self._import_limit = boundary.IMPORT_LIMIT if import_limit is None else import_limit
+        self._hook_limit = boundary.HOOK_LIMIT if hook_limit is None else hook_limit
         self._limiter = Limiter()
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
@@ -227,34 +103,32 @@ class LoadedPlugins:
     def load(self, candidates: Iterable[Candidate], wanted: Wanted) -> None:
         """Loads those that are wanted, one by one; the others are listed with the reason."""
         found = list(candidates)
-        count: dict[str, list[Candidate]] = {}
-        for candidate in found:
-            count.setdefault(normalised(candidate.name), []).append(candidate)
+        names = Counter(normalised(candidate.name) for candidate in found)
         for candidate in found:
             info = PluginInfo(
-                name=candidate.name,
-                distribution=candidate.distribution,
-                version=candidate.version,
-                module=candidate.module,
+                name=plain(candidate.name, 100),
+                distribution=plain(candidate.distribution, 100),
+                version=plain(candidate.version, 100),
+                module=plain(candidate.module, 200),
+                status=_refusal(candidate, wanted) or "loaded",
             )
             self.plugins.append(info)
-            refusal = _refusal(candidate, wanted)
-            if refusal is not None:
-                info.status = refusal
+            if info.status != "loaded":
                 continue
-            twins = [c for c in count[normalised(candidate.name)] if c is not candidate]
-            if twins and not candidate.ours:
-                others = ", ".join(c.distribution or c.module for c in twins)
-                self._fail(info, f"the name {candidate.name!r} is also used by {others}; uninstall one, or block it")
-            elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", candidate.name):
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", candidate.name):
                 self._fail(info, "its name is not made of ASCII letters, digits, '.', '_' and '-'")
+            elif names[normalised(candidate.name)] > 1 and not candidate.ours:
+                twins = [c for c in found if c is not candidate and normalised(c.name) == normalised(candidate.name)]
+                others = ", ".join(plain(c.distribution or c.module, 100) for c in twins)
+                self._fail(info, f"the name {candidate.name!r} is also used by {others}; uninstall one of them")
             else:
                 self._load_one(info, candidate)
 
     def _load_one(self, info: PluginInfo, candidate: Candidate) -> None:
         began = time.perf_counter()
         try:
-            plugin = self._limiter.run(lambda: self._register(candidate), self._limits[0])
+            plugin = self._limiter.run(partial(_imported, candidate), self._import_limit)
+            self._limiter.run(partial(self._manager.register, plugin, candidate.name), self._hook_limit)
         except PluginError as error:
             self._unregister(candidate.name)
             self._fail(info, error.message)
@@ -263,24 +137,17 @@ class LoadedPlugins:
             info.seconds = time.perf_counter() - began
         self._check_hooks(info, plugin)
 
-    def _register(self, candidate: Candidate) -> Any:
-        plugin = candidate.load()
-        if candidate.distribution and not isinstance(plugin, ModuleType):
-            raise TypeError(f"its entry point {candidate.module!r} is no module")
-        self._manager.register(plugin, candidate.name)
-        return plugin
-
     def _check_hooks(self, info: PluginInfo, plugin: Any) -> None:
-        hooks = []
+        hooks = set()
         for caller in self._manager.get_hookcallers(plugin) or ():
-            impl = next(i for i in caller.get_hookimpls() if i.plugin is plugin)
-            if caller.name not in YIELDS:
-                if not impl.optionalhook:
-                    self._report(info, caller.name, "this hook is unknown to this version of codetether")
-            elif impl.wrapper or impl.hookwrapper:
-                self._report(info, caller.name, "hook wrappers are refused")
-            else:
-                hooks.append(caller.name)
+            for impl in (i for i in caller.get_hookimpls() if i.plugin is plugin):
+                if caller.name not in YIELDS:
+                    if not impl.optionalhook:
+                        self._report(info, caller.name, "this hook is unknown to this version of codetether")
+                elif impl.wrapper or impl.hookwrapper:
+                    self._report(info, caller.name, "hook wrappers are refused")
+                else:
+                    hooks.add(caller.name)
         info.hooks = tuple(sorted(hooks))
         if not hooks and not info.problems:
             self._report(info, "", "it has no hook: mark functions named codetether_… with @codetether.hookimpl")
@@ -295,24 +162,38 @@ class LoadedPlugins:
 
     def _ask(self, info: PluginInfo, hook: str, kind: type[R]) -> list[Provided[R]]:
         plugin = self._manager.get_plugin(info.name)
-        function = next(i for i in getattr(self._manager.hook, hook).get_hookimpls() if i.plugin is plugin).function
+        impls = (i for i in getattr(self._manager.hook, hook).get_hookimpls() if i.plugin is plugin)
+        functions = [i.function for i in impls if not (i.wrapper or i.hookwrapper)]
         began = time.perf_counter()
         try:
-            records = self._limiter.run(lambda: list(islice(function(), RECORD_LIMIT)), self._limits[1])
+            records = self._limiter.run(lambda: [item for f in functions for item in _records(f)], self._hook_limit)
             for item in records:
-                _check_record(item, kind)
+                check_record(item, kind)
+            if kind is specs.SettingsSpec and len(records) > 1:
+                raise PluginError(f"yielded {len(records)} classes of settings, and a plugin has one")
         except PluginError as error:
-            self._report(info, hook, error.message)
+            if kind is specs.SettingsSpec:
+                self.drop(info.name, hook, error)
+            else:
+                self._report(info, hook, error.message)
             return []
         finally:
             info.hook_seconds[hook] = time.perf_counter() - began
         return [Provided(plugin=info.name, record=item) for item in records]
 
+    def drop(self, plugin: str, hook: str, error: BaseException) -> None:
+        """Lists what went wrong, and asks none of the plugin's hooks from now on: without its settings it is not it."""
+        for info in self.plugins:
+            if info.name == plugin and info.status == "loaded":
+                info.status = "failed"
+                info.hooks = ()
+                self._report(info, hook, reason_of(error))
+
     def report(self, plugin: str, hook: str, error: BaseException) -> None:
         """Lists what went wrong with an object that a plugin's record made."""
-        info = next((p for p in self.plugins if p.name == plugin), None)
-        if info is not None:
-            self._report(info, hook, reason_of(error))
+        for info in self.plugins:
+            if info.name == plugin and info.status == "loaded":
+                self._report(info, hook, reason_of(error))
 
     def problems(self) -> list[tuple[PluginInfo, Problem]]:
         """All broken promises so far."""
@@ -340,7 +221,9 @@ class LoadedPlugins:
         self._report(info, "", reason)
 
     def _report(self, info: PluginInfo, hook: str, reason: str) -> None:
-        info.problems.append(Problem(hook=hook, reason=reason))
+        problem = Problem(hook=hook, reason=reason)
+        if problem not in info.problems:
+            info.problems.append(problem)
         if self._strict:
             raise PluginError(f"plugin {info.name}{', hook ' + hook if hook else ''}: {reason}")
 
@@ -348,6 +231,27 @@ class LoadedPlugins:
         if self._manager.has_plugin(name):
             with contextlib.suppress(ValueError, AssertionError):
                 self._manager.unregister(name=name)
+
+
+def _imported(candidate: Candidate) -> Any:
+    plugin = candidate.load()
+    if not (candidate.given or isinstance(plugin, ModuleType)):
+        raise PluginError(f"its entry point {plain(candidate.module, 200)!r} is no module")
+    return plugin
+
+
+def _records(function: Callable[[], Any]) -> list[Any]:
+    """What a hook yields. Raises PluginError where that is nothing to iterate over, or has no end."""
+    made = function()
+    if inspect.iscoroutine(made):
+        made.close()
+        raise PluginError("is an async function; a hook is a plain one")
+    if not hasattr(made, "__iter__"):
+        raise PluginError(f"returned {type(made).__name__}, nothing that yields records")
+    records = list(islice(made, RECORD_LIMIT + 1))
+    if len(records) > RECORD_LIMIT:
+        raise PluginError(f"yielded more than {RECORD_LIMIT} records")
+    return records
 
 
 def _refusal(candidate: Candidate, wanted: Wanted) -> Status | None:
@@ -360,15 +264,3 @@ def _refusal(candidate: Candidate, wanted: Wanted) -> Status | None:
         if allowed is not None and name not in map(normalised, allowed):
             return "not_allowed"
     return None
-
-
-def _check_record(item: Any, kind: type[Any]) -> None:
-    """Raises PluginError for a record that is not of the kind that the hook must yield."""
-    if not isinstance(item, kind):
-        raise PluginError(f"yielded {type(item).__name__}, not {kind.__name__}")
-    for attribute in attrs.fields(kind):
-        value = getattr(item, attribute.name)
-        if attribute.name == "name" and not (isinstance(value, str) and value):
-            raise PluginError(f"yielded a {kind.__name__} without a name")
-        if attribute.name == "create" and not callable(value):
-            raise PluginError(f"yielded {kind.__name__} {item.name!r} whose `create` cannot be called")

@@ -15,8 +15,10 @@ import attrs
 from attrs import define, field
 
 from codetether import specs
+from codetether.boundary import reason_of
 from codetether.catalog import Catalog, Chain, NamedSelector
 from codetether.contexts import ContextFactory
+from codetether.discovery import Candidate, in_process, installed
 from codetether.disk import Disk
 from codetether.errors import PluginError, SettingsError, UnknownModel
 from codetether.life import created
@@ -24,7 +26,7 @@ from codetether.models.completion import ModelRef
 from codetether.models.providers import Availability, Provider, Secret
 from codetether.models.tools import Mode, ToolDefinition
 from codetether.opening import Opening, offered_tools, open_session
-from codetether.plugins import Candidate, LoadedPlugins, Provided, in_process, installed, reason_of
+from codetether.plugins import LoadedPlugins, Provided
 from codetether.protocols import ModelStore, Person, Wire
 from codetether.redact import Redactor
 from codetether.running import RunningSession
@@ -201,7 +203,7 @@ class Runtime:
         if len(found) > 1:
             owners = " and ".join(p.plugin for p in found)
             raise PluginError(f"the wire format {name!r} is offered by {owners}", remedy="block one: [plugins] block")
-        wire: Wire = await created(self._stack, found[0].record.create, self.contexts.process(found[0].plugin))
+        wire: Wire = await created(self._stack, found[0].record, self.contexts.process(found[0].plugin))
         self._wires[name] = wire
         return wire
 
@@ -351,7 +353,7 @@ async def _made(
 ) -> Any:
     """What the record's `create` makes; None where it fails, which is listed. A required one's failure is raised."""
     try:
-        return await created(stack, provided.record.create, contexts.process(provided.plugin))
+        return await created(stack, provided.record, contexts.process(provided.plugin))
     except Exception as error:  # the plugin boundary: the rest works without it, and the user is told
         if required:
             name = provided.record.name

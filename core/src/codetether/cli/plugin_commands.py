@@ -52,7 +52,7 @@ def _distribution(point: Any) -> str:
 
 def _check_wanted(point: Any) -> None:
     """A command is imported only when the settings let its distribution's plugins be imported."""
-    from codetether.plugins import normalised
+    from codetether.discovery import normalised
     from codetether.settings import load_settings
 
     wanted = load_settings(Path.cwd()).core.plugins

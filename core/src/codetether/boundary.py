@@ -1,0 +1,140 @@
+"""Where code of plugins is called: within a limit, and what it raises arrives as an error that can be reported."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import queue
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, wait
+from typing import Any, TypeVar
+
+from attrs import frozen
+
+from codetether.errors import PluginError
+
+T = TypeVar("T")
+
+IMPORT_LIMIT = 5.0
+"""Seconds that a plugin may take to import."""
+HOOK_LIMIT = 10.0
+"""Seconds that one hook of one plugin may take, and each object's `create`, opening and closing."""
+CALL_LIMIT = 120.0
+"""Seconds that one method of a plugin's object may take that is not a tool's, a wire's or a sink's own."""
+BROKEN = (Exception, SystemExit)
+"""What is caught around a plugin's code on the event loop: argparse alone shows why SystemExit is among it."""
+TEXT_LIMIT = 1000
+"""Characters of what a plugin says of itself, or of its failure, that are shown."""
+
+
+def plain(text: str, limit: int = TEXT_LIMIT) -> str:
+    """One line of at most `limit` characters, in which nothing is left that a terminal acts on."""
+    line = " ".join(text[: 4 * limit].split())
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+
+
+def reason_of(error: BaseException) -> str:
+    """One line that names an exception, whatever it is."""
+    try:
+        text = plain(str(error))
+    except Exception as worse:  # an exception that cannot even be shown still has a type
+        text = f"(its text cannot be had: {type(worse).__name__})"
+    if isinstance(error, PluginError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+@frozen
+class _Outcome:
+    """What a call on a thread came to: a value, or the very exception, even one that would end the process."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+    def get(self) -> Any:
+        if self.error is not None:
+            raise PluginError(reason_of(self.error)) from self.error
+        return self.value
+
+
+class Limiter:
+    """Runs calls on a daemon thread, one after the other; a call that hangs is abandoned with its thread."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] | None = None
+
+    def run(self, call: Callable[[], T], limit: float) -> T:
+        """The call's value. Raises PluginError that names what the call raised, or that `limit` seconds passed."""
+        future = self._start(call)
+        if not wait([future], limit).done:
+            raise self._abandoned(limit)
+        value: T = future.result().get()
+        return value
+
+    async def wait(self, call: Callable[[], T], limit: float) -> T:
+        """The same, while the event loop goes on."""
+        future = asyncio.wrap_future(self._start(contextvars.copy_context().run, call))
+        done, _ = await asyncio.wait({future}, timeout=limit)
+        if not done:
+            raise self._abandoned(limit)
+        value: T = future.result().get()
+        return value
+
+    def close(self) -> None:
+        """Ends the thread, as soon as its call has returned."""
+        if self._jobs is not None:
+            self._jobs.put(None)
+            self._jobs = None
+
+    def _start(self, call: Callable[..., Any], *args: Any) -> Future[_Outcome]:
+        future: Future[_Outcome] = Future()
+
+        def job() -> None:
+            # The plugin boundary, the one place where everything is caught: the caller reports it.
+            try:
+                outcome = _Outcome(call(*args))
+            except BaseException as error:
+                outcome = _Outcome(error=error)
+            if future.set_running_or_notify_cancel():
+                future.set_result(outcome)
+
+        if self._jobs is None:
+            self._jobs = queue.SimpleQueue()
+            threading.Thread(target=_work, args=(self._jobs,), name="codetether-plugins", daemon=True).start()
+        self._jobs.put(job)
+        return future
+
+    def _abandoned(self, limit: float) -> PluginError:
+        self.close()
+        return PluginError(f"took longer than {limit:g} s; abandoned")
+
+
+def _work(jobs: queue.SimpleQueue[Callable[[], None] | None]) -> None:
+    while (job := jobs.get()) is not None:
+        job()
+
+
+async def asked(method: Callable[..., Awaitable[T]], *args: Any, limit: float | None = None) -> T:
+    """What a method of a plugin's object answers.
+
+    Raises PluginError when `limit` seconds (120) pass, when the method tries to end the process, or when it lets a
+    cancellation out that nobody asked for; else what the method raised.
+    """
+    seconds = CALL_LIMIT if limit is None else limit
+    clock = asyncio.timeout(seconds)
+    try:
+        async with clock:
+            return await method(*args)
+    except SystemExit as error:
+        raise PluginError(reason_of(error)) from error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise PluginError("cancelled itself") from error
+    except TimeoutError as error:
+        if clock.expired():
+            raise PluginError(f"took longer than {seconds:g} s") from error
+        raise
