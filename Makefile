@@ -14,10 +14,10 @@ check: check-docs ## lint, format, types, generated pages
 	ruff check && ruff format --check && mypy
 
 check-docs: ## the generated parts of the pages are up to date
-	cog --check --verbosity=1 --check-fail-msg 'run `make docs`' -P $(PAGES)
+	cog -I docs --check --verbosity=1 --check-fail-msg 'run `make docs`' -P $(PAGES)
 
 docs: ## write the generated parts of the pages anew
-	cog -r --verbosity=1 -P $(PAGES)
+	cog -I docs -r --verbosity=1 -P $(PAGES)
 
 fix: ## what lint and format can mend by themselves
 	ruff check --fix && ruff format

@@ -1,0 +1,148 @@
+"""The generated parts of the reference pages, taken from the code by `make docs`."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, get_args
+
+import attrs
+import click
+from codetether import errors, hookspecs, settings, settings_core, wire
+from codetether.models import audit, events, session
+from codetether.models.record import Unknown
+from codetether.contracts import YIELDS
+
+_written: list[str] = []
+
+
+def out(*lines: str) -> None:
+    """Writes lines into the page."""
+    _written.extend(lines)
+
+
+def written(page: Callable[[], None]) -> str:
+    """All that a page's function writes."""
+    _written.clear()
+    page()
+    return "\n".join(_written)
+
+
+def prose(docstring: str | None) -> str:
+    """A docstring as Markdown: its sections become bold words."""
+    text = inspect.cleandoc(docstring or "")
+    for word in ("Attributes", "Args", "Returns", "Raises"):
+        text = text.replace(f"\n{word}:\n", f"\n**{word}**\n\n")
+    return "\n".join(f"- {line.strip()}" if line.startswith("    ") else line for line in text.splitlines())
+
+
+def first_line(docstring: str | None) -> str:
+    """A docstring's first sentence."""
+    return inspect.cleandoc(docstring or "").split("\n\n")[0].replace("\n", " ")
+
+
+def type_name(kind: Any) -> str:
+    """A type as a reader would write it."""
+    if isinstance(kind, str):
+        return kind
+    if typing.get_origin(kind) is not None:
+        return str(kind).replace("typing.", "").replace("collections.abc.", "").replace("codetether.models.", "")
+    return getattr(kind, "__name__", str(kind))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A Markdown table."""
+    out("| " + " | ".join(head) + " |", "|" + "---|" * len(head))
+    out(*("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows))
+
+
+def fields(cls: type[Any]) -> list[tuple[str, str, str]]:
+    """Name, type and default of each field of an attrs class, without what unknown fields are kept in."""
+    rows = []
+    for attribute in attrs.fields(cls):
+        if attribute.name == "extra":
+            continue
+        default = attribute.default
+        if cls is settings_core.CoreSettings and attrs.has(type(default)):  # a table of its own
+            continue
+        shown = "" if default is attrs.NOTHING else "empty" if isinstance(default, attrs.Factory) else repr(default)
+        rows.append((f"`{attribute.name}`", f"`{type_name(attribute.type)}`", f"`{shown}`" if shown else "required"))
+    return rows
+
+
+def hooks() -> None:
+    """Every hook under its exact name, with what it yields."""
+    for name, cls in YIELDS.items():
+        out("", f"## `{name}`", "", prose(getattr(hookspecs, name).__doc__), "")
+        out(f"Yields `{cls.__name__}`: {first_line(cls.__doc__)}", "")
+        table(("field", "type", "default"), fields(cls))
+        notes = [line for line in prose(cls.__doc__).splitlines() if line.startswith("- ")]
+        out("", *notes) if notes else None
+
+
+def settings_page() -> None:
+    """Every table of the settings, and the variables."""
+    out("", "## Top level", "")
+    table(("key", "type", "default"), fields(settings_core.CoreSettings))
+    for name, attribute in attrs.fields_dict(settings_core.CoreSettings).items():
+        cls = type(attribute.default) if attrs.has(type(attribute.default)) else None
+        if cls is not None:
+            out("", f"## `[{name}]`", "", prose(cls.__doc__), "")
+            table(("key", "type", "default"), fields(cls))
+    for heading, cls in (
+        ("[providers.NAME]", settings_core.ProviderSettings),
+        ("[agents.NAME]", settings_core.AgentSettings),
+    ):
+        out("", f"## `[{heading}.NAME]`", "", prose(cls.__doc__), "")
+        table(("key", "type", "default"), fields(cls))
+    out("", "## Environment", "")
+    table(("variable", "setting"), ((f"`{v}`", f"`{'.'.join(k)}`") for v, k in settings.VARIABLES.items()))
+
+
+def members(union: Any) -> None:
+    """Each member of a tagged union: its word, what it says, its fields."""
+    for cls in get_args(union):
+        if cls is Unknown:
+            continue
+        out("", f"## `{wire.TAGS[cls]}`", "", prose(cls.__doc__).split("\n**Attributes**")[0], "")
+        table(("field", "type", "default"), fields(cls))
+
+
+def events_page() -> None:
+    """The events of a session."""
+    members(events.SessionEvent)
+
+
+def journal_page() -> None:
+    """The entries of a journal."""
+    members(session.JournalEntry)
+
+
+def audit_page() -> None:
+    """The audit entry."""
+    out("", prose(audit.AuditEntry.__doc__), "")
+    table(("field", "type", "default"), fields(audit.AuditEntry))
+
+
+def errors_page() -> None:
+    """The tree of errors, and each with what it means."""
+    tree = inspect.getdoc(errors) or ""
+    out("", "```", tree[tree.index("CodetetherError") :], "```", "")
+    found = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.CodetetherError)]
+    table(("error", "meaning"), ((f"`{cls.__name__}`", first_line(cls.__doc__)) for cls in found))
+
+
+def commands(command: click.Command | None = None, path: str = "codetether") -> None:
+    """Every command with its help, as the program prints it."""
+    if command is None:
+        from codetether.cli.app import codetether as program
+
+        command = program
+    with click.Context(command, info_name=path, max_content_width=100, terminal_width=100) as context:
+        out("", f"## `{path}`", "", "```text", command.get_help(context).replace("\n\n\n", "\n\n"), "```")
+        if isinstance(command, click.Group):
+            for name in command.list_commands(context):
+                found = command.get_command(context, name)
+                if found is not None:
+                    commands(found, f"{path} {name}")
