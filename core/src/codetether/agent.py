@@ -167,6 +167,7 @@ class Agent:
             tools=self.tools,
             sampling=self.sampling,
             session_id=self.journal.state.session.id,
+            directory=self.journal.state.session.metadata.directory,
         )
 
     async def _ask(self, turn: Turn, request: CompletionRequest) -> CompletionResponse:
