@@ -281,7 +281,8 @@ def _glob(pattern: str) -> str:
             case "?":
                 out.append("[^/]")
             case _ if len(token) > 2 and token[0] == "[":
-                out.append("[^" + re.escape(token[2:-1]) + "]" if token[1] == "!" else "[" + _set(token[1:-1]) + "]")
+                negative = token[1] == "!"
+                out.append(f"[{'^' if negative else ''}{_set(token[1 + negative : -1])}]")
             case _:
                 out.append(re.escape(token))
     return "".join(out)

@@ -62,7 +62,7 @@ class HeadAndTail:
         if not self._tail:
             return bytes(self._head)
         tail = b"".join(self._tail)
-        excess = max(0, len(tail) - self._half) if self._dropped else 0
+        excess = max(0, len(tail) - self._half)
         dropped = self._dropped + excess
         note = f"\n[… {dropped} bytes left out …]\n".encode() if dropped else b""
         return bytes(self._head) + note + tail[excess:]

@@ -52,11 +52,11 @@ def _relatives(leader: int, mark: str, lifeline: int) -> set[int]:
         return set()
     parents: dict[int, int] = {}
     family = {leader}
-    for entry in os.scandir(_PROC):
-        if entry.name.isdigit() and (stat := _stat(entry.name)):
-            pid = int(entry.name)
+    for name in filter(str.isdigit, os.listdir(_PROC)):  # noqa: PTH208 - a list is at rest, an iterator is not
+        if stat := _stat(name):
+            pid = int(name)
             parents[pid] = stat[0]
-            if stat[1] == leader or _holds(entry.name, mark.encode(), f"pipe:[{lifeline}]"):
+            if stat[1] == leader or _holds(name, mark.encode(), f"pipe:[{lifeline}]"):
                 family.add(pid)
     while more := {pid for pid, parent in parents.items() if parent in family} - family:
         family |= more
@@ -78,5 +78,6 @@ def _holds(pid: str, mark: bytes, lifeline: str) -> bool:
     with suppress(OSError):
         if mark in (_PROC / pid / "environ").read_bytes():
             return True
-        return any(os.readlink(f.path) == lifeline for f in os.scandir(_PROC / pid / "fd"))  # noqa: PTH115
+        with os.scandir(_PROC / pid / "fd") as held:
+            return any(os.readlink(fd.path) == lifeline for fd in held)  # noqa: PTH115
     return False

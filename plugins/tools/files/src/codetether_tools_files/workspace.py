@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from attrs import frozen
-from codetether import ToolCall, ToolResult, error_result
+from codetether import ToolCall, ToolResult, UsageError, error_result
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,7 +21,7 @@ _REMEMBERED = 1000
 CHUNK = 1024 * 1024
 
 
-class Refused(Exception):
+class Refused(UsageError):
     """What was asked cannot be done; the message is for the model."""
 
 
@@ -182,7 +182,7 @@ async def result_of(work: Callable[P, ToolResult], *args: P.args, **kwargs: P.kw
     try:
         return await asyncio.shield(running)
     except Refused as refused:
-        return error_result(str(refused))
+        return error_result(refused.message)
     except OSError as error:
         return error_result(f"the file system refused: {error.strerror or error}")
     except asyncio.CancelledError:
