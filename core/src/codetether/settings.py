@@ -106,7 +106,8 @@ class Settings:
         try:
             made = structure({**section, **self._from_environment(path, cls)}, cls, path)
         except Misfit as misfit:
-            layer = self._merged.layer(misfit.path) or _layer("default", {})
+            within = (self._merged.layers[keys] for keys in self._merged.layers if keys[:2] == path)
+            layer = self._merged.layer(misfit.path) or next(within, _layer("default", {}))
             raise layer.error(misfit.path, misfit.why, _remedy(misfit.path)) from misfit
         return made
 

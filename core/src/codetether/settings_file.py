@@ -35,7 +35,7 @@ class SettingsFile:
 
     def line(self, path: Sequence[str]) -> int | None:
         """The line, from 1, on which the setting or table first stands; None where it is not in the file."""
-        return _line(self.text, path)
+        return _line(self.text.replace("\r\n", "\n"), path)
 
 
 def read_settings_file(path: Path) -> SettingsFile | None:

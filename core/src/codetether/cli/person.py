@@ -28,11 +28,13 @@ class TerminalPerson:
 
     async def ask(self, question: Question, deadline: float) -> Answer | None:
         """The answer within `deadline` seconds; anything that is not clearly another choice is the first one."""
+        await asyncio.sleep(0)  # what was announced before the question is shown before it
         self._before()
         if question.request is not None:
             self._show(question.request)
         self.screen.say(f"? {question.text}", BOLD, YELLOW)
         keys = _keys(question.choices)
+        _forget_typed()
         menu = "  ".join(f"[{key}] {choice}" for key, choice in keys.items())
         self.screen.err.write(visible(f"  {menu} > " if menu else "  > "))
         self.screen.err.flush()
@@ -78,21 +80,25 @@ def unpadded(text: str) -> str:
 
 
 def _keys(choices: tuple[str, ...]) -> dict[str, str]:
-    """A letter for each choice: its first that is still free."""
+    """A letter for each choice: the first of its last word, if that is still free."""
     keys: dict[str, str] = {}
     for choice in choices:
         words = [word[0].lower() for word in choice.split()]
-        free = [k for k in (*words[:1], *reversed(words[1:]), *choice.lower()) if k.isalnum() and k not in keys]
+        free = [k for k in (*reversed(words), *choice.lower()) if k.isalnum() and k not in keys]
         keys[free[0] if free else str(len(keys))] = choice
     return keys
 
 
+def _forget_typed() -> None:
+    """What was typed before the question does not count."""
+    with contextlib.suppress(termios.error):
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
+
 async def _line() -> str:
-    """One line from the terminal, read without blocking the loop; what was typed before the question does not count."""
+    """One line from the terminal, read without blocking the loop."""
     loop = asyncio.get_running_loop()
     descriptor = sys.stdin.fileno()
-    with contextlib.suppress(termios.error):
-        termios.tcflush(descriptor, termios.TCIFLUSH)
     came: asyncio.Future[str] = loop.create_future()
 
     def readable() -> None:

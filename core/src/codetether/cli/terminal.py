@@ -42,7 +42,8 @@ def one_line(text: str, width: int) -> str:
     shown = visible(text).replace("\n", "⏎").replace("\t", " ")
     if len(shown) <= width:
         return shown
-    return f"{shown[:width]}… (+{len(shown) - width:,})"
+    kept = width - len(f"… (+{len(shown):,})")
+    return f"{shown[:kept]}… (+{len(shown) - kept:,})"
 
 
 def json_line(data: bytes) -> str:

@@ -102,7 +102,7 @@ class TextOutput:
     def _call(self, call_id: str, name: str, arguments: str) -> None:
         self._header = call_id
         self.screen.say(
-            f"● {name} {one_line(arguments, max(self.screen.width - len(name) - 3, 40))}".rstrip(), BOLD, CYAN
+            f"● {name} {one_line(arguments, max(self.screen.width - len(name) - 3, 20))}".rstrip(), BOLD, CYAN
         )
 
     def _result(self, event: events.ToolCallComplete) -> None:
