@@ -112,7 +112,6 @@ async def _converse(wish: Wish, output: TextOutput | JsonOutput, outcome: Outcom
         async with runtime.session(
             session_id,
             model=wish.model,
-            directory=directory,
             agent=wish.agent,
             mode=wish.mode,
             allow=wish.allow,
@@ -120,6 +119,8 @@ async def _converse(wish: Wish, output: TextOutput | JsonOutput, outcome: Outcom
         ) as session:
             outcome.session_id, outcome.model = session.id, session.model
             output.begin(session.session)
+            if session.shared.directory != directory:
+                output.notice("", f"this session works in {session.shared.directory}")
             interrupts.polite = session.cancel
             async with aclosing(session.stream(wish.text, wish.parts)) as events:  # type: ignore[type-var]
                 async for event in events:
