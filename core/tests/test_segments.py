@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from codetether import durable
 from codetether.errors import StorageError
-from codetether.segments import Limits, Segments
+from codetether.segments import SegmentLimits, Segments
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -57,7 +57,7 @@ def fail() -> Iterator[dict[str, object]]:
 
 
 def test_the_files_tell_where_in_the_stream_they_belong(tmp_path: Path) -> None:
-    segments = Segments(tmp_path / "s", "chat", limits=Limits(bytes=60), stamp=lambda first: first[:3].decode())
+    segments = Segments(tmp_path / "s", "chat", limits=SegmentLimits(bytes=60), stamp=lambda first: first[:3].decode())
     segments.open()
     assert not (tmp_path / "s").exists()
     assert [segments.append(line(n)) for n in range(7)] == [0, 20, 40, 60, 80, 100, 120]
@@ -80,16 +80,16 @@ def test_the_files_tell_where_in_the_stream_they_belong(tmp_path: Path) -> None:
 
 def test_the_stream_goes_on_where_it_ended(tmp_path: Path) -> None:
     for n in range(6):
-        segments = Segments(tmp_path, "chat", limits=Limits(bytes=60))
+        segments = Segments(tmp_path, "chat", limits=SegmentLimits(bytes=60))
         segments.open()
         assert segments.end == n * 20
         assert segments.append(line(n)) == n * 20
         segments.close()
-    assert contents(segments) == b"".join(map(line, range(6)))
+    assert contents(Segments(tmp_path, "chat")) == b"".join(map(line, range(6)))
 
 
 def test_limits_of_lines_and_of_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    segments = Segments(tmp_path, "audit", open_name="audit.jsonl", limits=Limits(lines=2))
+    segments = Segments(tmp_path, "audit", open_name="audit.jsonl", limits=SegmentLimits(lines=2))
     for n in range(5):
         segments.append(line(n))
     assert [s.end for s in segments.sealed()] == [40, 80]
@@ -97,7 +97,7 @@ def test_limits_of_lines_and_of_age(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     segments.close()
     now = 100.0
     monkeypatch.setattr("codetether.segments.time.monotonic", lambda: now)
-    aged = Segments(tmp_path / "aged", "chat", limits=Limits(seconds=300))
+    aged = Segments(tmp_path / "aged", "chat", limits=SegmentLimits(seconds=300))
     aged.append(line(0))
     now += 299
     aged.append(line(1))
@@ -110,7 +110,7 @@ def test_limits_of_lines_and_of_age(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_line_longer_than_a_segment_gets_its_own(tmp_path: Path) -> None:
-    segments = Segments(tmp_path, "chat", limits=Limits(bytes=60))
+    segments = Segments(tmp_path, "chat", limits=SegmentLimits(bytes=60))
     for data in (line(1), line(2, 200_000), line(3)):
         segments.append(data)
     assert segments.last_line() == line(3)[:-1]
@@ -178,7 +178,7 @@ def test_every_operation_fails_once_and_all_is_well_after(
     names = set()
     for at in range(1, 200):
         fail.update(at=at, seen=0, error=error, name="")
-        segments = Segments(tmp_path / str(at), "chat", limits=Limits(bytes=60), shared=shared)
+        segments = Segments(tmp_path / str(at), "chat", limits=SegmentLimits(bytes=60), shared=shared)
         errors: list[StorageError] = []
         attempt = partial(again, errors)
         for n in range(8):
@@ -214,7 +214,7 @@ def _full() -> int:
 
 
 def test_a_removed_file_is_noticed(tmp_path: Path) -> None:
-    segments = Segments(tmp_path, "chat", limits=Limits(bytes=40))
+    segments = Segments(tmp_path, "chat", limits=SegmentLimits(bytes=40))
     for n in range(3):
         segments.append(line(n))
     (tmp_path / "chat-00000000000000000040.open").unlink()
@@ -233,7 +233,7 @@ def test_a_removed_file_is_noticed(tmp_path: Path) -> None:
 def test_any_life_leaves_the_whole_stream(steps: list[str], limit: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        segments = Segments(directory, "chat", limits=Limits(bytes=limit))
+        segments = Segments(directory, "chat", limits=SegmentLimits(bytes=limit))
         expected = b""
         for n, step in enumerate(steps):
             if step in ("append", "big"):
@@ -250,7 +250,7 @@ def test_any_life_leaves_the_whole_stream(steps: list[str], limit: int) -> None:
                 if step == "tear" and path is not None:
                     with path.open("ab") as file:
                         file.write(b"torn")
-                segments = Segments(directory, "chat", limits=Limits(bytes=limit))
+                segments = Segments(directory, "chat", limits=SegmentLimits(bytes=limit))
                 segments.open()
             assert segments.end == len(expected)
             assert segments.last_line() == expected[:-1].rpartition(b"\n")[2]
@@ -264,9 +264,9 @@ WRITER = textwrap.dedent(
     """
     import sys
     from pathlib import Path
-    from codetether.segments import Limits, Segments
+    from codetether.segments import SegmentLimits, Segments
     directory, name, count, per_file = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    segments = Segments(directory, "audit", open_name="audit.jsonl", limits=Limits(lines=per_file), shared=True)
+    segments = Segments(directory, "audit", open_name="audit.jsonl", limits=SegmentLimits(lines=per_file), shared=True)
     for number in range(count):
         segments.append(f"{name} {number}\\n".encode())
         print(number, flush=True)

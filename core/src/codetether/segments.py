@@ -34,7 +34,7 @@ class Segment:
 
 
 @frozen(kw_only=True)
-class Limits:
+class SegmentLimits:
     """When a segment is full; None for never. `seconds` count from its first line, as far as this process knows."""
 
     bytes: int | None = None
@@ -67,7 +67,7 @@ class Segments:
         *,
         suffix: str = ".jsonl",
         open_name: str | None = None,
-        limits: Limits = Limits(),
+        limits: SegmentLimits = SegmentLimits(),
         stamp: Callable[[bytes], str] | None = None,
         whole: Callable[[bytes], bool] | None = None,
         shared: bool = False,
@@ -118,15 +118,15 @@ class Segments:
         A segment that is full, or would be, is sealed before; `cut=False` forbids that between these lines and the
         ones before them.
         """
-        with self._turn() as file:
-            if not (cut and self._is_full(len(data))):
-                return self._add(file, data)
-            try:
-                self._seal(file)
-            except StorageError as error:  # rather a segment too long than a line lost
-                self.problem = str(error)
-        with self._turn() as file:
-            return self._add(file, data)
+        while True:
+            with self._turn() as file:
+                if not (cut and self._is_full(len(data))):
+                    return self._add(file, data)
+                try:
+                    self._seal(file)
+                except StorageError as error:  # rather a segment too long than a line lost
+                    self.problem = str(error)
+                    cut = False
 
     def sync(self) -> None:
         """Makes every line so far durable. When it raises, the lines are kept and written anew later."""
@@ -290,6 +290,8 @@ class Segments:
         """Learns of lines that others wrote, and cuts what was not finished."""
         if self._checked and (not self._shared or size == self._known):
             return
+        if not self._checked and self._open_name is not None:
+            self.first = self._sealed_end()  # only now is it ours, and nobody seals it meanwhile
         start = self._known if self._known <= size else 0
         good = self._good_end(file.path, start, size)
         if good < size:
