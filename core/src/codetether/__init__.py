@@ -54,6 +54,8 @@ _ROOMS = {
         PolicySpec PromptSectionSpec ProviderSpec RouterSpec SelectorSpec SessionFormatSpec SettingsSpec
         ToolFilterSpec ToolsetSpec WireSpec
     """,
+    "disk": "Disk",
+    "segments": "Segment SegmentLimits Segments",
     "wire": "from_dict from_json to_dict to_json without_surrogates",
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}

@@ -1,6 +1,7 @@
 """What type checkers see of the public names."""
 
 from codetether._version import __version__ as __version__
+from codetether.disk import Disk as Disk
 from codetether.errors import *
 from codetether.functions import FunctionTools as FunctionTools
 from codetether.functions import tool as tool
@@ -18,6 +19,9 @@ from codetether.models.tools import *
 from codetether.protocols import *
 from codetether.running import RunningSession as RunningSession
 from codetether.runtime import Runtime as Runtime
+from codetether.segments import Segment as Segment
+from codetether.segments import SegmentLimits as SegmentLimits
+from codetether.segments import Segments as Segments
 from codetether.specs import *
 from codetether.wire import from_dict as from_dict
 from codetether.wire import from_json as from_json
