@@ -134,8 +134,9 @@ class ChatParser:
                 self._content(content, chunks)
         if delta.get("refusal"):
             self._flush(chunks)
-            self._size += len(delta["refusal"])
-            chunks.append(RefusalDelta(delta["refusal"]))
+            refusal = "".join(delta["refusal"])
+            self._size += len(refusal)
+            chunks.append(RefusalDelta(refusal))
         if delta.get("tool_calls"):
             self._flush(chunks)
             self._tool_calls(delta["tool_calls"], chunks)
@@ -165,9 +166,11 @@ class ChatParser:
                 case _:
                     pass
 
-    def _think(self, text: str, field: str, chunks: list[StreamChunk]) -> None:
+    def _think(self, text: Any, field: str, chunks: list[StreamChunk]) -> None:
         if not text:
             return
+        if not isinstance(text, str):
+            raise TypeError("reasoning that is no text")
         self._size += len(text)
         note = None if self._noted else {self._provider: {"field": field}}
         self._noted = True
@@ -216,18 +219,13 @@ class ChatParser:
             if not isinstance(index, int):
                 index = self._index(call.get("id"), place)
             self._size += len(arguments)
-            if index in self._calls:
-                id_, name = call.get("id"), function.get("name")
-                known = self._calls[index]
-                id_ = None if known else self._identity(index, id_)
-                chunks.append(ToolCallDelta(index, id_, name or None, arguments))
-            else:
-                self._size += 200
-                id_ = self._identity(index, call.get("id"))
-                chunks.append(ToolCallDelta(index, id_, function.get("name") or None, arguments))
+            name = function.get("name")
+            id_ = None if self._calls.get(index) else self._identity(index, call.get("id"))
+            chunks.append(ToolCallDelta(index, id_, str(name) if name else None, arguments))
 
     def _identity(self, index: int, id_: Any) -> str | None:
         """The call's id, the first that comes; one that another call has is replaced."""
+        self._size += 200
         if not id_:
             self._calls[index] = None
             return None
