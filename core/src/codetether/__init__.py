@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
-
 from codetether._version import __version__ as __version__
 
 _ROOMS = {
@@ -61,9 +58,11 @@ _ROOMS = {
 _HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'codetether' has no attribute {name!r}")
+    from importlib import import_module  # here, with no typing above: `--version` pays for every import
+
     value = getattr(import_module(f"codetether.{_HOME[name]}"), name)
     globals()[name] = value
     return value
