@@ -1,0 +1,56 @@
+"""The grammar that an answer must obey: text, then calls of the offered tools with arguments that fit their schemas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from codetether import JSON, ToolChoice, ToolDefinition
+
+OPEN, CLOSE = "<tool_call>", "</tool_call>"
+_TEXT = rf"TEXT: /(.|\n)+/ & ~/(.|\n)*{OPEN}(.|\n)*/"
+_HEAD = "%llguidance {}"
+
+
+def tool_grammar(tools: Sequence[ToolDefinition], choice: ToolChoice) -> str | None:
+    """A Lark grammar for `choice`: `auto` lets text stand before calls or alone; None where anything may be said.
+
+    A call is written `<tool_call>`, a line `{"name": …, "arguments": …}`, `</tool_call>`. Arguments are written without
+    free white space, since small models never end it, and without properties that the schema does not name. What the
+    engine cannot enforce of a schema is left to whoever checks the call.
+    """
+    offered = [tool for tool in tools if choice in ("auto", "required", tool.name)]
+    if choice == "none" or not offered:
+        return None
+    start = "TEXT? | TEXT? calls" if choice == "auto" else "calls"
+    many = "call" if choice not in ("auto", "required") else 'call ("\\n" call)*'
+    one = " | ".join(f"call_{i}" for i in range(len(offered)))
+    rules = [_HEAD, f"start: {start}", f"calls: {many}", f"call: {one}"]
+    rules += [f"call_{i}: {_call(tool)}" for i, tool in enumerate(offered)]
+    if choice == "auto":
+        rules.append(_TEXT)
+    return "\n".join(rules) + "\n"
+
+
+def choice_grammar(texts: Sequence[str]) -> str:
+    """A grammar that admits exactly these texts."""
+    return f"{_HEAD}\nstart: {' | '.join(_literal(text) for text in texts)}\n"
+
+
+def _call(tool: ToolDefinition) -> str:
+    head = _literal(f'{OPEN}\n{{"name": {json.dumps(tool.name)}, "arguments": ')
+    tail = _literal("}\n" + CLOSE)
+    return f"{head} %json {json.dumps(_strict(tool.schema))} {tail}"
+
+
+def _strict(schema: Mapping[str, JSON]) -> dict[str, JSON]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        **schema,
+        "x-guidance": {"whitespace_flexible": False, "lenient": True},
+    }
+
+
+def _literal(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

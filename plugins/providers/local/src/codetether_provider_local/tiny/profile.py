@@ -1,0 +1,144 @@
+"""The tiny profile: one call chosen among candidates, then a short answer out of its output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from codetether import (
+    CompletionRequest,
+    Finished,
+    Message,
+    StreamChunk,
+    TextDelta,
+    ToolCallDelta,
+    ToolDefinition,
+    ToolResultPart,
+)
+
+from codetether_provider_local.engine import Body, Engine
+from codetether_provider_local.grammar import choice_grammar
+from codetether_provider_local.plain import usage
+from codetether_provider_local.tiny.candidates import Candidate, candidates
+from codetether_provider_local.tiny.evidence import evidence
+from codetether_provider_local.tiny.ranking import Ranking, ranking
+from codetether_provider_local.tiny.talk import OUTPUTS, TALK
+from codetether_provider_local.tiny.templates import reply, templates
+from codetether_provider_local.tiny.words import words
+from codetether_provider_local.tiny.workspace import explore
+
+_CLOSE_CALL = 0.78
+_SHOTS = 6
+_AT_MOST = 4
+_CALLS = "Choose the tool for each task."
+_TALKS = "Answer briefly and kindly."
+_READS = "Answer each question in one sentence from the output."
+
+
+class TinyProfile:
+    """How a model too small to plan still does one thing: shown examples, held to candidates, told to sum up."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._known: tuple[tuple[ToolDefinition, ...], Ranking] | None = None
+
+    async def answer(self, request: CompletionRequest) -> AsyncGenerator[StreamChunk, None]:
+        """One call where the request wants a tool; a sentence where it does not, or where the tool has answered."""
+        asked, results = _last_exchange(request.messages)
+        stream = self._sum_up(asked, results[-1]) if results else self._call_or_talk(asked, request)
+        try:
+            async for chunk in stream:
+                yield chunk
+        finally:
+            await stream.aclose()
+
+    async def _call_or_talk(self, asked: str, request: CompletionRequest) -> AsyncGenerator[StreamChunk, None]:
+        known = self._ranking(request.tools if request.tool_choice != "none" else ())
+        found = candidates(asked, explore(request.directory or str(Path.cwd())), known)
+        if not found or found[0].tool is None:
+            async for chunk in self._said(_dialogue(_TALKS, TALK, asked), 80):
+                yield chunk
+            return
+        close = [c for c in found[:_AT_MOST] if c.tool is not None and c.score >= _CLOSE_CALL * found[0].score]
+        chosen = close[0]
+        if len(close) > 1:
+            written = ""
+            async for chunk in self._generated(_choice(asked, known, close)):
+                if isinstance(chunk, TextDelta):
+                    written += chunk.text
+                else:
+                    yield chunk
+            chosen = next((c for c in close if _written(c) == written), chosen)
+        name, arguments = (chosen.tool.name if chosen.tool else ""), json.dumps(dict(chosen.arguments))
+        yield ToolCallDelta(index=0, id=f"call_{uuid4().hex[:12]}", name=name, arguments=arguments)
+        yield Finished(reason="tool_calls", raw="stop")
+
+    def _ranking(self, tools: tuple[ToolDefinition, ...]) -> Ranking:
+        if self._known is None or self._known[0] is not tools:
+            known = [template for tool in tools for template in templates(tool)]
+            self._known = (tools, ranking([*known, *(reply(prompt, text) for prompt, text in TALK)]))
+        return self._known[1]
+
+    async def _sum_up(self, asked: str, result: ToolResultPart) -> AsyncGenerator[StreamChunk, None]:
+        if not result.success:
+            first = next((line for line in result.text.splitlines() if line.strip()), "it failed")
+            yield TextDelta(text=f"That did not work: {first.removeprefix('Error: ')}")
+            yield Finished(reason="stop")
+            return
+        shots = tuple((f"{prompt}\nOutput:\n{output}", text) for prompt, output, text in OUTPUTS)
+        prompt = _dialogue(_READS, shots, f"{asked}\nOutput:\n{evidence(asked, result.text)}")
+        async for chunk in self._said(prompt, 64):
+            yield chunk
+
+    async def _said(self, prompt: str, tokens: int) -> AsyncGenerator[StreamChunk, None]:
+        request = {"prompt": prompt, "max_tokens": tokens, "temperature": 0, "stop": ["\n", "<|im_end|>"]}
+        async for chunk in self._generated(request):
+            yield chunk
+        yield Finished(reason="stop")
+
+    async def _generated(self, body: Body) -> AsyncGenerator[StreamChunk, None]:
+        stream = self._engine.complete(body)
+        try:
+            async for event in stream:
+                for choice in event.get("choices", ()):
+                    if choice.get("text"):
+                        yield TextDelta(text=choice["text"])
+                if event.get("usage"):
+                    yield usage(event["usage"])
+        finally:
+            await stream.aclose()
+
+
+def _last_exchange(messages: Sequence[Message]) -> tuple[str, list[ToolResultPart]]:
+    """The last request of the user, and what tools have given for it since."""
+    last = max((i for i, message in enumerate(messages) if message.role == "user"), default=None)
+    if last is None:
+        return "", []
+    return messages[last].text, [p for m in messages[last:] for p in m.parts if isinstance(p, ToolResultPart)]
+
+
+def _choice(asked: str, known: Ranking, close: Sequence[Candidate]) -> Body:
+    terms = [word.stem for word in words(asked)]
+    tools = [template for template in known.templates if template.tool is not None and not template.needed]
+    near = sorted(tools, key=lambda template: known.similarity(terms, template))[-_SHOTS:]
+    shots = [(t.prompt, _json(t.tool, t.arguments)) for t in near]
+    grammar = choice_grammar([_written(candidate) for candidate in close])
+    return {"prompt": _dialogue(_CALLS, shots, asked), "max_tokens": 200, "temperature": 0, "grammar": grammar}
+
+
+def _written(candidate: Candidate) -> str:
+    return _json(candidate.tool, candidate.arguments)
+
+
+def _json(tool: ToolDefinition | None, arguments: object) -> str:
+    return json.dumps({"tool": tool.name if tool else "", **dict(arguments)}, ensure_ascii=False)  # type: ignore[call-overload]
+
+
+def _dialogue(system: str, shots: Sequence[tuple[str, str]], last: str) -> str:
+    turns = [("system", system)]
+    for asked, answered in shots:
+        turns += [("user", asked), ("assistant", answered)]
+    turns.append(("user", last))
+    return "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in turns) + "<|im_start|>assistant\n"

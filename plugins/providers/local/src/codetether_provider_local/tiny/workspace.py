@@ -1,0 +1,128 @@
+"""The paths of a workspace, found again in the words of a request."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
+from pathlib import PurePosixPath
+from typing import Literal
+
+import attrs
+
+from codetether_provider_local.tiny.words import Word, stem
+
+Kind = Literal["file", "dir"]
+
+_SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "target", "dist", "build"})
+_PATHISH = re.compile(
+    r"^[\w.@+-]*(/[\w.@+-]+)+/?$"  # has a slash
+    r"|^[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,9}$"  # has an extension
+    r"|^\.\w[\w.-]*$"  # hidden
+)
+_ALIKE = 0.84
+
+EXTENSIONS: Mapping[str, str] = {
+    "python": "py", "markdown": "md", "typescript": "ts", "javascript": "js", "rust": "rs", "ruby": "rb",
+    "text": "txt", "shell": "sh", "bash": "sh", "golang": "go", "c++": "cpp", "kotlin": "kt", "header": "h",
+    "perl": "pl", "yml": "yaml",
+}  # fmt: skip
+"""What people call files by, and the extension that it means."""
+
+
+@attrs.define(frozen=True, kw_only=True)
+class Nearness:
+    """How well a path's name fits some words: a share of 1, and the indices of the words it takes."""
+
+    score: float
+    taken: frozenset[int]
+
+
+@attrs.define(frozen=True, kw_only=True)
+class Workspace:
+    """What lies below a directory: relative posix paths and whether each is a file or a directory."""
+
+    kinds: Mapping[str, Kind]
+
+    @property
+    def extensions(self) -> frozenset[str]:
+        """The extensions in use, lower-case, without the dot."""
+        return frozenset(
+            PurePosixPath(path).suffix[1:].lower() for path, kind in self.kinds.items() if kind == "file"
+        ) - {""}
+
+    def named(self, text: str) -> tuple[str, ...]:
+        """The paths that a word names: whole, by the end, by the base name, or but for a slip of the pen."""
+        low = text.removeprefix("./").strip("/").lower()
+        if not low:
+            return ()
+        base = PurePosixPath(low).name
+        tests = (
+            lambda path: path == low,
+            lambda path: path.endswith(f"/{low}"),
+            lambda path: pathlike(text) and _alike(PurePosixPath(path).name, base),
+        )
+        for test in tests:
+            hits = tuple(path for path in self.kinds if test(path.lower()))
+            if hits:
+                return hits
+        return ()
+
+    def near(self, request: Sequence[Word]) -> dict[str, Nearness]:
+        """The paths whose names are made of the request's words, e.g. `recipes/soup.md` in `the soup recipe`."""
+        found = {path: _nearness(path, request) for path in self.kinds}
+        return {path: nearness for path, nearness in found.items() if nearness is not None}
+
+
+def explore(directory: str, limit: int = 2000) -> Workspace:
+    """Walks a directory, hidden and generated folders left out, until `limit` files are seen."""
+    kinds: dict[str, Kind] = {}
+    for root, folders, files in os.walk(directory):
+        folders[:] = sorted(name for name in folders if name not in _SKIPPED and not name.startswith("."))
+        here = os.path.relpath(root, directory)
+        prefix = "" if here == "." else here.replace(os.sep, "/") + "/"
+        kinds.update((prefix + name, "file") for name in sorted(files) if not name.startswith("."))
+        kinds.update((prefix + name, "dir") for name in folders)
+        if len(kinds) > limit:
+            break
+    return Workspace(kinds=kinds)
+
+
+def pathlike(text: str) -> bool:
+    """Whether a word looks like a path: a slash within, an extension, or a hidden name."""
+    return bool(_PATHISH.match(text))
+
+
+def name_parts(path: str) -> list[str]:
+    """The words that a file name is made of: `loadUser_v2.py` gives load, User, v2, py."""
+    return [part for part in re.split(r"[/._\- ]+|(?<=[a-z])(?=[A-Z])", path) if part]
+
+
+def _nearness(path: str, request: Sequence[Word]) -> Nearness | None:
+    *parents, name = path.split("/")
+    extension = stem(PurePosixPath(name).suffix[1:])
+    own = [stem(part) for part in name_parts(name)]
+    core = [part for part in own if part != extension] or own
+    hits = {part: _first(part, request) for part in core}
+    taken = {i for i in hits.values() if i is not None}
+    if not taken:
+        return None
+    score = len(taken) / len(core)
+    for parent in (stem(part) for folder in parents for part in name_parts(folder)):
+        at = _first(parent, request)
+        if at is not None and at not in taken:
+            score += 0.25
+            taken.add(at)
+    return Nearness(score=score, taken=frozenset(taken))
+
+
+def _first(part: str, request: Sequence[Word]) -> int | None:
+    for i, word in enumerate(request):
+        if not word.stop and len(word.stem) > 2 and (word.stem == part or (len(part) > 5 and _alike(word.stem, part))):
+            return i
+    return None
+
+
+def _alike(one: str, other: str) -> bool:
+    return SequenceMatcher(None, one, other).ratio() > _ALIKE
