@@ -41,7 +41,6 @@ from codetether_http import Fault, error_from, read_body, read_fault, retry_afte
     ],
 )
 def test_every_shape_of_error_is_read(body: Any, fault: Fault | None) -> None:
-    found = read_fault(body)
     assert read_fault(body) == fault
 
 

@@ -162,7 +162,7 @@ async def test_the_kit_sees_a_request_that_is_written_otherwise(kept: Sequence[R
 
     recording = next(r for r in kept if r.id.startswith("rig-completions-api"))
     (verdict,) = await Replayer(dialects={"openai-chat": Forgetful()}).replay([recording], ["whole"])
-    assert [why.partition(" expected")[0][:30] for why in verdict.why] == ["whole: request system: 'You mu"]
+    assert [why.partition(" expected")[0][:30] for why in verdict.why] == ["whole: request system: 'You ar"]
 
 
 async def test_an_api_that_nobody_speaks_fails(kept: Sequence[Recording]) -> None:
