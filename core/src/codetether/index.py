@@ -28,10 +28,18 @@ class IndexBroken(Exception):
     """The cache cannot be used: throw it away."""
 
 
+class IndexBusy(IndexBroken):
+    """Another process is writing the cache: do without it for now."""
+
+
 @contextmanager
 def _usable() -> Iterator[None]:
     try:
         yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise IndexBusy(str(error)) from error
+        raise IndexBroken(str(error)) from error
     except (sqlite3.Error, ValueError, TypeError) as error:
         raise IndexBroken(str(error)) from error
 
@@ -120,14 +128,17 @@ class Index:
     def __init__(self, path: Path | None, sessions: Path) -> None:
         self._sessions = sessions
         with _usable():
-            if path is not None and sessions.is_dir():
+            if path is not None:
                 _touch_private(path)
-            elif path is not None:
-                path = None  # nothing to list: leave no file behind
             self._connection = sqlite3.connect(
-                str(path) if path else ":memory:", timeout=5, isolation_level=None, check_same_thread=False
+                path or ":memory:", timeout=1, isolation_level=None, check_same_thread=False
             )
-            self._prepare()
+        try:
+            with _usable():
+                self._prepare()
+        except IndexBroken:
+            self.close()
+            raise
 
     def _prepare(self) -> None:
         run = self._connection.execute

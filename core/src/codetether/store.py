@@ -265,28 +265,32 @@ class Store:
 
     def _with_index(self, ask: Callable[[Index], T]) -> T:
         """An answer of the index, brought up to date; a broken one is thrown away and made anew."""
-        from codetether.index import Index, IndexBroken, forget
+        from codetether.index import Index, IndexBroken, IndexBusy, forget
 
+        path = self.data / "index.sqlite"
         with self._index_lock:
-            for path in (self.data / "index.sqlite", self.data / "index.sqlite", None):
+            busy = not self.directory.is_dir()  # nothing to list: leave no file behind
+            for place in (path, path, None):
+                if busy and place is not None:
+                    continue
                 try:
-                    if self._index is None:
-                        self._index = Index(path, self.directory)
+                    self._index = self._index or Index(place, self.directory)
                     self._index.refresh()
                     return ask(self._index)
-                except IndexBroken:
-                    if self._index is not None:
-                        self._index.close()
-                        self._index = None
-                    if path is not None:
+                except IndexBroken as error:
+                    self._close_index()
+                    busy = isinstance(error, IndexBusy)
+                    if not busy:
                         forget(path)
-            raise StorageError("the sessions cannot be listed")
+                finally:
+                    if place is None:
+                        self._close_index()
+        raise StorageError(f"{self.directory} cannot be listed", remedy="Is there memory left?")
 
     def _close_index(self) -> None:
-        with self._index_lock:
-            if self._index is not None:
-                self._index.close()
-                self._index = None
+        if self._index is not None:
+            self._index.close()
+            self._index = None
 
 
 def _names(bucket: Path) -> list[str]:
