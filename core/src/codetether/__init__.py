@@ -43,13 +43,13 @@ _ROOMS = {
     "models.audit": "AuditCategory AuditEntry AuditOutcome",
     "protocols": """
         AuditSink Connection ContextPolicy CredentialSource Credentials EventSink Executor ModelStore
-        PermissionPolicy Person PluginContext Process PromptSection Selector SessionContext SessionFormat Tool
-        ToolCallRouter ToolCallScanner ToolContext ToolFilter Toolset Wire
+        PermissionPolicy Person PluginContext Process PromptSection Selector SessionContext SessionFormat
+        SlashCommand Tool ToolCallRouter ToolCallScanner ToolContext ToolFilter Toolset Wire
     """,
     "specs": """
         AgentSpec AuditSinkSpec ContextPolicySpec CredentialSourceSpec EventSinkSpec ExecutorSpec LAST ModelDefaults
         PolicySpec PromptSectionSpec ProviderSpec RouterSpec SelectorSpec SessionFormatSpec SettingsSpec
-        ToolFilterSpec ToolsetSpec WireSpec
+        SlashCommandSpec ToolFilterSpec ToolsetSpec WireSpec
     """,
     "disk": "Disk",
     "segments": "Segment SegmentLimits Segments",

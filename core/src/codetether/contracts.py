@@ -1,16 +1,24 @@
-"""What each hook must yield, and what the objects that its records create must be able to do."""
+"""What plugins must give: records of the right kind, objects with the right methods, tools that can be offered."""
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import attrs
+import orjson
 
 from codetether import specs
 from codetether.errors import PluginError
+from codetether.models.messages import FilePart, ImagePart, TextPart
+from codetether.models.record import Unknown
+from codetether.models.tools import ToolDefinition, ToolResult
+
+SCHEMA_LIMIT = 100_000
+"""Bytes of one tool's schema: more than that is no description, and every request to the model would carry it."""
 
 YIELDS: dict[str, type[Any]] = {
     "codetether_settings": specs.SettingsSpec,
@@ -30,6 +38,7 @@ YIELDS: dict[str, type[Any]] = {
     "codetether_audit_sinks": specs.AuditSinkSpec,
     "codetether_event_sinks": specs.EventSinkSpec,
     "codetether_session_formats": specs.SessionFormatSpec,
+    "codetether_slash_commands": specs.SlashCommandSpec,
 }
 """What each hook must yield."""
 
@@ -91,3 +100,57 @@ def _words(hint: Any) -> str:
     if origin is Callable:
         return "a function"
     return str(getattr(hint, "__name__", hint)) if origin is None else str(hint).replace("typing.", "")
+
+
+def check_definition(definition: ToolDefinition) -> None:
+    """Raises PluginError for a definition that no model could be offered; nothing is ever fetched."""
+    if not isinstance(definition, ToolDefinition):
+        raise PluginError(f"its definition is {type(definition).__name__}, not ToolDefinition")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", str(definition.name)):
+        raise PluginError("its name is not 1 to 64 ASCII letters, digits, '_' and '-'")
+    for field, kind in (("name", str), ("description", str), ("schema", Mapping), ("timeout", int | float)):
+        if not isinstance(value := getattr(definition, field), kind):
+            raise PluginError(f"its {field} is {type(value).__name__}")
+    if unknown := [e for e in definition.effects if e not in ("read", "write", "execute", "network")]:
+        raise PluginError(f"it has the effect {unknown[0]!r}; there are read, write, execute and network")
+    try:
+        size = len(orjson.dumps(definition.schema))
+    except TypeError as error:
+        raise PluginError(f"its schema is no JSON: {error}") from error
+    if size > SCHEMA_LIMIT:
+        raise PluginError(f"its schema has {size} bytes, more than {SCHEMA_LIMIT}")
+    if definition.schema.get("type") != "object":
+        raise PluginError('its schema is not of the type "object"')
+    try:
+        validator(definition.schema)
+    except ValueError as error:
+        raise PluginError(f"its schema is invalid: {str(error).partition('Failed validating')[0]}") from error
+
+
+def validator(schema: Mapping[str, Any]) -> Any:
+    """A compiled validator of a JSON schema that never fetches anything. Raises ValueError for an invalid one."""
+    import jsonschema_rs
+
+    def refuse(uri: str) -> Any:
+        raise ValueError(f"a tool's schema refers to {uri}, and nothing is fetched")
+
+    return jsonschema_rs.Draft202012Validator(dict(schema), retriever=refuse)
+
+
+def check_result(made: Any) -> ToolResult:
+    """The result of a tool, its metadata as plain JSON. Raises PluginError for what no journal could hold."""
+    if not isinstance(made, ToolResult):
+        raise PluginError(f"returned {type(made).__name__}, not a ToolResult")
+    for part in made.content:
+        if not isinstance(part, TextPart | ImagePart | FilePart | Unknown):
+            raise PluginError(f"returned a ToolResult that holds {type(part).__name__}, not parts")
+        text: Any = part.text if isinstance(part, TextPart) else ""
+        if not isinstance(text, str):
+            raise PluginError(f"returned a TextPart of {type(text).__name__}, not str")
+    if not made.metadata:
+        return made
+    try:
+        plain = orjson.loads(orjson.dumps(dict(made.metadata), default=str, option=orjson.OPT_NON_STR_KEYS))
+    except TypeError:  # it is only for screens and records: a result does not fail for it
+        plain = {}
+    return attrs.evolve(made, metadata=plain)

@@ -176,3 +176,12 @@ def codetether_session_formats() -> Iterable[specs.SessionFormatSpec]:
     The format that recognises the source reads it. A failure aborts the import and changes nothing.
     """
     raise NotImplementedError
+
+
+@hookspec
+def codetether_slash_commands() -> Iterable[specs.SlashCommandSpec]:
+    """Asked when a conversation opens: commands that the user types, `/name`.
+
+    Core's own keep their names; of two plugins' the first by (plugin, name) counts, said. A failure drops the plugin's.
+    """
+    raise NotImplementedError

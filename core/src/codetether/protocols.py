@@ -361,6 +361,14 @@ class ModelStore(Protocol):
         ...
 
 
+class SlashCommand(Protocol):
+    """A command that the user types in a conversation."""
+
+    async def run(self, arguments: str) -> str | None:
+        """Does it; the text that it returns is shown. `arguments` is what stands after the name."""
+        ...
+
+
 class SessionFormat(Protocol):
     """Another product's sessions, read and perhaps written."""
 

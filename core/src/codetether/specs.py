@@ -22,6 +22,7 @@ from codetether.protocols import (
     Selector,
     SessionContext,
     SessionFormat,
+    SlashCommand,
     ToolCallRouter,
     ToolFilter,
     Toolset,
@@ -218,3 +219,18 @@ class SessionFormatSpec:
 
     name: str
     create: Callable[[PluginContext], SessionFormat]
+
+
+@frozen(kw_only=True)
+class SlashCommandSpec:
+    """A command of the conversation: `/name` in `codetether chat`.
+
+    Attributes:
+        takes: what stands after the name, e.g. `[FILE]`.
+        help: what it does, in a few words.
+    """
+
+    name: str
+    create: Callable[[SessionContext], SlashCommand]
+    takes: str = ""
+    help: str = ""

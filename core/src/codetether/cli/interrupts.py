@@ -21,6 +21,11 @@ class Interrupts:
         self._task = task
         self._count = 0
 
+    def begin(self, polite: Callable[[], object] | None) -> None:
+        """Another piece of work begins, and with it the count: its first signal asks politely again."""
+        self.polite = polite
+        self._count = 0
+
     def came(self, *_: object) -> None:
         """A signal came; called between any two instructions, so the loop is only told, but for the third."""
         self._count += 1

@@ -1,0 +1,3 @@
+"""`codetether chat`: the conversation at a terminal."""
+
+from codetether.cli.chat.command import chat as chat

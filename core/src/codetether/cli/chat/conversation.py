@@ -1,0 +1,192 @@
+"""The conversation: prompts and slash commands in, turns shown, the session reopened when a wish changes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import define, evolve, frozen
+
+from codetether.cli.app import EXIT, say_error
+from codetether.cli.chat.slash import Leave, Reopen, SlashCommands
+from codetether.cli.interrupts import Interrupts
+from codetether.cli.outcome import Outcome
+from codetether.cli.terminal import DIM, YELLOW, Screen
+from codetether.cli.text_output import TextOutput
+from codetether.errors import CodetetherError
+from codetether.models.events import SessionEvent
+from codetether.models.tools import Mode
+from codetether.protocols import Person
+from codetether.runtime import Runtime
+
+if TYPE_CHECKING:
+    from codetether.running import RunningSession
+
+
+@frozen(kw_only=True)
+class Wishes:
+    """What the user wants of the session; a slash command changes them."""
+
+    session_id: str | None = None
+    resume: bool = False
+    model: str | None = None
+    agent: str | None = None
+    mode: Mode | None = None
+    allow: tuple[str, ...] = ()
+    max_steps: int | None = None
+
+
+class Display(Protocol):
+    """What shows a turn."""
+
+    def show(self, event: SessionEvent) -> None:
+        """One event."""
+        ...
+
+    def end(self, outcome: Outcome) -> None:
+        """The turn is over."""
+        ...
+
+    def notice(self, source: str, text: str) -> None:
+        """Something the user should know."""
+        ...
+
+    def pause(self) -> None:
+        """Something else will be written."""
+        ...
+
+
+class Prompts(Protocol):
+    """Where the user's lines come from."""
+
+    async def read(self) -> str | None:
+        """The next one, None at the end."""
+        ...
+
+
+class PipedPrompts:
+    """Each line of standard input."""
+
+    async def read(self) -> str | None:
+        """The next line that is not empty."""
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            if text := str(line).strip():
+                return text
+        return None
+
+
+@define
+class Conversation:
+    """A conversation over one runtime and, one after another, its sessions."""
+
+    wishes: Wishes
+    screen: Screen
+    directory: Path
+    interactive: bool
+    last_status: str = "done"
+
+    async def run(self, interrupts: Interrupts) -> int:
+        """Until the user leaves. The exit code of a piped conversation is that of its last turn."""
+        display = self._display()
+        person = self._person(display)
+        async with Runtime.open(directory=self.directory, person=person, on_notice=display.notice) as runtime:
+            if self.wishes.resume:
+                last = await runtime.sessions.last_for_directory(self.directory)
+                if last is None:
+                    display.notice("", f"no session in {self.directory} yet: starting one")
+                self.wishes = evolve(self.wishes, session_id=last.id if last else None)
+            while await self._session(runtime, display, interrupts):
+                pass
+        return 0 if self.interactive else EXIT[self.last_status]
+
+    def _display(self) -> Display:
+        if not self.interactive:
+            return TextOutput(self.screen)
+        from codetether.cli.chat.display import RichDisplay
+
+        return RichDisplay(self.screen)
+
+    def _person(self, display: Display) -> Person | None:
+        from codetether.cli.person import TerminalPerson
+
+        return TerminalPerson(self.screen, display.pause) if self.interactive else None
+
+    async def _session(self, runtime: Runtime, display: Display, interrupts: Interrupts) -> bool:
+        """One opened session, until the user leaves (False) or a wish needs it opened anew (True)."""
+        wishes = self.wishes
+        try:
+            async with runtime.session(
+                wishes.session_id,
+                model=wishes.model,
+                agent=wishes.agent,
+                mode=wishes.mode,
+                allow=wishes.allow,
+                max_steps=wishes.max_steps,
+            ) as session:
+                self.wishes = evolve(wishes, session_id=session.id)
+                return await self._converse(runtime, session, display, interrupts)
+        except CodetetherError as error:
+            if not self.interactive or self._opened_as is None or wishes == self._opened_as:
+                raise
+            # A wish that cannot be had (/model typo) is said, and the session goes on as it was.
+            say_error(self.screen, error)
+            self.wishes = self._opened_as
+            return True
+
+    _opened_as: Wishes | None = None
+    _prompts: Prompts | None = None
+
+    async def _converse(
+        self, runtime: Runtime, session: RunningSession, display: Display, interrupts: Interrupts
+    ) -> bool:
+        slash = SlashCommands(runtime, session, self.screen, self.wishes)
+        if self._opened_as is None and self.interactive:
+            self._greet(session)
+        self._opened_as = self.wishes
+        prompts = self._prompts = self._prompts or await self._input(runtime, session, slash)
+        if hasattr(prompts, "about"):
+            prompts.about(session, slash)
+        while (text := await prompts.read()) is not None:
+            if text.startswith("/"):
+                match await slash.run(text):
+                    case Leave():
+                        return False
+                    case Reopen(wishes=wishes):
+                        self.wishes = wishes
+                        return True
+                    case _:
+                        continue
+            await self._turn(session, text, display, interrupts)
+        return False
+
+    async def _turn(self, session: RunningSession, text: str, display: Display, interrupts: Interrupts) -> None:
+        from codetether.cli.chat.mentions import mentioned
+
+        outcome = Outcome(session_id=session.id, model=session.model)
+        interrupts.begin(session.cancel)
+        stream: AsyncIterator[SessionEvent] = session.stream(text, mentioned(text, session.shared.directory))
+        async with aclosing(stream) as events:  # type: ignore[type-var]
+            async for event in events:
+                outcome.take(event)
+                display.show(event)
+        self.last_status = outcome.status
+        display.end(outcome)
+        interrupts.begin(None)
+
+    def _greet(self, session: RunningSession) -> None:
+        title = f" · {session.session.title}" if session.session.title else ""
+        self.screen.say(f"{session.model} · mode {session.mode} · {session.shared.directory}{title}", DIM)
+        self.screen.say("/help lists the commands, Ctrl-D leaves.", DIM)
+        if session.mode == "unsafe":
+            self.screen.say("Mode unsafe: nothing is asked, nothing is confined.", YELLOW)
+
+    async def _input(self, runtime: Runtime, session: RunningSession, slash: SlashCommands) -> Prompts:
+        if not self.interactive:
+            return PipedPrompts()
+        from codetether.cli.chat.line import LineEditor
+
+        return LineEditor(runtime.settings.directories.state, self.screen, await slash.words())

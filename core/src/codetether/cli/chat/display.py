@@ -1,0 +1,170 @@
+"""A turn on the terminal: Markdown as it streams, tool calls as they run, with their diffs."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.markdown import Markdown
+from rich.padding import Padding
+from rich.syntax import Syntax
+from rich.text import Text
+
+from codetether.cli.chat.blocks import finished_blocks
+from codetether.cli.outcome import Outcome
+from codetether.cli.terminal import Screen, one_line, visible
+from codetether.models import events
+from codetether.models.events import SessionEvent
+
+HEAD, TAIL = 12, 4
+"""Lines of a tool's output that are shown; what lies between them is counted."""
+FRAMES = 12
+"""Times a second that what streams is drawn anew."""
+
+
+class RichDisplay:
+    """Draws what is finished for good, and what still grows below it."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self.console = Console(file=screen.out, highlight=False, soft_wrap=False)
+        self._live: Live | None = None
+        self._text = ""
+        self._drawn = 0.0
+        self._header = ""
+
+    def show(self, event: SessionEvent) -> None:
+        """One event; kinds that it does not know are passed over."""
+        match event:
+            case events.Thinking():
+                self._status("thinking…")
+            case events.ThinkingChunk():
+                self._status(f"thinking… {one_line(event.text, 60)}")
+            case events.TextChunk():
+                self._grow(event.text)
+            case events.TextComplete():
+                self._complete(event.text)
+            case events.ToolCallStart():
+                self.pause()
+                self._call(event)
+            case events.ToolCallOutput():
+                self._status(one_line(event.text.rstrip().rpartition("\n")[2], max(self.console.width - 4, 20)))
+            case events.ToolCallComplete():
+                self._result(event)
+            case events.ApprovalRequired():
+                self._say(f"  ! {event.name} was denied: {event.reason or event.rule}", "yellow")
+            case events.Retry():
+                self._retry(event)
+            case events.Notice():
+                self.notice(event.source, event.text)
+            case _:
+                pass
+
+    def notice(self, source: str, text: str) -> None:
+        """Something the user should know."""
+        self.pause()
+        self._screen.say(f"note: {source}: {text}" if source else f"note: {text}", 2)
+
+    def end(self, outcome: Outcome) -> None:
+        """The turn is over: what is left is drawn, and a failure said."""
+        self.pause()
+        match outcome.status:
+            case "done":
+                pass
+            case "denied" | "limit" | "interrupted":
+                self._say(f"{outcome.status}: {outcome.error}".removesuffix(f": {outcome.status}"), "yellow")
+            case _:
+                self._say(f"error: {outcome.error}", "red")
+                if outcome.remedy:
+                    self._say(f"  {outcome.remedy}", "red")
+        usage = outcome.usage
+        cost = f" · ${usage.cost}" if usage.cost is not None else ""
+        self._say(f"{usage.input_tokens:,} in, {usage.output_tokens:,} out{cost}", "dim")
+
+    def pause(self) -> None:
+        """Draws what has streamed so far for good."""
+        rest, self._text = self._text, ""
+        self._stop()
+        if rest.strip():
+            self._print(_markdown(rest))
+
+    def _grow(self, text: str) -> None:
+        self._text += visible(text)
+        if "\n" in text:
+            done, self._text = finished_blocks(self._text)
+            if done.strip():
+                self._stop()
+                self._print(_markdown(done))
+        now = time.monotonic()
+        if now - self._drawn >= 1 / FRAMES:
+            self._drawn = now
+            self._draw(self._tail())
+
+    def _complete(self, text: str) -> None:
+        self.pause()
+
+    def _tail(self) -> RenderableType:
+        """What still grows, cut to what fits on the screen."""
+        lines = self._text.split("\n")
+        room = max(self.console.height - 4, 3)
+        return Text("\n".join(lines[-room:])) if len(lines) > room else _markdown(self._text)
+
+    def _status(self, text: str) -> None:
+        self._draw(Text(visible(text), style="dim", no_wrap=True, overflow="ellipsis"))
+
+    def _draw(self, what: RenderableType) -> None:
+        if not self.console.is_terminal:
+            return
+        if self._live is None:
+            self._live = Live(console=self.console, transient=True, auto_refresh=False, redirect_stderr=False)
+            self._live.start()
+        self._live.update(what, refresh=True)
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _retry(self, event: events.Retry) -> None:
+        self._text = ""
+        self._stop()
+        self._say(f"— {event.reason}: asked again, what stands above since the last prompt is withdrawn", "yellow")
+
+    def _call(self, event: events.ToolCallStart) -> None:
+        self._header = event.call_id
+        try:
+            values = json.loads(event.arguments)
+            shown = " ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
+        except (ValueError, AttributeError, RecursionError):
+            shown = event.arguments
+        room = max(self.console.width - len(event.name) - 4, 20)
+        self.console.print(Text.assemble(("● ", "cyan"), (event.name, "bold"), " ", (one_line(shown, room), "dim")))
+
+    def _result(self, event: events.ToolCallComplete) -> None:
+        self._stop()
+        if self._header != event.call_id:
+            self._say(f"↳ {event.name}", "cyan")
+        self._header = ""
+        diff = event.metadata.get("diff")
+        if event.success and isinstance(diff, str) and diff:
+            self._print(Padding(Syntax(visible(diff), "diff", theme="ansi_dark", word_wrap=True), (0, 0, 0, 2)))
+            return
+        lines = visible(event.output).rstrip("\n").split("\n")
+        if len(lines) > HEAD + TAIL:
+            lines = [*lines[:HEAD], f"… {len(lines) - HEAD - TAIL:,} more lines", *lines[-TAIL:]]
+        width = max(self.console.width - 3, 20)
+        for line in lines:
+            self._say(f"  {one_line(line, width)}", "dim" if event.success else "red")
+
+    def _say(self, text: str, style: str) -> None:
+        self._stop()
+        self.console.print(Text(visible(text), style=style))
+
+    def _print(self, what: RenderableType) -> None:
+        self.console.print(what)
+
+
+def _markdown(text: str) -> Markdown:
+    return Markdown(text, code_theme="ansi_dark", hyperlinks=False)

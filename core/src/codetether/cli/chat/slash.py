@@ -1,0 +1,194 @@
+"""Slash commands: what the user tells the program instead of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from codetether.boundary import reason_of
+from codetether.cli.app import say_error
+from codetether.cli.terminal import Screen, one_line
+from codetether.errors import CodetetherError
+from codetether.models.providers import Availability
+from codetether.plugins import Provided
+from codetether.settings_core import MODES
+from codetether.specs import SlashCommandSpec
+from codetether.structure import did_you_mean
+
+if TYPE_CHECKING:
+    from codetether.cli.chat.conversation import Wishes
+    from codetether.running import RunningSession
+    from codetether.runtime import Runtime
+
+
+@frozen
+class Leave:
+    """The user leaves."""
+
+
+@frozen(kw_only=True)
+class Reopen:
+    """The session is to be opened again, with these wishes."""
+
+    wishes: Wishes
+
+
+Next = Leave | Reopen | None
+Run = Callable[[str], Awaitable[Next]]
+
+
+@frozen(kw_only=True)
+class Slash:
+    """A command: what it takes, what it does in a few words, and its function."""
+
+    run: Run
+    help: str
+    takes: str = ""
+
+
+class SlashCommands:
+    """The commands of an open session."""
+
+    def __init__(self, runtime: Runtime, session: RunningSession, screen: Screen, wishes: Wishes) -> None:
+        self._runtime = runtime
+        self._session = session
+        self._screen = screen
+        self._wishes = wishes
+        self.table: Mapping[str, Slash] = {
+            "help": Slash(run=self._help, help="list the commands"),
+            "model": Slash(run=self._model, takes="[MODEL]", help="show the models, or change to one"),
+            "agent": Slash(run=self._agent, takes="[NAME]", help="show the agents, or change to one"),
+            "mode": Slash(run=self._mode, takes="[MODE]", help="show what is allowed without asking, or change it"),
+            "tools": Slash(run=self._tools, help="list the tools that the model is offered"),
+            "sessions": Slash(run=self._sessions, takes="[ID]", help="list the sessions here, or go on with one"),
+            "new": Slash(run=self._new, help="begin a new session"),
+            "title": Slash(run=self._title, takes="[TEXT]", help="show the session's title, or change it"),
+            "cost": Slash(run=self._cost, help="tokens and cost of this session"),
+            "exit": Slash(run=self._exit, help="leave (also Ctrl-D)"),
+            "quit": Slash(run=self._exit, help="leave"),
+        }
+        self.table = {**self._of_plugins(), **self.table}
+
+    async def run(self, line: str) -> Next:
+        """Runs a line that begins with a slash; an unknown command names the nearest one."""
+        name, _, rest = line[1:].partition(" ")
+        command = self.table.get(name)
+        if command is None:
+            self._screen.say(f"no command /{name}{did_you_mean(name, list(self.table))} (/help lists them)")
+            return None
+        try:
+            return await command.run(rest.strip())
+        except CodetetherError as error:
+            say_error(self._screen, error)
+            return None
+
+    async def words(self) -> Mapping[str, Sequence[str]]:
+        """What each command can be completed with."""
+        models = [f"{a.name}/{m}" for a in await self._runtime.providers() if a.available for m in _models(a)]
+        sessions = await self._runtime.sessions.list_for_directory(self._session.shared.directory, limit=20)
+        known: Mapping[str, Sequence[str]] = {
+            "model": models,
+            "agent": sorted(self._runtime.agents()),
+            "mode": list(MODES),
+            "sessions": [s.id for s in sessions],
+        }
+        return {name: known.get(name, []) for name in self.table}
+
+    async def _help(self, _: str) -> None:
+        rows = [(f"/{name} {slash.takes}".strip(), slash.help) for name, slash in self.table.items()]
+        width = max(len(left) for left, _ in rows)
+        for left, right in rows:
+            self._screen.line(f"  {left:<{width}}  {right}")
+        self._screen.line("  Enter sends · Alt-Enter new line · @file attaches · Ctrl-C stops the answer")
+
+    async def _model(self, wish: str) -> Next:
+        if wish:
+            return Reopen(wishes=evolve(self._wishes, model=wish))
+        for provider in await self._runtime.providers():
+            for model in _models(provider) if provider.available else ():
+                name = f"{provider.name}/{model}"
+                self._screen.line(f"{'*' if name == str(self._session.model) else ' '} {name}")
+        if not any(provider.available for provider in await self._runtime.providers()):
+            self._screen.line(f"* {self._session.model}")
+        return None
+
+    async def _agent(self, wish: str) -> Next:
+        if wish:
+            self._runtime.agent(wish)
+            return Reopen(wishes=evolve(self._wishes, agent=wish))
+        for name, agent in sorted(self._runtime.agents().items()):
+            self._screen.line(f"{'*' if name == self._session.session.agent else ' '} {name}  {agent.description}")
+        return None
+
+    async def _mode(self, wish: str) -> Next:
+        if not wish:
+            self._screen.line(" ".join(f"*{m}" if m == self._session.mode else m for m in MODES))
+            return None
+        chosen = next((mode for mode in MODES if mode == wish), None)
+        if chosen is None:
+            self._screen.say(f"no mode {wish!r}{did_you_mean(wish, MODES)}; there are: {', '.join(MODES)}")
+            return None
+        return Reopen(wishes=evolve(self._wishes, mode=self._runtime.settings.mode(chosen)))
+
+    async def _tools(self, _: str) -> None:
+        for tool in self._session.agent.tools:
+            text = tool.description.split(". ")[0]
+            self._screen.line(f"  {tool.name:<12} {','.join(tool.effects):<28} {one_line(text, 80)}")
+
+    async def _sessions(self, wish: str) -> Next:
+        if wish:
+            return Reopen(wishes=evolve(self._wishes, session_id=wish, model=None, agent=None))
+        found = await self._runtime.sessions.list_for_directory(self._session.shared.directory, limit=20)
+        for summary in found:
+            here = "*" if summary.id == self._session.id else " "
+            when = summary.updated_at.astimezone().strftime("%Y-%m-%d %H:%M")
+            self._screen.line(f"{here} {summary.id}  {when}  {one_line(summary.title or '(no title)', 60)}")
+        return None
+
+    async def _new(self, _: str) -> Next:
+        return Reopen(wishes=evolve(self._wishes, session_id=None))
+
+    async def _title(self, text: str) -> None:
+        if text:
+            await self._session.set_title(text)
+        self._screen.line(self._session.session.title or "(no title)")
+
+    async def _cost(self, _: str) -> None:
+        usage = self._session.session.usage
+        cost = f"${usage.cost}" if usage.cost is not None else "no price is known for this model"
+        self._screen.line(f"{usage.input_tokens:,} tokens in ({usage.cache_read_tokens:,} from the cache), ")
+        self._screen.line(f"{usage.output_tokens:,} out ({usage.reasoning_tokens:,} of them reasoning); {cost}")
+
+    async def _exit(self, _: str) -> Next:
+        return Leave()
+
+    def _of_plugins(self) -> Mapping[str, Slash]:
+        """The commands that plugins add; each is created when it is first typed."""
+        return {
+            provided.record.name: Slash(
+                run=self._typed(provided), takes=provided.record.takes, help=provided.record.help
+            )
+            for provided in self._runtime.plugins.collect(SlashCommandSpec)
+        }
+
+    def _typed(self, provided: Provided[SlashCommandSpec]) -> Run:
+        async def run(arguments: str) -> Next:
+            ctx = self._runtime.contexts.session(provided.plugin, self._session.shared)
+            try:
+                text = await provided.record.create(ctx).run(arguments)
+            except CodetetherError:
+                raise
+            except Exception as error:  # a plugin's command must not end the conversation: it is named and said
+                self._screen.say(f"/{provided.record.name} ({provided.plugin}) failed: {reason_of(error)}")
+                return None
+            if text:
+                self._screen.line(text)
+            return None
+
+        return run
+
+
+def _models(provider: Availability) -> Sequence[str]:
+    return provider.models or ((provider.default_model,) if provider.default_model else ())
