@@ -152,7 +152,8 @@ class Segments:
 
     def sealed(self) -> list[Segment]:
         """The sealed files, in order."""
-        name = re.compile(rf"(?:.*-)?{re.escape(self._prefix)}-(\d{{20}})-(\d{{20}}){re.escape(self._suffix)}")
+        stamp = "" if self._stamp is None else ".*-"
+        name = re.compile(rf"{stamp}{re.escape(self._prefix)}-(\d{{20}})-(\d{{20}}){re.escape(self._suffix)}")
         matches = ((name.fullmatch(path.name), path) for path in self._paths())
         found = [Segment(path=path, first=int(m[1]), end=int(m[2])) for m, path in matches if m]
         return sorted(found, key=lambda segment: (segment.first, segment.end))

@@ -1,0 +1,109 @@
+"""The audit log: a line of JSON for each entry, in a file that several processes may share."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from codetether import AuditEntry, Disk, SegmentLimits, Segments, StorageError, to_json
+
+from codetether_sink_audit_jsonl.settings import AuditJsonlSettings
+
+CLOSE_LIMIT = 5.0
+"""Seconds that a disk which does not answer may hold up the end of the program."""
+
+
+class AuditLog:
+    """An AuditSink. An entry is in the file when `record` returns; see the settings for power loss.
+
+    Files are written on a thread of their own: a disk that hangs stops neither the session nor its journal.
+    """
+
+    def __init__(
+        self, settings: AuditJsonlSettings, state_dir: Callable[[], Path], notice: Callable[[str], None]
+    ) -> None:
+        self._settings = settings
+        self._state_dir = state_dir
+        self._notice = notice
+        self._segments: Segments | None = None
+        self._disk = Disk()
+        self._problem = ""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_LIMIT):
+                await self._disk.call(self._close)
+                await self._disk.close()
+        except TimeoutError:
+            self._notice(f"the audit log was not closed: the disk did not answer within {CLOSE_LIMIT:g} s")
+        except StorageError as failed:
+            self._notice(f"the last second of the audit log may not be safe from power loss: {failed.message}")
+
+    async def record(self, entry: AuditEntry) -> None:
+        """Appends the entry. Raises StorageError; then it is not recorded."""
+        at_once = self._settings.fsync == "always" or (self._settings.fsync == "intents" and entry.outcome == "intent")
+        segments = await self._disk.call(self._append, to_json(entry) + b"\n", at_once)
+        if not at_once:
+            self._disk.dirty(segments)
+        self._say(segments)
+
+    def _append(self, line: bytes, at_once: bool) -> Segments:
+        """On the I/O thread. What fails is tried once more, because a full or flickering disk often works again."""
+        segments = self._opened()
+        try:
+            segments.append(line)
+        except StorageError:
+            segments.append(line)
+        if at_once:
+            try:
+                segments.sync()
+            except StorageError:
+                segments.sync()
+        return segments
+
+    def _opened(self) -> Segments:
+        if self._segments is None:
+            path = self._settings.path or self._state_dir() / "audit.jsonl"
+            path = path.expanduser().absolute()
+            _refuse_what_is_no_file(path)
+            self._segments = Segments(
+                path.parent,
+                path.stem,
+                suffix=path.suffix,
+                open_name=path.name,
+                limits=SegmentLimits(bytes=self._settings.max_bytes, lines=self._settings.max_entries),
+                shared=True,
+            )
+        return self._segments
+
+    def _close(self) -> None:
+        if self._segments is not None:
+            self._segments.close()
+
+    def _say(self, segments: Segments) -> None:
+        while segments.repairs:
+            self._notice(f"the audit log was mended: {segments.repairs.pop(0)}")
+        if segments.problem != self._problem:
+            self._problem = segments.problem
+            if self._problem:
+                self._notice(f"the audit log goes on in the same file, though it is full: {self._problem}")
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    with suppress(OSError):  # what cannot be looked at cannot be opened either, and that says why
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise StorageError(
+                f"the audit log {path} is not a regular file",
+                remedy="Set CODETETHER_AUDIT_LOG_PATH, or path in [plugins.audit-jsonl], to a file.",
+            )
