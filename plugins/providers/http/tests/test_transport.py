@@ -196,12 +196,12 @@ async def test_silence_has_a_limit_of_its_own(server: Playback) -> None:
     async with connection(server.base_url, timeout=60, idle_timeout=0.1) as line:
         with pytest.raises(DeadlineExceeded) as caught:
             await ask(line)
-    assert str(caught.value) == "acme: silent for 0.1 s\n  allow more with providers.acme.idle_timeout"
+    assert str(caught.value) == "acme: silent for 0.1 s\n  allow more with providers.acme.options.idle_timeout"
 
 
 @pytest.mark.parametrize("value", [0, -1, "30", True])
 def test_a_limit_of_a_wrong_kind_is_a_mistake_in_the_settings(value: object) -> None:
-    with pytest.raises(SettingsError, match=r"providers\.acme\.idle_timeout"):
+    with pytest.raises(SettingsError, match=r"providers\.acme\.options\.idle_timeout"):
         connection("http://x/v1", idle_timeout=value)
 
 

@@ -141,7 +141,7 @@ async def test_a_server_without_a_key_gets_none() -> None:
     ],
 )
 async def test_a_quirk_of_a_wrong_kind_is_a_mistake_in_the_settings(options: Mapping[str, Any], why: str) -> None:
-    with pytest.raises(SettingsError, match=f"providers.openai: {why}"):
+    with pytest.raises(SettingsError, match=f"providers.openai.options: {why}"):
         await ChatWire().connect(Provider(name="openai", wire="", base_url="", options=options))
 
 

@@ -37,7 +37,9 @@ def limits_from(provider: str, timeout: float, options: Mapping[str, Any]) -> Li
             continue
         if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             raise SettingsError(
-                f"{value!r} is no number of seconds above 0", path=("providers", provider, option), remedy="e.g. 30"
+                f"{value!r} is no number of seconds above 0",
+                path=("providers", provider, "options", option),
+                remedy="e.g. 30",
             )
         seconds[name] = float(value)
     return Limits(**seconds)  # type: ignore[arg-type]

@@ -210,7 +210,7 @@ class Transport:
             ) from None
 
     def _longer(self, total: bool) -> str:
-        return f"allow more with providers.{self.name}.{'timeout' if total else 'idle_timeout'}"
+        return f"allow more with providers.{self.name}.{'timeout' if total else 'options.idle_timeout'}"
 
     def _kind(self, response: httpx.Response) -> str:
         encoding = response.headers.get("content-encoding", "identity").lower()

@@ -14,7 +14,7 @@ _bool = validators.instance_of(bool)
 
 @frozen(kw_only=True)
 class Quirks:
-    """A provider's quirks: from its ProviderSpec, or from `[providers.NAME]` in the settings.
+    """A provider's quirks: from its ProviderSpec, or from `[providers.NAME.options]` in the settings.
 
     Attributes:
         max_tokens_field: what the limit of the answer's tokens is called.
@@ -46,4 +46,4 @@ def quirks_of(provider: Provider) -> Quirks:
         return Quirks(**known)
     except (TypeError, ValueError) as error:
         reason = error.args[0] if error.args else "wrong type"
-        raise SettingsError(str(reason), path=("providers", provider.name)) from None
+        raise SettingsError(str(reason), path=("providers", provider.name, "options")) from None
