@@ -1,6 +1,6 @@
 # Run in an active environment with the extra `test`, after `uv sync --all-packages --all-extras`, or as `uv run make …`.
 .DEFAULT_GOAL := help
-.PHONY: help check check-docs docs fix test proof bench release constraints
+.PHONY: help check check-docs docs fix test proof bench release changelog constraints
 ifndef VIRTUAL_ENV
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 endif
@@ -33,6 +33,9 @@ bench: ## measure; nothing is asserted
 
 release: ## the wheels of a release in $(DIST), with pinned names in place of paths
 	CODETETHER_RELEASE="==$$(hatchling version)" uv build -q --all-packages --wheel --out-dir "$(DIST)" --clear
+
+changelog: ## gather changes/ into CHANGELOG.md for the present version
+	towncrier build --yes --version "$$(hatchling version)"
 
 constraints: ## constraints.txt anew: the newest versions that fit, names and versions only
 	uv export -q --upgrade --no-hashes --no-header --no-annotate --no-emit-workspace --all-packages --all-extras -o constraints.txt
