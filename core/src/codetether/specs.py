@@ -193,10 +193,13 @@ class CredentialSourceSpec:
 
 @frozen(kw_only=True)
 class AuditSinkSpec:
-    """A record of what was done. `required`: nothing starts when it cannot record the intent."""
+    """A record of what was done. `required`: nothing starts when it cannot record the intent.
+
+    `create` may give None: the settings leave it off.
+    """
 
     name: str
-    create: Callable[[PluginContext], AuditSink]
+    create: Callable[[PluginContext], AuditSink | None]
     required: bool = False
 
 
@@ -205,11 +208,12 @@ class EventSinkSpec:
     """Somewhere events go.
 
     Attributes:
+        create: may give None: the settings leave it off.
         delivery: `durable` replays from its cursor after a failure; `lossy` drops, counted and said.
     """
 
     name: str
-    create: Callable[[SessionContext], EventSink]
+    create: Callable[[SessionContext], EventSink | None]
     delivery: Literal["durable", "lossy"] = "lossy"
 
 

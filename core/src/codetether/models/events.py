@@ -209,6 +209,8 @@ class ChatEvent(Record):
         message_type: e.g. `text`, `thinking`, `tool_call`, `tool_result`, `usage`, `done`, `error`.
         content: cut at 10,000 characters; `content_cut` says how many were left out.
         parent_event_id: the tool call that a subagent's session hangs from.
+        sequence, part: as in EventRecord: together they number the line.
+        status: of a `done` or an `error`. duration_ms: of the response that a `usage` is about.
     """
 
     recorded_at: datetime
@@ -227,3 +229,8 @@ class ChatEvent(Record):
     parent_event_id: str | None = None
     model: str | None = None
     usage: Usage | None = None
+    turn: int = 0
+    step: int = 0
+    part: int = 0
+    status: Status | None = None
+    duration_ms: float | None = None
