@@ -14,8 +14,9 @@ from attrs import define, field, frozen
 
 from codetether import retries
 from codetether.assemble import Assembly, with_unique_ids
+from codetether.boundary import BROKEN, asked, reason_of
 from codetether.dispatch import Dispatch, Outcome, Place, result_part
-from codetether.errors import CodetetherError, ProviderError, StorageError
+from codetether.errors import CodetetherError, PluginError, ProviderError, StorageError
 from codetether.journal import Journal
 from codetether.models import events
 from codetether.models.completion import (
@@ -44,8 +45,9 @@ from codetether.models.session import (
     automatic_title,
 )
 from codetether.models.tools import ToolDefinition, error_result
-from codetether.protocols import Connection, ContextPolicy, ToolCallRouter
+from codetether.protocols import Connection, ContextPolicy
 from codetether.redact import Redactor
+from codetether.routing import Routing
 from codetether.sinks import EventFeed
 
 T = TypeVar("T")
@@ -92,12 +94,11 @@ class Agent:
     tools: tuple[ToolDefinition, ...]
     system: Callable[[], Awaitable[str]]
     contexts: Sequence[tuple[str, ContextPolicy]]
-    routers: Sequence[tuple[str, ToolCallRouter]]
+    routing: Routing
     priced: Callable[[Usage], Usage]
     failed: Callable[[str, str, BaseException], None]
     redactor: Redactor
     max_steps: int
-    native_calls: bool = True
     _ids: set[str] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -117,6 +118,9 @@ class Agent:
             end = End(status="provider_failed", reason=error.message, error=error)
         except CodetetherError as error:
             end = End(status="error", reason=error.message, error=error)
+        except BROKEN as error:  # what a plugin let through ends the turn, not the process: it is recorded and said
+            failure = PluginError(f"the turn failed: {reason_of(error)}")
+            end = End(status="error", reason=failure.message, error=failure)
         return await _undisturbed(self._finish(turn, end))
 
     async def _turn(self, turn: Turn, message: Message) -> End:
@@ -151,14 +155,17 @@ class Agent:
                 attempt += 1
                 continue
             retries.succeeded(attempt)
-            return await self._route(response)
+            return with_unique_ids(await self.routing.reformat(response), self._ids)
 
     async def _request(self, turn: Turn, system: str) -> CompletionRequest:
         history: Sequence[Message] = self.journal.state.session.messages
         for name, policy in self.contexts:
             try:
-                history = await policy.choose(history)
-            except Exception as error:  # a broken policy must not cost the turn: the history stays as it is, said
+                chosen = tuple(await asked(policy.choose, history))
+                if not all(isinstance(message, Message) for message in chosen):
+                    raise PluginError("choose() gave something else than messages")
+                history = chosen
+            except BROKEN as error:  # a broken policy must not cost the turn: the history stays as it is, said
                 self.failed(name, "codetether_context_policies", error)
         return CompletionRequest(
             model=self.model,
@@ -171,10 +178,19 @@ class Agent:
         )
 
     async def _ask(self, turn: Turn, request: CompletionRequest) -> CompletionResponse:
-        """One answer, shown as it streams. Raises ProviderError, also for an answer without its end."""
+        """One answer. Raises ProviderError, also for an answer without its end, and for whatever else a wire raises."""
+        try:
+            return await self._streamed(turn, request)
+        except CodetetherError:
+            raise
+        except BROKEN as error:
+            raise ProviderError(f"the wire to {self.model.provider} failed: {reason_of(error)}") from error
+
+    async def _streamed(self, turn: Turn, request: CompletionRequest) -> CompletionResponse:
+        """One answer, shown as it streams."""
         began = time.perf_counter()
         assembly = Assembly(self.model.provider, self.model.model)
-        show = self._screen(turn)
+        show = self.routing.screen(lambda text: turn.emit(events.TextChunk(text)))
         async with aclosing(self.connection.stream(request)) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
                 assembly.feed(chunk)
@@ -185,40 +201,6 @@ class Agent:
         show(None)
         response = assembly.response((time.perf_counter() - began) * 1000)
         return attrs.evolve(response, usage=self.priced(response.usage))
-
-    def _screen(self, turn: Turn) -> Callable[[str | None], None]:
-        """Takes text as it streams (None: the end), and shows it past the routers' scanners and the redactor."""
-        stages: list[Any] = []
-        for name, router in self.routers if self.tools else ():
-            try:
-                scanner = router.scanner(self.tools, self.native_calls)
-            except Exception as error:  # a router can never break a response
-                self.failed(name, "codetether_tool_call_routers", error)
-                continue
-            if scanner is not None:
-                stages.append(scanner)
-        if not self.redactor.empty:
-            stages.append(self.redactor.stream())
-
-        def show(text: str | None) -> None:
-            shown, ended = text or "", text is None
-            for stage in stages:
-                shown = stage.feed(shown) + (stage.finish() if ended else "")
-            if shown:
-                turn.emit(events.TextChunk(shown))
-
-        return show
-
-    async def _route(self, response: CompletionResponse) -> CompletionResponse:
-        """The response after the routers: described calls become structured ones."""
-        for name, router in self.routers:
-            if response.tool_calls or not self.tools or not response.message.text:
-                break
-            try:
-                response = await router.reformat(response, self.tools)
-            except Exception as error:  # a router can never break a response: the original stays
-                self.failed(name, "codetether_tool_call_routers", error)
-        return with_unique_ids(response, self._ids)
 
     def _keep(self, turn: Turn, response: CompletionResponse) -> None:
         """Records the answer, then announces it whole."""

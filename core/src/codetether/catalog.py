@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from codetether.boundary import reason_of
-from codetether.errors import CredentialError, NoProviderAvailable, PluginError, UnknownModel
+from codetether.boundary import BROKEN, asked, reason_of
+from codetether.errors import CredentialError, NoProviderAvailable, PluginError, UnknownModel, UsageError
 from codetether.models.completion import ModelLimits, ModelRef, SamplingParams, Usage
 from codetether.models.providers import Availability, Provider, Secret
 from codetether.plugins import Provided
@@ -19,6 +19,8 @@ from codetether.protocols import Selector
 from codetether.settings_core import CoreSettings, ProviderSettings, SamplingSettings
 from codetether.specs import ModelDefaults, ProviderSpec
 
+CREDENTIAL_LIMIT = 30.0
+"""Seconds that one source of credentials may take for one secret."""
 VENDORS = [
     "zai",
     "zhipuai",
@@ -75,8 +77,10 @@ class Chain:
         said = []
         for name, source in self._sources:
             try:
-                secret = await source.get(provider, names)
-            except Exception as error:  # one source's failure must not hide the next: it is listed with its words
+                secret = await asked(source.get, provider, names, limit=CREDENTIAL_LIMIT)
+                if not isinstance(secret, Secret | None):
+                    raise PluginError(f"gave {type(secret).__name__}, not a Secret")
+            except BROKEN as error:  # one source's failure must not hide the next: it is listed with its words
                 said.append(f"{name}: {error.message if isinstance(error, CredentialError) else reason_of(error)}")
                 continue
             if secret is not None:
@@ -98,11 +102,14 @@ class Catalog:
         credentials: Chain,
         selectors: Sequence[NamedSelector],
         environment: Mapping[str, str],
+        failed: Callable[[str, str, BaseException], None],
     ) -> None:
+        """`failed(plugin, hook, error)` is told of a selector that broke its promise."""
         self._settings = settings
         self._credentials = credentials
         self._selectors = selectors
         self._environment = environment
+        self._failed = failed
         self._specs: dict[str, list[Provided[ProviderSpec]]] = {}
         for provided in specs:
             self._specs.setdefault(provided.record.name, []).append(provided)
@@ -208,7 +215,15 @@ class Catalog:
         """
         available = await self.availability()
         for named in self._selectors:
-            chosen = await named.selector.select(wish, available)
+            try:
+                chosen = await asked(named.selector.select, wish, available)
+                if chosen and not isinstance(chosen[0], ModelRef):
+                    raise PluginError(f"select() gave {type(chosen[0]).__name__}, not a ModelRef")
+            except UsageError:  # an answer too: what was asked for is not there
+                raise
+            except BROKEN as error:  # a selector that fails passes the question on, and that is said
+                self._failed(named.plugin, f"codetether_selectors {named.name}", error)
+                continue
             if chosen:
                 return chosen[0]
         raise no_provider(available)

@@ -13,8 +13,9 @@ import attrs
 import orjson
 from attrs import field, frozen
 
-from codetether.boundary import reason_of
-from codetether.errors import AuditFailed, CodetetherError, StorageError
+from codetether.boundary import BROKEN, asked, plain, reason_of
+from codetether.contracts import check_result, validator
+from codetether.errors import AuditFailed, CodetetherError, PluginError, StorageError
 from codetether.models.audit import AuditOutcome
 from codetether.models.events import ApprovalRequired
 from codetether.models.messages import TextPart, ToolCallPart, ToolResultPart
@@ -175,8 +176,11 @@ class Dispatch:
 
     def _resources(self, offered: OfferedTool, call: ToolCall) -> Resources | ToolResult:
         try:
-            return offered.tool.resources(call, self.context)
-        except Exception as error:  # a tool that cannot tell what it touches does not run; the model is told
+            resources = offered.tool.resources(call, self.context)
+            if not isinstance(resources, Resources):
+                raise PluginError(f"resources() of {call.name} gave {type(resources).__name__}, not Resources")
+            return resources
+        except BROKEN as error:  # a tool that cannot tell what it touches does not run; the model is told
             return error_result(_words(error))
 
     async def _decide(self, request: PermissionRequest) -> Decision:
@@ -184,8 +188,11 @@ class Dispatch:
         decisions = []
         for name, policy in self.policies:
             try:
-                decisions.append(await policy.decide(request))
-            except Exception as error:  # fail closed: a policy that cannot judge denies, and says so
+                decision: Any = await asked(policy.decide, request)
+                if not isinstance(decision, Decision) or decision.verdict not in ("allow", "ask", "deny"):
+                    raise PluginError(f"decide() gave {plain(repr(decision), 100)}, no decision")
+                decisions.append(decision)
+            except BROKEN as error:  # fail closed: a policy that cannot judge denies, and says so
                 decisions.append(
                     Decision(verdict="deny", source=name, rule=f"policy {name} failed", reason=reason_of(error))
                 )
@@ -249,17 +256,19 @@ class Dispatch:
         clock = asyncio.timeout(limit)
         try:
             async with clock:
-                result = await offered.tool.run(call, self.call_context(offered, call.id))
+                return check_result(await offered.tool.run(call, self.call_context(offered, call.id)))
         except TimeoutError as error:
             what = f"{call.name} took longer than {limit:g} s and was stopped" if clock.expired() else _words(error)
             return error_result(what)
         except (AuditFailed, StorageError):
             raise
-        except Exception as error:  # whatever a tool raises is the model's to act on, not the user's to crash on
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return error_result(f"{call.name} cancelled itself")
+        except BROKEN as error:  # whatever a tool raises is the model's to act on, not the user's to crash on
             return error_result(_words(error))
-        if not isinstance(result, ToolResult):
-            return error_result(f"{call.name} returned {type(result).__name__}, not a ToolResult")
-        return result
 
     def _presentable(self, result: ToolResult, call: ToolCall) -> ToolResult:
         """Without known secrets, and cut to the limit: head and tail kept, all of it in a side file."""
@@ -321,16 +330,6 @@ class Dispatch:
         return Outcome(
             result=error_result(f"{part.name} was denied ({why}).{nobody}"), denied=True, unanswered=unanswered
         )
-
-
-def validator(schema: Mapping[str, Any]) -> Any:
-    """A compiled validator of a JSON schema that never fetches anything. Raises ValueError for an invalid one."""
-    import jsonschema_rs
-
-    def refuse(uri: str) -> Any:
-        raise ValueError(f"a tool's schema refers to {uri}, and nothing is fetched")
-
-    return jsonschema_rs.Draft202012Validator(dict(schema), retriever=refuse)
 
 
 def cut(data: bytes, limit: int, path: str) -> str:

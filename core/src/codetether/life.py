@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
@@ -26,24 +27,32 @@ async def created(stack: AsyncExitStack, record: Any, ctx: Any) -> Any:
         limiter.close()
     if inspect.isawaitable(made):
         made = await asked(partial(_awaited, made), limit=boundary.HOOK_LIMIT)
-    if hasattr(made, "__aenter__") and hasattr(made, "__aexit__"):
-        manager = made
-        made = await asked(manager.__aenter__, limit=boundary.HOOK_LIMIT)
-        stack.push_async_exit(partial(_leave, manager, record.name, ctx))
+    made = await entered(stack, made, record.name, ctx.notice, limit=boundary.HOOK_LIMIT)
     for method in METHODS.get(type(record), ()):
         if not callable(getattr(made, method, None)):
             raise PluginError(f"made {type(made).__name__}, which has no method {method}()")
     return made
 
 
+async def entered(
+    stack: AsyncExitStack, made: Any, name: str, notice: Callable[[str], None], *, limit: float | None = None
+) -> Any:
+    """The object, entered if it is an async context manager; the stack closes it, and a failure to close is said."""
+    if not (hasattr(made, "__aenter__") and hasattr(made, "__aexit__")):
+        return made
+    inner = await asked(made.__aenter__, limit=limit)
+    stack.push_async_exit(partial(_leave, made, name, notice))
+    return inner
+
+
 async def _awaited(made: Any) -> Any:
     return await made
 
 
-async def _leave(manager: Any, name: str, ctx: Any, *why: Any) -> None:
+async def _leave(manager: Any, name: str, notice: Callable[[str], None], *why: Any) -> None:
     """Closes an object. What it raises is said, and costs nobody else their closing; it swallows no error either."""
     try:
         await asked(manager.__aexit__, *why, limit=boundary.HOOK_LIMIT)
     except BROKEN as error:
         if error is not why[1]:
-            ctx.notice(f"closing {name}: {reason_of(error)}")
+            notice(f"closing {name}: {reason_of(error)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,9 @@ import attrs
 from attrs import define
 
 from codetether import specs
+from codetether.boundary import BROKEN, HOOK_LIMIT, asked, plain, reason_of
 from codetether.contexts import ContextFactory, Shared
+from codetether.contracts import check_definition
 from codetether.dispatch import OfferedTool
 from codetether.errors import ExecutorError, PluginError
 from codetether.life import created
@@ -21,6 +23,9 @@ from codetether.protocols import ToolFilter
 
 if TYPE_CHECKING:
     from codetether.runtime import Runtime
+
+OURS = frozenset({"codetether-core", "codetether-tools-files", "codetether-tools-shell"})
+"""The distributions whose tools keep their names; a stranger may call its distribution as it likes."""
 
 
 @define(kw_only=True)
@@ -37,7 +42,7 @@ class Makers:
         self.runtime.plugins.report(plugin, hook, error)
         self.runtime.say_problems()
 
-    def failed_section(self, plugin: str, name: str, error: Exception) -> None:
+    def failed_section(self, plugin: str, name: str, error: BaseException) -> None:
         """Lists a prompt section that failed."""
         self.failed(plugin, f"codetether_prompt_sections {name}", error)
 
@@ -52,7 +57,7 @@ class Makers:
         for provided in sorted(found, key=lambda p: (getattr(p.record, "place", 0), p.record.name)):
             try:
                 made.append((provided, await self._make(provided)))
-            except Exception as error:  # the plugin boundary: the session works without it, and the user is told
+            except BROKEN as error:  # the plugin boundary: the session works without it, and the user is told
                 self.failed(provided.plugin, f"create of {provided.record.name}", error)
         return made
 
@@ -65,7 +70,11 @@ class Makers:
                 f"{'no' if not found else 'more than one'} executor {name!r}; there are: {there or 'none'}",
                 remedy="set [session] executor",
             )
-        return await self._make(found[0])
+        try:
+            return await self._make(found[0])
+        except BROKEN as error:  # a session without the executor that was asked for must not open
+            self.failed(found[0].plugin, f"create of {name}", error)
+            raise ExecutorError(f"the executor {name!r} could not start: {reason_of(error)}") from error
 
     async def policies(self) -> list[tuple[str, Any]]:
         """All policies; one that cannot even be created denies everything."""
@@ -73,14 +82,14 @@ class Makers:
         for provided in self.runtime.plugins.collect(specs.PolicySpec):
             try:
                 policy = await self._make(provided)
-            except Exception as error:  # fail closed
+            except BROKEN as error:  # fail closed
                 self.failed(provided.plugin, f"create of {provided.record.name}", error)
                 policy = _Broken(error)
             made.append((provided.plugin, policy))
         return made
 
     async def event_sinks(self) -> list[tuple[str, specs.EventSinkSpec, Any]]:
-        return [(p.plugin, p.record, made) for p, made in await self._all(specs.EventSinkSpec) if made is not None]
+        return [(p.plugin, p.record, made) for p, made in await self._all(specs.EventSinkSpec)]
 
     async def sections(self) -> list[NamedSection]:
         return [
@@ -114,47 +123,65 @@ class Makers:
         for provided in self.runtime.plugins.collect(specs.ToolFilterSpec):
             try:
                 made.append((provided.plugin, await self._make(provided)))
-            except Exception as error:  # a filter that fails hides the tools
+            except BROKEN as error:  # a filter that fails hides the tools
                 self.failed(provided.plugin, f"create of {provided.record.name}", error)
                 made.append((provided.plugin, None))
         return made
 
     def _keeps(self, plugin: str, filter_: ToolFilter | None, offered: OfferedTool) -> bool:
+        if filter_ is None:
+            return False
         try:
-            return filter_ is not None and bool(filter_.keep(offered.definition))
-        except Exception as error:  # a filter that fails hides the tool
+            kept = filter_.keep(offered.definition)
+            if not isinstance(kept, bool):  # an `async def keep` would keep everything
+                raise PluginError(f"keep() gave {type(kept).__name__}, not True or False")
+        except BROKEN as error:  # a filter that fails hides the tool
             self.failed(plugin, "codetether_tool_filters", error)
             return False
+        return kept
 
     async def _tools(self) -> dict[str, OfferedTool]:
         """Ours first, so that they keep their names; a stranger's clashing tool gets its plugin's name before it."""
-        infos = {info.name: info for info in self.runtime.plugins.plugins}
+        ours = {info.name for info in self.runtime.plugins.plugins if info.distribution in OURS}
         found: dict[str, OfferedTool] = {}
         made = await self._all(specs.ToolsetSpec)
-        made.sort(key=lambda pair: not infos[pair[0].plugin].distribution.startswith("codetether-tools-"))
-        for provided, toolset in made:
+        for provided, toolset in sorted(made, key=lambda pair: pair[0].plugin not in ours):
             try:
-                tools = [(tool.definition, tool) for tool in await toolset.tools()]
-            except Exception as error:  # a toolset that fails is absent, and said
+                tools = await asked(toolset.tools, limit=HOOK_LIMIT)
+                named = [(tool.definition.name, tool) for tool in tools]
+            except BROKEN as error:  # a toolset that fails is absent, and said
                 self.failed(provided.plugin, "codetether_tools", error)
                 continue
-            for definition, tool in tools:
-                name = definition.name
-                if name in found:
-                    name = f"{provided.plugin}__{name}"
-                    self.runtime.notify(
-                        "plugins", f"{provided.plugin}: the tool {definition.name} exists already, so it is now {name}"
-                    )
-                    definition = attrs.evolve(definition, name=name)
-                found[name] = OfferedTool(plugin=provided.plugin, definition=definition, tool=tool)
+            for name, tool in named:
+                try:
+                    offered = self._offered(provided.plugin, tool, found)
+                except BROKEN as error:  # one bad definition costs neither the others nor the request to the model
+                    self.failed(provided.plugin, f"codetether_tools {plain(str(name), 64)}", error)
+                else:
+                    found[offered.definition.name] = offered
         return found
+
+    def _offered(self, plugin: str, tool: Any, found: Mapping[str, OfferedTool]) -> OfferedTool:
+        """The tool under a name that is free. Raises PluginError for one that cannot be offered."""
+        definition = tool.definition
+        check_definition(definition)
+        name = definition.name
+        if name in found:
+            free = f"{plugin.replace('.', '_')}__{name}"
+            if free in found:
+                raise PluginError("the plugin has two tools of this name")
+            definition = attrs.evolve(definition, name=free)
+            check_definition(definition)
+            text = f"{plugin}: the tool {name} is {found[name].plugin}'s already, so it is now {free}"
+            self.runtime.notify("plugins", text)
+        return OfferedTool(plugin=plugin, definition=definition, tool=tool)
 
 
 class _Broken:
     """Stands in for a policy that could not be created: it denies everything."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         self._error = error
 
     async def decide(self, request: Any) -> Any:
-        raise PluginError(f"could not be created: {self._error}")
+        raise PluginError(f"could not be created: {reason_of(self._error)}")

@@ -25,6 +25,7 @@ from codetether.models.session import MetadataChanged, SessionResult, SessionSta
 from codetether.models.tools import Mode, ToolDefinition
 from codetether.prompt import render
 from codetether.protocols import Connection
+from codetether.routing import Routing
 from codetether.running import RunningSession
 from codetether.settings_core import MODES, CoreSettings
 from codetether.sinks import EventFeed
@@ -100,6 +101,14 @@ async def _loop(
     makers.stack.push_async_callback(feed.close)
     await feed.open()
     offered = [tool.definition for tool in dispatch.tools.values()]
+    tools = tuple(definition for definition in offered if person is not None or not definition.interactive)
+    routing = Routing(
+        routers=await makers.routers(),
+        tools=tools,
+        native_calls=defaults.capabilities.get("tool_call", True),
+        failed=makers.failed,
+        redactor=runtime.redactor,
+    )
     return Agent(
         journal=journal,
         feed=feed,
@@ -107,15 +116,14 @@ async def _loop(
         connection=connection,
         model=ref,
         sampling=defaults.sampling,
-        tools=tuple(definition for definition in offered if person is not None or not definition.interactive),
+        tools=tools,
         system=lambda: render(sections, makers.failed_section),
         contexts=await makers.context_policies(),
-        routers=await makers.routers(),
+        routing=routing,
         priced=partial(runtime.catalog.priced, ref),
         failed=makers.failed,
         redactor=runtime.redactor,
         max_steps=runtime.settings.max_steps(max_steps),
-        native_calls=defaults.capabilities.get("tool_call", True),
     )
 
 

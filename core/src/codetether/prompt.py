@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
+from codetether.boundary import BROKEN, HOOK_LIMIT, asked
+from codetether.errors import PluginError
 from codetether.protocols import PromptSection
 
 
@@ -19,7 +21,7 @@ class NamedSection:
     section: PromptSection
 
 
-async def render(sections: Sequence[NamedSection], failed: Callable[[str, str, Exception], None]) -> str:
+async def render(sections: Sequence[NamedSection], failed: Callable[[str, str, BaseException], None]) -> str:
     """The sections that have something to say, in the order of (place, name), joined by blank lines.
 
     A section that raises is left out; `failed(plugin, name, error)` is told.
@@ -27,8 +29,10 @@ async def render(sections: Sequence[NamedSection], failed: Callable[[str, str, E
     texts = []
     for item in sorted(sections, key=lambda s: (s.place, s.name)):
         try:
-            text = await item.section.render()
-        except Exception as error:  # a broken section must not cost the turn: it is left out, and said
+            text = await asked(item.section.render, limit=HOOK_LIMIT)
+            if not isinstance(text, str | None):
+                raise PluginError(f"render() gave {type(text).__name__}, not text")
+        except BROKEN as error:  # a broken section must not cost the turn: it is left out, and said
             failed(item.plugin, item.name, error)
             continue
         if text and text.strip():

@@ -15,13 +15,13 @@ import attrs
 from attrs import define, field
 
 from codetether import specs
-from codetether.boundary import reason_of
+from codetether.boundary import BROKEN, reason_of
 from codetether.catalog import Catalog, Chain, NamedSelector
 from codetether.contexts import ContextFactory
 from codetether.discovery import Candidate, in_process, installed
 from codetether.disk import Disk
-from codetether.errors import PluginError, SettingsError, UnknownModel
-from codetether.life import created
+from codetether.errors import CodetetherError, PluginError, SettingsError, UnknownModel
+from codetether.life import created, entered
 from codetether.models.completion import ModelRef
 from codetether.models.providers import Availability, Provider, Secret
 from codetether.models.tools import Mode, ToolDefinition
@@ -34,6 +34,7 @@ from codetether.settings import Settings, load_settings
 from codetether.sinks import AuditTrail
 from codetether.store import Store
 
+BLOCK_ONE = "block one: [plugins] block"
 BUILTIN = ("agents", "credentials", "executor", "policy", "prompts", "selection")
 Notify = Callable[[str, str], None]
 """Told (source, text): one line for the user."""
@@ -175,10 +176,13 @@ class Runtime:
         return made
 
     def agent(self, name: str) -> specs.AgentSpec:
-        """The agent of that name."""
+        """The agent of that name. Raises SettingsError where there is none, PluginError where two plugins have one."""
         found = self.agents()
         if name not in found:
             raise SettingsError(f"no agent {name!r}; there are: {', '.join(sorted(found))}")
+        owners = [p.plugin for p in self.plugins.collect(specs.AgentSpec) if p.record.name == name]
+        if len(owners) > 1 and name not in self.settings.core.agents:
+            raise PluginError(f"the agent {name!r} is offered by {' and '.join(owners)}", remedy=BLOCK_ONE)
         return found[name]
 
     def model_stores(self) -> dict[str, ModelStore]:
@@ -202,18 +206,27 @@ class Runtime:
             raise UnknownModel(f"no plugin speaks the wire format {name!r}", remedy="codetether plugins")
         if len(found) > 1:
             owners = " and ".join(p.plugin for p in found)
-            raise PluginError(f"the wire format {name!r} is offered by {owners}", remedy="block one: [plugins] block")
-        wire: Wire = await created(self._stack, found[0].record, self.contexts.process(found[0].plugin))
+            raise PluginError(f"the wire format {name!r} is offered by {owners}", remedy=BLOCK_ONE)
+        owner = found[0].plugin
+        try:
+            wire: Wire = await created(self._stack, found[0].record, self.contexts.process(owner))
+        except BROKEN as error:  # it was chosen, so nothing can go on without it: the error names it
+            self.plugins.report(owner, f"create of {name}", error)
+            raise PluginError(f"the wire {name!r} of the plugin {owner} could not start: {reason_of(error)}") from error
         self._wires[name] = wire
         return wire
 
     async def connect(self, provider: Provider, stack: AsyncExitStack) -> Any:
         """A connection to the provider that lives as long as the stack."""
         wire = await self.wire(provider.wire)
-        connection: Any = await wire.connect(provider)
-        if hasattr(connection, "__aenter__"):
-            connection = await stack.enter_async_context(connection)
-        return connection
+        try:
+            connection = await wire.connect(provider)
+            return await entered(stack, connection, f"the connection to {provider.name}", partial(self.notify, ""))
+        except CodetetherError:
+            raise
+        except BROKEN as error:  # a wire that fails otherwise than it promised: the error names it
+            what = f"the wire {provider.wire!r} could not connect to {provider.name}: {reason_of(error)}"
+            raise PluginError(what) from error
 
 
 def once(notify: Notify) -> Notify:
@@ -251,6 +264,11 @@ async def _assemble(
     contexts.credentials = credentials
     audit = await _audit(settings, loaded, contexts, stack, redactor, notify)
     selectors = await _selectors(loaded, contexts, stack)
+
+    def failed(plugin: str, hook: str, error: BaseException) -> None:
+        loaded.report(plugin, hook, error)
+        notify("plugins", f"{plugin} ({hook}): {reason_of(error)}")
+
     catalog = Catalog(
         loaded.collect(specs.ProviderSpec),
         loaded.collect(specs.ModelDefaults),
@@ -258,6 +276,7 @@ async def _assemble(
         credentials,
         selectors,
         os.environ,
+        failed,
     )
     for kind in (
         specs.ToolsetSpec,
@@ -292,7 +311,15 @@ async def _assemble(
 
 def _sections(settings: Settings, loaded: LoadedPlugins) -> dict[str, Any]:
     """Each plugin's own settings, structured into the class that it declared."""
-    return {p.plugin: settings.plugin(p.plugin, p.record.cls) for p in loaded.collect(specs.SettingsSpec)}
+    sections = {}
+    for provided in loaded.collect(specs.SettingsSpec):
+        try:
+            sections[provided.plugin] = settings.plugin(provided.plugin, provided.record.cls)
+        except SettingsError:  # the user's mistake, with its line
+            raise
+        except Exception as error:  # the class's own mistake: without its settings the plugin is not itself
+            loaded.drop(provided.plugin, "codetether_settings", error)
+    return sections
 
 
 async def _credentials(
@@ -354,7 +381,7 @@ async def _made(
     """What the record's `create` makes; None where it fails, which is listed. A required one's failure is raised."""
     try:
         return await created(stack, provided.record, contexts.process(provided.plugin))
-    except Exception as error:  # the plugin boundary: the rest works without it, and the user is told
+    except BROKEN as error:  # the plugin boundary: the rest works without it, and the user is told
         if required:
             name = provided.record.name
             raise PluginError(f"the required {name!r} could not start: {reason_of(error)}") from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from codetether.boundary import asked
 from codetether.models.events import EventRecord
 from codetether.models.session import JournalRecord, Session
 from codetether.projection import follow, project, running_turn
@@ -147,8 +148,7 @@ class _Outlet:
         self._taken = (self._feed.last, math.inf)
         if self._durable:
             try:
-                async with asyncio.timeout(END_LIMIT):
-                    cursor = await self._sink.cursor()
+                cursor = await asked(self._sink.cursor, limit=END_LIMIT)
                 self._taken = (cursor, math.inf)
                 self._behind = self._feed.holds_more(cursor)
             except Exception as error:  # a sink never fails a session
@@ -193,12 +193,11 @@ class _Outlet:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            asked, self._flushes = self._flushes, []
+            flushes, self._flushes = self._flushes, []
             try:
                 await self._drain()
-                if asked:
-                    async with asyncio.timeout(LIMIT):
-                        await self._sink.flush()
+                if flushes:
+                    await asked(self._sink.flush, limit=LIMIT)
             except (Exception, asyncio.CancelledError) as error:  # a sink never fails a session, nor ends this task
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
@@ -207,7 +206,7 @@ class _Outlet:
             else:
                 self._worked()
             self.responds = True
-            for waiting in asked:
+            for waiting in flushes:
                 if not waiting.done():
                     waiting.set_result(None)
 
@@ -228,8 +227,7 @@ class _Outlet:
     async def _catch_up(self) -> None:
         """Sends from the journal until nothing of it is missing."""
         if self._failed:
-            async with asyncio.timeout(LIMIT):
-                self._taken = (await self._sink.cursor(), math.inf)
+            self._taken = (await asked(self._sink.cursor, limit=LIMIT), math.inf)
         while self._behind:
             end = self._feed.last
             for made in self._feed.recorded(int(self._taken[0]) - 1):
@@ -240,8 +238,7 @@ class _Outlet:
             self._behind = self._feed.last > end
 
     async def _write(self, event: EventRecord) -> None:
-        async with asyncio.timeout(LIMIT):
-            await self._sink.write(event)
+        await asked(self._sink.write, event, limit=LIMIT)
         self._taken = (event.sequence, event.part)
         self.responds = True
         if event.sequence % 32 == 0 and event.part == 0:

@@ -15,6 +15,7 @@ from pathlib import PurePath
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from codetether.boundary import asked
 from codetether.errors import AuditFailed, CodetetherError
 from codetether.models.audit import AuditCategory, AuditEntry, AuditOutcome
 from codetether.models.record import JSON
@@ -148,7 +149,7 @@ class _Book:
         if not self.required and time.monotonic() < self._paused_until:
             return f"it did not answer within {LIMIT:g} s"
         # Waited for from outside, because a sink may swallow its cancellation.
-        self._busy = asyncio.ensure_future(self._sink.record(entry))
+        self._busy = asyncio.ensure_future(asked(self._sink.record, entry))
         await asyncio.wait({self._busy}, timeout=LIMIT)
         if not self._busy.done():
             self._busy.cancel()

@@ -9,7 +9,7 @@ from typing import Any, cast
 from attrs import define, field
 
 from codetether.builtin.executor import LocalExecutor
-from codetether.dispatch import validator
+from codetether.contracts import validator
 from codetether.models.record import JSON
 from codetether.models.tools import (
     Decision,

@@ -1,0 +1,76 @@
+"""Tool-call routers at work: what is shown while a response streams, and the response that they make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from codetether.boundary import BROKEN, asked
+from codetether.errors import PluginError
+from codetether.models.completion import CompletionResponse
+from codetether.models.tools import ToolDefinition
+from codetether.protocols import ToolCallRouter
+from codetether.redact import Redactor
+
+HOOK = "codetether_tool_call_routers"
+
+
+@frozen(kw_only=True)
+class Routing:
+    """The routers of a session. One that fails is as if it were not there; `failed(plugin, hook, error)` is told."""
+
+    routers: Sequence[tuple[str, ToolCallRouter]]
+    tools: tuple[ToolDefinition, ...]
+    native_calls: bool
+    failed: Callable[[str, str, BaseException], None]
+    redactor: Redactor
+
+    def screen(self, show: Callable[[str], None]) -> Callable[[str | None], None]:
+        """Takes the text of one response (None: its end), and shows what scanners and redactor let through."""
+        scanners = self._scanners()
+        redaction = None if self.redactor.empty else self.redactor.stream()
+
+        def take(text: str | None) -> None:
+            shown, ended = text or "", text is None
+            for name, scanner in tuple(scanners):
+                try:
+                    shown = scanner.feed(shown) + (scanner.finish() if ended else "")
+                except BROKEN as error:  # a router can never break a response: the text is shown without it
+                    scanners.remove((name, scanner))
+                    self.failed(name, HOOK, error)
+            if redaction is not None:
+                shown = redaction.feed(shown) + (redaction.finish() if ended else "")
+            if shown:
+                show(shown)
+
+        return take
+
+    def _scanners(self) -> list[tuple[str, Any]]:
+        scanners = []
+        for name, router in self.routers if self.tools else ():
+            try:
+                scanner = getattr(router, "scanner", None)  # the one method that a router may lack
+                made = scanner(self.tools, self.native_calls) if scanner else None
+            except BROKEN as error:  # a router can never break a response
+                self.failed(name, HOOK, error)
+                continue
+            if made is not None:
+                scanners.append((name, made))
+        return scanners
+
+    async def reformat(self, response: CompletionResponse) -> CompletionResponse:
+        """The response with described calls as structured ones."""
+        for name, router in self.routers:
+            if response.tool_calls or not self.tools or not response.message.text:
+                break
+            try:
+                made = await asked(router.reformat, response, self.tools)
+                if not isinstance(made, CompletionResponse):
+                    raise PluginError(f"reformat() gave {type(made).__name__}, not a response")
+            except BROKEN as error:  # a router can never break a response: the original stays
+                self.failed(name, HOOK, error)
+                continue
+            response = made
+        return response
