@@ -187,9 +187,20 @@ class Store:
                 read_state(directory / JOURNAL, started.id)
                 raise InvalidSessionId(f"session {started.id} exists already", remedy="Open it, or take another id.")
             _refuse_twin(bucket, started.id)  # one made meanwhile
-            return create_journal(directory, started, lock, self._disk, self._redactor, self._distrusted)
+            return self._begin(directory, started, lock)
         except BaseException:
             lock.release()
+            raise
+
+    def _begin(self, directory: Path, started: SessionStarted, lock: FileLock) -> Journal:
+        """The new journal; where that fails, nothing is left of it."""
+        try:
+            return create_journal(directory, started, lock, self._disk, self._redactor, self._distrusted)
+        except BaseException:
+            with suppress(OSError):
+                (directory / JOURNAL).unlink(missing_ok=True)
+                lock.path.unlink()
+                directory.rmdir()
             raise
 
     def _open(self, session_id: str) -> Journal:
@@ -244,6 +255,8 @@ class Store:
         return lock
 
     def _delete(self, session_id: str) -> bool:
+        for left in (self.directory / bucket_of(session_id)).glob(".deleted-*"):
+            shutil.rmtree(left, ignore_errors=True)
         try:
             directory = self._existing(session_id)
         except SessionNotFound:
