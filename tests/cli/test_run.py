@@ -25,7 +25,7 @@ def test_the_answer_is_on_stdout_and_all_else_on_stderr(cli: CommandLine, model:
         Answer(texts=["Two ", "lines.\n"]),
     ]
 
-    ran = cli("run", "how many?", "--allow", "bash")
+    ran = cli.process("run", "how many?", "--allow", "bash")
 
     assert ran.code == 0
     assert ran.out == "Let me look.\nTwo lines.\n"
@@ -39,7 +39,7 @@ def test_the_answer_is_on_stdout_and_all_else_on_stderr(cli: CommandLine, model:
 def test_json_is_one_object(cli: CommandLine, model: ModelServer) -> None:
     model.script = [Answer(calls=[("bash", {"command": "true"})]), Answer(texts=["fine"])]
 
-    ran = cli("run", "--format", "json", "--allow", "execute", "check")
+    ran = cli.process("run", "--format", "json", "--allow", "execute", "check")
 
     made = ran.json
     session_id, (call,) = made.pop("session_id"), made.pop("tool_calls")
@@ -145,9 +145,9 @@ def test_text_that_a_retry_withdraws_is_never_written_to_a_pipe(cli: CommandLine
 def test_the_prompt_may_come_from_a_pipe(cli: CommandLine, model: ModelServer) -> None:
     model.script = [Answer(texts=["ok"])]
 
-    cli("run", stdin=b"all of it\r\nhere\n")
-    cli("run", "-", stdin="\ufeffwith a mark".encode())
-    cli("run", "look at this:", stdin=b"the data\n")
+    cli.process("run", stdin=b"all of it\r\nhere\n")
+    cli.process("run", "-", stdin="\ufeffwith a mark".encode())
+    cli.process("run", "look at this:", stdin=b"the data\n")
 
     assert model.prompts() == ["all of it\nhere", "with a mark", "look at this:\n\nthe data"]
 
@@ -177,7 +177,7 @@ def test_ten_megabytes_of_prompt(cli: CommandLine, model: ModelServer) -> None:
     model.script = [Answer(texts=["long"])]
     data = b"0123456789abcde\n" * 655_360
 
-    ran = cli("run", stdin=data)
+    ran = cli.process("run", stdin=data)
 
     assert (ran.code, ran.out) == (0, "long\n")
     assert model.prompts() == [data.decode().rstrip("\n")]
@@ -246,7 +246,10 @@ def test_a_reader_that_goes_away_is_no_error(cli: CommandLine, model: ModelServe
 
 def test_hidden_characters_are_shown_in_text_and_escaped_in_json(cli: CommandLine, model: ModelServer) -> None:
     evil = ["\x1b", "]52;c;aGk=\x07 a\rb \x9b2J ", "\u202eabc\u202c zero\u200bwidth \U000e0041"]
-    model.script = [Answer(texts=evil, calls=[("bash", {"command": "printf '\\033[2J\\302\\205'"})]), Answer(texts=["ok"])]
+    model.script = [
+        Answer(texts=evil, calls=[("bash", {"command": "printf '\\033[2J\\302\\205'"})]),
+        Answer(texts=["ok"]),
+    ]
 
     text = cli("run", "hi", "--allow", "bash")
     model.requests.clear()

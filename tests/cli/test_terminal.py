@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pexpect
+import pexpect  # type: ignore[import-untyped]
 import pytest
 
 from .conftest import Answer, CommandLine, ModelServer
@@ -50,16 +50,16 @@ def test_text_streams_and_tool_calls_are_in_colour(cli: CommandLine, model: Mode
         shown = rest(child)
 
     assert child.exitstatus == 0
-    assert "\x1b[1;36m● bash command=\"echo out\"\x1b[0m\n" in shown
+    assert '\x1b[1;36m● bash command="echo out"\x1b[0m\n' in shown
     assert re.sub(r"\x1b\[[0-9;]*m|\d\.\d s.*", "", shown) == (
         'look.\n● bash command="echo out"\n  out\n  [exit code 0]\nDone.\nopenai/toy · 2 steps · 22 in, 6 out · \n'
     )
 
 
-@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_no_colour_when_not_wanted(cli: CommandLine, model: ModelServer, env: dict[str, str]) -> None:
+@pytest.mark.parametrize(("no_color", "term"), [("1", "xterm"), ("", "dumb")])
+def test_no_colour_when_not_wanted(cli: CommandLine, model: ModelServer, no_color: str, term: str) -> None:
     model.script = [Answer(calls=[("bash", {"command": "echo out"})]), Answer(texts=["Done."])]
-    with terminal(cli, "run", "hi", "--allow", "bash", **env) as child:
+    with terminal(cli, "run", "hi", "--allow", "bash", NO_COLOR=no_color, TERM=term) as child:
         shown = rest(child)
 
     assert "\x1b" not in shown

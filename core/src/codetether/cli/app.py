@@ -27,6 +27,8 @@ COMMANDS = {
     "plugins": ("codetether.cli.listings", "List plugins and what is wrong with them."),
     "tools": ("codetether.cli.listings", "List the tools that a session here would offer."),
     "config": ("codetether.cli.config", "Show and change settings; trust a project's."),
+    "doctor": ("codetether.cli.doctor", "Look at everything that a run needs; say what is broken."),
+    "completion": ("codetether.cli.completion", "Print the completion script for bash, zsh or fish."),
 }
 """Command -> the module that holds it under its own name, and its short help."""
 
@@ -92,6 +94,10 @@ def debugging() -> bool:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs a command line and returns its exit code; errors are said on standard error, without a traceback."""
+    if asked := os.environ.get("_CODETETHER_COMPLETE"):
+        from codetether.cli.completion import complete
+
+        return complete(asked)
     try:
         with codetether.make_context("codetether", list(arguments)) as context:
             code = codetether.invoke(context)

@@ -11,6 +11,7 @@ import click
 from attrs import frozen
 
 from codetether.cli.app import EXIT, debugging
+from codetether.cli.completion import model_names, session_ids
 from codetether.cli.terminal import Screen
 from codetether.models.messages import MessagePart
 from codetether.models.tools import Mode
@@ -43,8 +44,10 @@ class Wish:
 @click.command("run")
 @click.argument("prompt", nargs=-1)
 @click.option("-c", "--continue", "resume", is_flag=True, help="Go on with the last session of this directory.")
-@click.option("-s", "--session", metavar="ID", help="Go on with this session.")
-@click.option("-m", "--model", metavar="MODEL", help="provider/model, a provider, or a model.")
+@click.option("-s", "--session", metavar="ID", shell_complete=session_ids, help="Go on with this session.")
+@click.option(
+    "-m", "--model", metavar="MODEL", shell_complete=model_names, help="provider/model, a provider, or a model."
+)
 @click.option("--agent", metavar="NAME", help="The agent to be: build, plan, explore, or one of your own.")
 @click.option(
     "-f", "--file", "files", multiple=True, type=click.Path(path_type=Path), help="Attach a file; repeatable."
