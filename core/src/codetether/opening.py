@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,9 +22,9 @@ from codetether.makers import Makers
 from codetether.models.completion import ModelRef
 from codetether.models.replay import start
 from codetether.models.session import MetadataChanged, SessionResult, SessionStarted
-from codetether.models.tools import Mode, ToolDefinition
+from codetether.models.tools import Completed, Mode, ToolDefinition
 from codetether.prompt import render
-from codetether.protocols import Connection
+from codetether.protocols import Connection, Executor
 from codetether.routing import Routing
 from codetether.running import RunningSession
 from codetether.settings_core import MODES, CoreSettings
@@ -220,11 +220,25 @@ class _Unrecorded:
         self.state = start(started, datetime.now(UTC))
 
 
-async def offered_tools(runtime: Runtime, directory: Path) -> list[ToolDefinition]:
-    """The tools that a session in the directory would be offered; none is made."""
+@asynccontextmanager
+async def _unrecorded(runtime: Runtime, directory: Path) -> AsyncIterator[Makers]:
+    """Makers of a session that is not recorded, with its executor: for listings and trials."""
     journal: Any = _Unrecorded(directory)
     shared = Shared(journal=journal, directory=directory, agent=runtime.agent("build"), person=runtime.person)
     async with AsyncExitStack() as stack:
         makers = Makers(runtime=runtime, stack=stack, shared=shared, contexts=runtime.contexts)
         shared.executor = await makers.executor()
+        yield makers
+
+
+async def offered_tools(runtime: Runtime, directory: Path) -> list[ToolDefinition]:
+    """The tools that a session in the directory would be offered; none is made."""
+    async with _unrecorded(runtime, directory) as makers:
         return [offered.definition for offered in (await makers.tools(None)).values()]
+
+
+async def trial_executor(runtime: Runtime, argv: Sequence[str]) -> Completed:
+    """Runs a command where the tools of a session would run it; no session is made."""
+    async with _unrecorded(runtime, runtime.directory) as makers:
+        executor: Executor = makers.contexts.session("core", makers.shared).executor
+        return await executor.run(argv)

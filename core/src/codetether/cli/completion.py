@@ -1,0 +1,89 @@
+"""`codetether completion`: the script that lets a shell complete commands, options, models and sessions."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+VARIABLE = "_CODETETHER_COMPLETE"
+"""Set by the shell's script when it asks for words."""
+SHELLS = ("bash", "zsh", "fish")
+WHERE = {
+    "bash": 'eval "$(codetether completion bash)"                       # in ~/.bashrc',
+    "zsh": 'eval "$(codetether completion zsh)"                        # in ~/.zshrc',
+    "fish": "codetether completion fish > ~/.config/fish/completions/codetether.fish",
+}
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(SHELLS), required=False)
+def completion(shell: str | None) -> int:
+    """Print the completion script for a SHELL (bash, zsh or fish); the one you use by default."""
+    from click.shell_completion import get_completion_class
+
+    from codetether.cli.app import codetether
+
+    name = shell or os.path.basename(os.environ.get("SHELL", ""))  # noqa: PTH119 - a name, not a path
+    if name not in SHELLS:
+        lines = "\n  ".join(WHERE.values())
+        raise click.UsageError(f"name a shell: {', '.join(SHELLS)}\n  {lines}")
+    found = get_completion_class(name)
+    assert found is not None
+    sys.stdout.write(found(codetether, {}, "codetether", VARIABLE).source() + "\n")
+    sys.stderr.write(f"# to keep it: {WHERE[name]}\n")
+    return 0
+
+
+def complete(instruction: str) -> int:
+    """Answers a shell that asks for words; quiet about everything else."""
+    from click.shell_completion import shell_complete
+
+    from codetether.cli.app import codetether
+
+    return shell_complete(codetether, {}, "codetether", VARIABLE, instruction)
+
+
+def session_ids(context: click.Context, parameter: click.Parameter, begun: str) -> list[object]:
+    """Ids of the latest sessions, with their titles."""
+    import asyncio
+
+    from click.shell_completion import CompletionItem
+
+    from codetether.disk import Disk
+    from codetether.settings import directories
+    from codetether.store import Store
+
+    async def listed() -> list[object]:
+        disk = Disk()
+        try:
+            async with Store(directories().data, disk) as store:
+                found = await store.list(limit=50)
+        finally:
+            await disk.close()
+        return [CompletionItem(s.id, help=s.title or "") for s in found if s.id.startswith(begun)]
+
+    return asyncio.run(listed())
+
+
+def model_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[object]:
+    """Models that can be used now, as `provider/model`."""
+    import asyncio
+    from pathlib import Path
+
+    from click.shell_completion import CompletionItem
+
+    from codetether.runtime import Runtime
+
+    async def listed() -> list[object]:
+        async with Runtime.open(directory=Path.cwd(), on_notice=lambda source, text: None) as runtime:
+            names = [
+                f"{p.name}/{model}"
+                for p in await runtime.providers()
+                if p.available
+                for model in (p.models or ((p.default_model,) if p.default_model else ()))
+            ]
+        return [CompletionItem(name) for name in names if name.startswith(begun)]
+
+    return asyncio.run(listed())
