@@ -66,6 +66,7 @@ def test_bodies_that_are_no_known_error_are_shown_as_they_are(body: bytes, messa
         (400, {"code": "context_length_exceeded", "message": "too long"}, ContextOverflow),
         (400, {"code": "1261", "message": "Prompt exceeds max length"}, ContextOverflow),
         (400, {"message": "This model's maximum context length is 8192 tokens"}, ContextOverflow),
+        (400, {"message": "request (9 tokens) exceeds the available context size"}, ContextOverflow),
         (413, {"message": "large"}, ContextOverflow),
         (400, {"type": "invalid_model", "message": "Invalid model: x"}, ModelNotFound),
         (404, {"code": "model_not_found", "message": "The model `x` does not exist"}, ModelNotFound),

@@ -25,11 +25,16 @@ _LONGEST = 2000
 _OVERFLOW = (
     "context_length_exceeded",
     "context length",
+    "context limit",
+    "context size",
     "context window",
-    "prompt is too long",
-    "prompt exceeds max length",
-    "too many tokens",
+    "input is too long",
+    "maximum number of tokens allowed",
     "maximum prompt length",
+    "prompt exceeds max length",
+    "prompt is too long",
+    "reduce the length of the messages",
+    "too many tokens",
 )
 _NO_QUOTA = (
     "insufficient_quota",

@@ -65,7 +65,7 @@ class ChatParser:
         data = event.data
         if self.done or not data:
             return []
-        if data == b"[DONE]":
+        if data.startswith(b"[DONE]"):
             return self._end()
         body = self._loads(data)
         chunks: list[StreamChunk] = []
