@@ -130,7 +130,7 @@ class Rules:
         """The strictest decision about all that the call touches."""
         try:
             touches = tuple(_touches(request))
-        except ValueError as error:
+        except (ValueError, OSError) as error:  # what leads nowhere is no reason to guess
             return Decision(verdict="deny", rule="paths: not a path", source="core", reason=str(error))
         if not touches:
             return Decision(verdict="allow", rule="no effects", source="core")

@@ -8,7 +8,8 @@ from itertools import islice
 
 CONTEXT = 3
 _LONG = 3000
-"""Lines of change beyond which no finer difference is looked for."""
+"""Lines of change beyond which no finer difference is looked for, and only the first ones are shown."""
+_SHOWN = 500
 _HEAD = re.compile(r"@@ -(\d+)((?:,\d+)?) \+(\d+)((?:,\d+)?) @@")
 
 
@@ -24,10 +25,16 @@ def unified(old: str, new: str, name: str, *, created: bool = False) -> str:
     a, b = before[first : len(before) - last], after[first : len(after) - last]
     origin = "/dev/null" if created else f"a/{name}"
     if max(len(a), len(b)) > _LONG:
-        body = [f"@@ -{first + 1},{len(a)} +{first + 1},{len(b)} @@\n", *("-" + x for x in a), *("+" + x for x in b)]
+        body = [f"@@ -{first + 1},{len(a)} +{first + 1},{len(b)} @@\n", *_begun("-", a), *_begun("+", b)]
     else:
         body = [_moved(line, first) for line in islice(difflib.unified_diff(a, b, n=CONTEXT), 2, None)]
     return f"--- {origin}\n+++ b/{name}\n" + "".join(_ended(line) for line in body)
+
+
+def _begun(sign: str, lines: list[str]) -> list[str]:
+    """The first lines, and how many more there are."""
+    shown = [sign + line for line in lines[:_SHOWN]]
+    return [*shown, f"… and {len(lines) - _SHOWN} more lines\n"] if len(lines) > _SHOWN else shown
 
 
 def _lines(text: str) -> list[str]:

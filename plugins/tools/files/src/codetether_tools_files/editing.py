@@ -16,6 +16,8 @@ from codetether_tools_files.text import Encoding, has_crlf, is_binary, with_crlf
 from codetether_tools_files.workspace import Refused, Workspace, counted, result_of, shown
 from codetether_tools_files.writing import DIFF, PREVIEWED, encoded
 
+NAMED = 20
+"""Lines that are named of a text that stands in many places."""
 EDIT = ToolDefinition(
     name="edit",
     description=(
@@ -41,11 +43,12 @@ EDIT = ToolDefinition(
 
 @frozen(kw_only=True)
 class Change:
-    """A replacement in a text, with the lines at which it begins."""
+    """A replacement in a text: in how many places, and at which lines, as far as anybody reads them."""
 
     before: str
     after: str
-    lines: tuple[int, ...]
+    count: int
+    where: str
 
 
 class Edit:
@@ -85,11 +88,9 @@ class Edit:
         encoding = Encoding.of(data)
         change = _change(encoding.decode(data), call, name)
         self._workspace.saw(real, replace(real, name, encoded(encoding, change.after, name), status))
-        where = ", ".join(str(line) for line in change.lines[:20]) + (", …" if len(change.lines) > 20 else "")
-        places = counted(len(change.lines), "replacement")
-        lines = "line" if len(change.lines) == 1 else "lines"
         diff = unified(change.before, change.after, name)
-        return text_result(f"{name} edited: {places} at {lines} {where}", path=real, diff=diff[:DIFF])
+        places = counted(change.count, "replacement")
+        return text_result(f"{name} edited: {places} at {change.where}", path=real, diff=diff[:DIFF])
 
 
 def _change(text: str, call: ToolCall, name: str) -> Change:
@@ -107,20 +108,20 @@ def _change(text: str, call: ToolCall, name: str) -> Change:
         near = nearest(text, old)
         raise Refused(f"old does not stand in {name}. {near}" if near else f"old does not stand in {name}; read it")
     if count > 1 and not call.arguments.get("replace_all", False):
-        lines = ", ".join(str(line) for line in _lines(text, old)[:20])
         raise Refused(
-            f"old stands {count} times in {name}, at lines {lines}; give more of the lines around the one you mean, "
-            "or set replace_all"
+            f"old stands {count} times in {name}, at {_where(text, old)}; give more of the lines around the one you "
+            "mean, or set replace_all"
         )
-    return Change(before=text, after=text.replace(old, new), lines=_lines(text, old))
+    return Change(before=text, after=text.replace(old, new), count=count, where=_where(text, old))
 
 
-def _lines(text: str, old: str) -> tuple[int, ...]:
-    """The numbers of the lines at which the text begins."""
-    found, line, last = [], 1, 0
-    place = text.find(old)
-    while place >= 0:
+def _where(text: str, old: str) -> str:
+    """`line 4`, or `lines 4, 9, …`: where the text begins."""
+    found: list[int] = []
+    line, last, place = 1, 0, text.find(old)
+    while place >= 0 and len(found) < NAMED:
         line += text.count("\n", last, place)
         found.append(line)
         last, place = place, text.find(old, place + len(old))
-    return tuple(found)
+    lines = ", ".join(str(number) for number in found)
+    return f"line {lines}" if len(found) == 1 else f"lines {lines}{', …' if place >= 0 else ''}"

@@ -23,15 +23,23 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _path(pattern: str) -> str:
-    parts = pattern.split("/")
-    out = []
-    for place, part in enumerate(parts):
-        last = place == len(parts) - 1
+    """Names between two `**` are taken where they first fit, which is enough and never tried again."""
+    groups: list[list[str]] = [[]]
+    for part in pattern.split("/"):
         if part == "**":
-            out.append(".*" if last else "(?:[^/]+/)*")
+            groups.append([])
         else:
-            out.append(_part(part) + ("" if last else "/"))
-    return "".join(out)
+            groups[-1].append(_part(part))
+    head, *rest = groups
+    if not rest:
+        return "/".join(head)
+    *between, tail = rest
+    middle = "".join(f"(?>(?:[^/]+/)*?{_directories(group)})" for group in between if group)
+    return _directories(head) + middle + ("(?:[^/]+/)*" + "/".join(tail) if tail else ".*")
+
+
+def _directories(parts: list[str]) -> str:
+    return "".join(part + "/" for part in parts)
 
 
 def _part(part: str) -> str:

@@ -130,13 +130,14 @@ def _excerpt(file: BinaryIO, offset: int, limit: int) -> Excerpt:
     lines: list[bytes] = []
     number, size, last = 0, 0, b""
     while len(lines) < limit and size < SIZE * 2 and file.tell() < COUNTED:
-        last = _line(file) if number >= offset - 1 else _skipped(file)
-        if not last:
+        line = _line(file) if number >= offset - 1 else _skipped(file)
+        if not line:
             break
+        last = line
         number += 1
         if number >= offset:
-            lines.append(last)
-            size += len(last)
+            lines.append(line)
+            size += len(line)
     total, ended = _rest(file, number, last)
     return Excerpt(lines=tuple(lines), total=total, ended=ended)
 

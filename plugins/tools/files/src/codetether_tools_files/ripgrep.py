@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from codetether_tools_files.workspace import CHUNK, Refused
 
-DEADLINE = 30.0
+DEADLINE = 20.0
 """Seconds that a search may take."""
 ALWAYS = ("--no-config", "--no-messages", "--color=never", "--hidden", "--no-require-git", "--glob=!.git")
 

@@ -181,7 +181,7 @@ class Grep:
         """The matches below a directory or in a file."""
         name = self._workspace.name(real)
         arguments = [*ALWAYS, "--line-number", "--with-filename", "--null", "--no-heading"]
-        arguments += [f"--max-columns={WIDTH}", "--max-columns-preview", *pattern]
+        arguments += [f"--max-columns={WIDTH}", "--max-columns-preview", "--regex-size-limit=8M", *pattern]
         if not _is_directory(real, name):
             matches = Matches(only=name)
             with file_at(real, name) as (file, _):
@@ -189,7 +189,7 @@ class Grep:
             return matches
         matches = Matches(base=name, fits=compiled(glob if "/" in glob else f"**/{glob}") if glob else None)
         arguments += [f"--iglob=!{secret}" for secret in SECRETS]
-        if glob and (last := glob.rpartition("/")[2]) and last.count("{") == last.count("}"):
+        if glob and (last := glob.rpartition("/")[2]) and last.count("{") == last.count("}") and ":" not in last:
             arguments += [f"--type-add=wanted:{'*' if last == '**' else last}", "--type=wanted"]
         with told(real, name), directory_at(real) as directory:
             await matches.take([*arguments, "--", "./"], directory=directory)

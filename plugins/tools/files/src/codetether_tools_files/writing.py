@@ -81,7 +81,7 @@ class Write:
         new = with_crlf(content) if has_crlf(before) else content
         data = encoded(encoding, new, name)
         if data == old:
-            return self._said(name, real, "already holds exactly this:", content, len(data), "")
+            return self._said(name, real, "already holds exactly this", content, len(data), "")
         self._must_be_read(real, name, status)
         self._workspace.saw(real, replace(real, name, data, status))
         return self._said(name, real, "replaced", content, len(data), unified(before, new, name))
