@@ -70,7 +70,10 @@ def test_bodies_that_are_no_known_error_are_shown_as_they_are(body: bytes, messa
         (413, {"message": "large"}, ContextOverflow),
         (400, {"type": "invalid_model", "message": "Invalid model: x"}, ModelNotFound),
         (404, {"code": "model_not_found", "message": "The model `x` does not exist"}, ModelNotFound),
+        (404, {"message": "Specified model not found: x"}, ModelNotFound),
+        (404, {"message": "tools is not supported in this model"}, InvalidRequest),
         (404, {"message": "not found"}, InvalidRequest),
+        (400, {"message": "1113 is no name"}, InvalidRequest),
         (401, {"message": "bad key"}, AuthenticationFailed),
         (402, {"message": "pay"}, QuotaExhausted),
         (429, {"code": "rate_limit_exceeded", "message": "slow"}, RateLimited),
@@ -101,6 +104,15 @@ def test_the_providers_own_words_are_kept() -> None:
     assert str(error) == "acme answered 401: Bad key\n  check the key (env:ACME_API_KEY)"
     assert (error.status, error.code, error.retryable) == (401, "invalid_api_key", False)
     assert error.details == {"message": "Bad key", "type": "t", "code": "invalid_api_key"}
+
+
+def test_what_a_gateway_hides_is_shown() -> None:
+    raw = {"provider_name": "xAI", "raw": "Required function is not present"}
+    fault = read_fault({"error": {"message": "Provider returned error", "code": 400, "metadata": raw}}, 400)
+    assert fault is not None
+    error = error_from(fault, "gate")
+    assert error.message == "gate answered 400: Provider returned error: Required function is not present"
+    assert error.details["message"] == "Provider returned error"
 
 
 @pytest.mark.parametrize(

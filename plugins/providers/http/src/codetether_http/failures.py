@@ -43,7 +43,15 @@ _NO_QUOTA = (
     "exceeded your current quota",
     "1113",
 )
-_NO_MODEL = ("model_not_found", "invalid_model", "model not found", "unknown model", "not a valid model")
+_NO_BALANCE_CODES = ("1113",)
+_NO_MODEL = (
+    "model_not_found",
+    "invalid_model",
+    "model not found",
+    "model_not_exist",
+    "unknown model",
+    "not a valid model",
+)
 
 
 @frozen(kw_only=True)
@@ -115,7 +123,7 @@ def error_from(fault: Fault, provider: str, *, retry_after: float | None = None,
     said = {"type": fault.type, "code": fault.code, "param": fault.param}
     details = {k: v for k, v in said.items() if v is not None} | dict(fault.more)
     return kind(
-        f"{provider}{answered}: {fault.message}",
+        f"{provider}{answered}: {fault.message}{_cause(fault)}",
         remedy=remedy,
         status=fault.status,
         retry_after=retry_after,
@@ -124,26 +132,31 @@ def error_from(fault: Fault, provider: str, *, retry_after: float | None = None,
     )
 
 
+def _cause(fault: Fault) -> str:
+    """What the service behind a gateway said, where the gateway passes it on."""
+    metadata = fault.more.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    return f": {raw[:500]}" if isinstance(raw, str) and raw else ""
+
+
 def _kind(fault: Fault, key: str) -> tuple[type[ProviderError], str]:
     words = " ".join(str(x) for x in (fault.code, fault.type, fault.message) if x is not None).lower()
     status = fault.status if fault.status is not None else _status_in(fault)
     match status:
         case 402:
             return QuotaExhausted, "add credit with the provider, or choose another model"
-        case 429 | 400 | 403 if _any(_NO_QUOTA, words):
+        case 429 | 400 | 403 if _any(_NO_QUOTA, words) or fault.code in _NO_BALANCE_CODES:
             return QuotaExhausted, "add credit with the provider, or choose another model"
         case 429:
             return RateLimited, ""
         case 401 | 403:
             return AuthenticationFailed, f"check the key ({key})" if key else "check the provider's key"
-        case 404 if _any(_NO_MODEL, words) or "model" in words:
-            return ModelNotFound, "codetether models lists what is there"
-        case 400 | 422 if _any(_NO_MODEL, words):
+        case 400 | 404 | 422 if _any(_NO_MODEL, words) or ("model" in words and "does not exist" in words):
             return ModelNotFound, "codetether models lists what is there"
         case 400 | 413 | 422 if status == 413 or _any(_OVERFLOW, words):
             return ContextOverflow, "start a new session, or choose a model with a larger context"
         case 404:
-            return InvalidRequest, "check the provider's base_url"
+            return InvalidRequest, "check the model and the provider's base_url"
         case 408 | 504:
             return DeadlineExceeded, ""
         case 409 | 425:
