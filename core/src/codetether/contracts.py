@@ -55,6 +55,7 @@ METHODS: dict[type[Any], tuple[str, ...]] = {
     specs.CredentialSourceSpec: ("get",),
     specs.AuditSinkSpec: ("record",),
     specs.EventSinkSpec: ("write", "flush"),
+    specs.SlashCommandSpec: ("run",),
     specs.SessionFormatSpec: ("recognises", "read"),
 }
 """What the object that a record creates must have, else it counts as failed."""
