@@ -36,19 +36,13 @@ _OVERFLOW = (
     "reduce the length of the messages",
     "too many tokens",
 )
-_NO_QUOTA = (
-    "insufficient_quota",
-    "insufficient balance",
-    "insufficient_balance",
-    "exceeded your current quota",
-    "1113",
-)
+_NO_QUOTA = ("insufficient_quota", "insufficient balance", "insufficient_balance", "your current quota")
 _NO_BALANCE_CODES = ("1113",)
 _NO_MODEL = (
     "model_not_found",
-    "invalid_model",
-    "model not found",
     "model_not_exist",
+    "model not found",
+    "invalid_model",
     "unknown model",
     "not a valid model",
 )
