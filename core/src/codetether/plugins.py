@@ -173,9 +173,8 @@ class LoadedPlugins:
                 raise PluginError(f"yielded {len(records)} classes of settings, and a plugin has one")
         except PluginError as error:
             if kind is specs.SettingsSpec:
-                self.drop(info.name, hook, error)
-            else:
-                self._report(info, hook, error.message)
+                self._drop(info)
+            self._report(info, hook, error.message)
             return []
         finally:
             info.hook_seconds[hook] = time.perf_counter() - began
@@ -185,8 +184,7 @@ class LoadedPlugins:
         """Lists what went wrong, and asks none of the plugin's hooks from now on: without its settings it is not it."""
         for info in self.plugins:
             if info.name == plugin and info.status == "loaded":
-                info.status = "failed"
-                info.hooks = ()
+                self._drop(info)
                 self._report(info, hook, reason_of(error))
 
     def report(self, plugin: str, hook: str, error: BaseException) -> None:
@@ -215,6 +213,10 @@ class LoadedPlugins:
     def close(self) -> None:
         """Ends the thread that hooks run on."""
         self._limiter.close()
+
+    def _drop(self, info: PluginInfo) -> None:
+        info.status = "failed"
+        info.hooks = ()
 
     def _fail(self, info: PluginInfo, reason: str) -> None:
         info.status = "failed"
