@@ -9,6 +9,7 @@ import time
 import zlib
 from contextlib import aclosing
 from email.utils import formatdate
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -242,16 +243,20 @@ def _bodies() -> list[Fault]:
     ]
 
 
+@cache
+def _bomb() -> bytes:
+    """64 MiB of zeros, packed."""
+    packer = zlib.compressobj(1, wbits=31)
+    return b"".join([*(packer.compress(bytes(_BLOCK)) for _ in range(1024)), packer.flush()])
+
+
+def _bombs(status: int, kind: str) -> Respond:
+    head = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-encoding: gzip\r\n"
+    return says(f"{head}content-length: {len(_bomb())}\r\n\r\n".encode() + _bomb())
+
+
 def _sizes() -> list[Fault]:
     stream, body = _head(200, content_type="text/event-stream"), _head(200, content_type="application/json")
-    zeros = b"\0" * _BLOCK
-    packer = zlib.compressobj(9, wbits=31)
-    bomb = b"".join([*(packer.compress(zeros) for _ in range(4096)), packer.flush()])
-
-    def bombs(status: int, kind: str) -> Respond:
-        head = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-encoding: gzip\r\ncontent-length: {len(bomb)}"
-        return says(head.encode() + b"\r\n\r\n" + bomb)
-
     return [
         Fault(
             name="a line of 64 MB",
@@ -261,7 +266,7 @@ def _sizes() -> list[Fault]:
         Fault(name="an endless body", respond=_forever(body, b"[" * _BLOCK), raises=MalformedResponse),
         Fault(name="an endless error", respond=_forever(_head(500), b"a" * _BLOCK), raises=ServerFailed),
         Fault(name="endless headers", respond=_forever(b"HTTP/1.1 200 OK\r\n", b"a" * 99), raises=ConnectionFailed),
-        Fault(name="a bomb in a stream", respond=bombs(200, "text/event-stream"), raises=MalformedResponse),
-        Fault(name="a bomb in a body", respond=bombs(200, "application/json"), raises=MalformedResponse),
-        Fault(name="a bomb in an error", respond=bombs(500, "application/json"), raises=ServerFailed),
+        Fault(name="a bomb in a stream", respond=_bombs(200, "text/event-stream"), raises=MalformedResponse),
+        Fault(name="a bomb in a body", respond=_bombs(200, "application/json"), raises=MalformedResponse),
+        Fault(name="a bomb in an error", respond=_bombs(500, "application/json"), raises=ServerFailed),
     ]

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from codetether import (
     CompletionRequest,
+    DeadlineExceeded,
     Finished,
     IncompleteResponse,
     ModelRef,
@@ -67,12 +68,13 @@ OWN_FAULTS = [
 
 @pytest.mark.parametrize("fault", [*faults(), *OWN_FAULTS], ids=lambda fault: fault.name)
 async def test_every_fault_ends_named_in_time_and_in_little_memory(fault: Fault) -> None:
-    ending = await endure(ChatWire(), fault, deadline=1.0)
+    deadline = 0.5 if fault.raises is DeadlineExceeded else 8.0
+    ending = await endure(ChatWire(), fault, deadline=deadline)
     error = ending.error
     assert type(error) is fault.raises, error
     assert isinstance(error, ProviderError)
     assert error.retry_after == pytest.approx(fault.retry_after)
-    assert ending.seconds < 3.0
+    assert ending.seconds < deadline + 2
     assert ending.grown < 32.0
     assert error.message.startswith("faulty")
     assert KEY not in repr((str(error), error.details))
