@@ -85,6 +85,8 @@ class EventFeed:
         """Flushes, stops, and says what was lost and what is still to be sent."""
         try:
             await self.flush()
+            if any(outlet.lacking for outlet in self._outlets):
+                await self.flush()  # once more, because most failures pass
         finally:
             self._loop = None
             for outlet in self._outlets:
@@ -156,6 +158,11 @@ class _Outlet:
         self._task = asyncio.create_task(self._work(), name=self._name)
         self._wake.set()
 
+    @property
+    def lacking(self) -> bool:
+        """Whether there are events that the sink must still get."""
+        return self._durable and (self._behind or bool(self._queue))
+
     def push(self, made: Sequence[EventRecord]) -> None:
         """Queues events, unless the sink has them or gets them from the journal anyhow."""
         new = [e for e in made if (e.sequence, e.part) > self._taken]
@@ -183,7 +190,7 @@ class _Outlet:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=0.2)
-        if self._durable and (self._behind or self._queue):
+        if self.lacking:
             self._notice(f"{self._name} lacks events of this session; they are sent when it is opened again")
         lost = self._lost + (0 if self._durable else len(self._queue))
         if lost:

@@ -1,0 +1,131 @@
+"""An event of a session as one flat line of the stream."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from attrs import evolve
+from codetether import (
+    ApprovalRequired,
+    ChatEvent,
+    Done,
+    Error,
+    EventRecord,
+    Notice,
+    Retry,
+    TextComplete,
+    ThinkingComplete,
+    ToolCallComplete,
+    ToolCallStart,
+    Unknown,
+    UsageReport,
+    UserMessage,
+)
+
+CONTENT_LIMIT = 10_000
+"""Characters (code points) of the content of a line."""
+
+
+def chat_event(record: EventRecord) -> ChatEvent | None:
+    """The line of an event; None for those that leave none (the start of a step, a session's state)."""
+    told = _told(record)
+    if told is None:
+        return None
+    content = told.content
+    if content is None or len(content) <= CONTENT_LIMIT:
+        return told
+    return evolve(told, content=content[:CONTENT_LIMIT], content_cut=len(content) - CONTENT_LIMIT)
+
+
+def _told(record: EventRecord) -> ChatEvent | None:
+    match record.event:
+        case UserMessage(message=message):
+            return _line(record, "user", "text", content=message.text)
+        case ThinkingComplete(text=text):
+            return _line(record, "assistant", "thinking", content=text)
+        case TextComplete(text=text):
+            return _line(record, "assistant", "text", content=text)
+        case ToolCallStart() as call:
+            return _line(
+                record,
+                "assistant",
+                "tool_call",
+                content=call.arguments,
+                tool_name=call.name,
+                tool_call_id=call.call_id,
+            )
+        case ToolCallComplete() as call:
+            return _line(
+                record,
+                "tool",
+                "tool_result",
+                content=call.output,
+                tool_name=call.name,
+                tool_call_id=call.call_id,
+                tool_success=call.success,
+                tool_duration_ms=call.duration_ms,
+            )
+        case UsageReport() as report:
+            return _line(
+                record,
+                "assistant",
+                "usage",
+                usage=report.usage,
+                model=report.model or None,
+                duration_ms=report.duration_ms,
+            )
+        case ApprovalRequired() as asked:
+            return _line(
+                record,
+                "system",
+                "approval_required",
+                content=asked.reason,
+                tool_name=asked.name,
+                tool_call_id=asked.call_id,
+            )
+        case Retry(reason=reason):
+            return _line(record, "system", "retry", content=reason)
+        case Notice(text=text):
+            return _line(record, "system", "notice", content=text)
+        case Done() as done:
+            return _line(record, "system", "done", content=done.reason or None, status=done.status, usage=done.usage)
+        case Error() as error:
+            return _line(record, "system", "error", content=error.message, status=error.status)
+        case Unknown(raw=raw) if isinstance(raw.get("type"), str):
+            return _line(record, "system", raw["type"])
+        case _:
+            return None
+
+
+def _line(record: EventRecord, role: str, message_type: str, **more: Any) -> ChatEvent:
+    return ChatEvent(
+        recorded_at=record.recorded_at,
+        workspace=record.directory,
+        session_id=record.session_id,
+        role=role,
+        message_type=message_type,
+        sequence=record.sequence,
+        agent_name=record.agent,
+        turn=record.turn,
+        step=record.step,
+        part=record.part,
+        **more,
+    )
+
+
+def place(line: bytes) -> tuple[int, int] | None:
+    """The sequence and the part of an event, read from its line; None where it is no whole line."""
+    try:
+        read = json.loads(line)
+        found = read["sequence"], read.get("part", 0)
+        datetime.fromisoformat(read["recorded_at"])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return found if all(isinstance(number, int) for number in found) else None
+
+
+def stamp(line: bytes) -> str:
+    """When an event was recorded, as file names have it: `YYYYmmddTHHMMSSZ`."""
+    return datetime.fromisoformat(json.loads(line)["recorded_at"]).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -1,0 +1,158 @@
+"""The event stream of one session: lines in sealed files, each event once, whatever fails or dies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from codetether import Disk, EventRecord, SegmentLimits, Segments, StorageError, to_json
+
+from codetether_sink_events_jsonl.lines import chat_event, place, stamp
+from codetether_sink_events_jsonl.settings import EventsJsonlSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLOSE_LIMIT = 5.0
+"""Seconds that a disk which does not answer may hold up the end of the session."""
+
+
+class EventStream:
+    """An EventSink. The files are their own cursor: what they hold is found from them alone.
+
+    A line tells the number of its journal record and its part of it; a file is only ever sealed between two records.
+    Lines are written in groups on a thread of their own, a moment after they are taken; `flush` makes them durable.
+    """
+
+    def __init__(self, directory: Path, settings: EventsJsonlSettings, notice: Callable[[str], None]) -> None:
+        limits = SegmentLimits(bytes=settings.max_bytes, seconds=settings.max_seconds)
+        self._segments = Segments(directory, "chat-events", limits=limits, stamp=stamp, whole=_whole)
+        self._disk = Disk()
+        self._max_seconds = settings.max_seconds
+        self._notice = notice
+        self._held: tuple[int, int] | None = None  # the last event that is written or waits to be; None: ask the files
+        self._waiting: list[tuple[int, bytes]] = []  # sequences and lines
+        self._writing: asyncio.Task[None] | None = None
+        self._last_sequence = 0  # of the lines in the files; the I/O thread's own
+        self._ended = False  # the stream ends with a whole record
+        self._problem = ""
+        self._timer: asyncio.TimerHandle | None = None
+        self._sealing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            async with asyncio.timeout(CLOSE_LIMIT):
+                await self._written()
+                if self._ended:
+                    await self._disk.call(self._segments.seal)
+                await self._disk.call(self._segments.close)
+                await self._disk.close()
+        except TimeoutError:
+            self._notice(f"the event stream was not closed: the disk did not answer within {CLOSE_LIMIT:g} s")
+        except StorageError as failed:
+            self._notice(f"the last file of the event stream is not sealed: {failed.message}")
+
+    async def cursor(self) -> int:
+        """What the files hold, and nothing else; what waits to be written is dropped."""
+        self._waiting.clear()
+        if self._writing is not None:
+            await asyncio.wait({self._writing})
+            self._writing = None
+        sequence, part, self._ended = await self._disk.call(self._read_end)
+        self._held = (sequence, part)
+        self._say()
+        return sequence if self._ended else max(0, sequence - 1)
+
+    async def write(self, record: EventRecord) -> None:
+        """Takes an event that the stream does not have. Raises what went wrong with those before."""
+        if self._held is None:
+            await self.cursor()
+        self._raise_failure()
+        if self._held is None or (record.sequence, record.part) <= self._held:
+            return
+        self._held = (record.sequence, record.part)
+        event = chat_event(record)
+        if event is None:
+            return
+        self._ended = False
+        self._waiting.append((record.sequence, to_json(event) + b"\n"))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_out())
+
+    async def flush(self) -> None:
+        """Everything taken so far is on the disk; the last record is known to be whole."""
+        await self._written()
+        await self._disk.sync(self._segments)
+        self._ended = True
+        self._say()
+        if self._timer is None and not self._segments.empty:
+            self._timer = asyncio.get_running_loop().call_later(self._max_seconds, self._seal_later)
+
+    async def _written(self) -> None:
+        """Waits for what is being written. Cancelling the wait does not stop the writing."""
+        while self._writing is not None:
+            await asyncio.wait({self._writing})
+            self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        if self._writing is not None and self._writing.done():
+            done, self._writing = self._writing, None
+            if done.exception() is not None:
+                self._held = None
+            done.result()
+
+    async def _write_out(self) -> None:
+        try:
+            while self._waiting:
+                lines, self._waiting = self._waiting, []
+                await self._disk.call(self._append, lines)
+                self._disk.dirty(self._segments)
+        finally:
+            self._waiting.clear()
+
+    def _append(self, lines: list[tuple[int, bytes]]) -> None:
+        """On the I/O thread: what belongs to one record goes into one file."""
+        for sequence, line in lines:
+            self._segments.append(line, cut=sequence != self._last_sequence)
+            self._last_sequence = sequence
+
+    def _read_end(self) -> tuple[int, int, bool]:
+        """On the I/O thread: sequence and part of the last event in the files, and whether its record is whole."""
+        self._segments.open()
+        line = self._segments.last_line()
+        self._last_sequence, part = (place(line) if line else None) or (0, 0)
+        return self._last_sequence, part, self._segments.empty
+
+    def _seal_later(self) -> None:
+        self._timer = None
+        self._sealing = asyncio.create_task(self._seal())
+
+    async def _seal(self) -> None:
+        """The file is old: sealed, unless the record that it ends with may go on; then a later one does it."""
+        if not self._ended or self._writing is not None:
+            return
+        try:
+            await self._disk.call(self._segments.seal)
+        except StorageError as error:
+            self._notice(f"a file of the event stream could not be sealed yet: {error.message}")
+
+    def _say(self) -> None:
+        while self._segments.repairs:
+            self._notice(f"the event stream was mended: {self._segments.repairs.pop(0)}")
+        if self._segments.problem != self._problem:
+            self._problem = self._segments.problem
+            if self._problem:
+                self._notice(f"the event stream goes on in the same file, though it is full: {self._problem}")
+
+
+def _whole(line: bytes) -> bool:
+    return place(line) is not None
