@@ -1,0 +1,310 @@
+"""`codetether chat` as a person sees it: a real terminal, drawn by a terminal emulator."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pexpect  # type: ignore[import-untyped]
+import pyte  # type: ignore[import-untyped]
+import pytest
+
+from .conftest import Answer, CommandLine, ModelServer
+
+PATIENCE = 20.0
+PROMPT = "\u203a"
+
+
+class Terminal:
+    """A chat in a terminal: keys in, the screen out."""
+
+    def __init__(self, child: pexpect.spawn, rows: int, columns: int) -> None:
+        self._child = child
+        self._screen = pyte.HistoryScreen(columns, rows, history=2000)
+        self._stream = pyte.ByteStream(self._screen)
+        self.raw = b""
+
+    def keys(self, text: str) -> None:
+        """Types."""
+        self._child.send(text)
+
+    def prompt(self, text: str) -> None:
+        """Types a prompt when the editor is ready, and sends it."""
+        self.ready()
+        self.keys(text + "\r")
+
+    def ready(self) -> None:
+        """Waits for the editor: the cursor stands behind an empty prompt."""
+        self.wait(lambda: self._screen.display[self._screen.cursor.y].rstrip() == PROMPT, "the prompt")
+
+    def lines(self) -> list[str]:
+        """The lines on the screen and above it, the empty ones at the end left out."""
+        above = ["".join(row[x].data for x in range(self._screen.columns)) for row in self._screen.history.top]
+        return [line.rstrip() for line in "\n".join([*above, *self._screen.display]).rstrip().split("\n")]
+
+    def text(self) -> str:
+        """The same as one text."""
+        return "\n".join(self.lines())
+
+    def see(self, text: str) -> str:
+        """Waits until the text stands on the screen."""
+        self.wait(lambda: text in self.text(), repr(text))
+        return self.text()
+
+    def wait(self, holds: Callable[[], object], what: str) -> None:
+        """Reads what comes until something holds."""
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            if time.monotonic() > end:
+                raise AssertionError(f"{what} did not come; the screen:\n{self.text()}")
+            self._read()
+
+    def _read(self) -> None:
+        try:
+            data = self._child.read_nonblocking(65536, timeout=0.05)
+        except (pexpect.TIMEOUT, pexpect.EOF):
+            return
+        self.raw += data
+        self._stream.feed(data)
+        # What a terminal answers when it is asked where the cursor is.
+        for _ in range(data.count(b"\x1b[6n")):
+            self._child.send(f"\x1b[{self._screen.cursor.y + 1};{self._screen.cursor.x + 1}R")
+
+    def resize(self, rows: int, columns: int) -> None:
+        """The window changes its size."""
+        self._child.setwinsize(rows, columns)
+        self._screen.resize(rows, columns)
+
+    def leave(self) -> int:
+        """Ctrl-D, and the exit code."""
+        self.ready()
+        self.keys("\x04")
+        self.wait(lambda: not self._child.isalive(), "the end")
+        return int(self._child.exitstatus)
+
+
+@contextmanager
+def chat(cli: CommandLine, *arguments: str, rows: int = 40, columns: int = 90, **env: str) -> Iterator[Terminal]:
+    """A chat in a terminal of that size."""
+    argv = cli.argv("chat", *arguments)
+    environment = {**cli.environment, "TERM": "xterm-256color", **env}
+    child = pexpect.spawn(argv[0], argv[1:], cwd=str(cli.workspace), env=environment, dimensions=(rows, columns))
+    child.delaybeforesend = None
+    try:
+        yield Terminal(child, rows, columns)
+    finally:
+        child.close(force=True)
+
+
+def test_an_answer_is_drawn_as_markdown(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [
+        Answer(
+            texts=["Use **bold** and `co", "de`:\n\n```py", "thon\nx = 1\n```\n\n", "- one\n- two\n"], pauses={2: 0.2}
+        )
+    ]
+    with chat(cli) as terminal:
+        terminal.prompt("hello")
+        shown = terminal.see("11 in, 3 out")
+        assert terminal.leave() == 0
+    assert "Use bold and code:" in shown
+    assert " x = 1" in shown
+    assert " • one" in shown
+    assert "```" not in shown
+    assert model.prompts() == ["hello"]
+
+
+def test_several_lines_are_typed_with_alt_enter_a_backslash_or_a_paste(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [Answer(texts=["ok"])]
+    with chat(cli) as terminal:
+        terminal.ready()
+        terminal.keys("one\x1b\rtwo\\\rthree\r")
+        terminal.see("11 in, 3 out")
+        terminal.prompt("\x1b[200~pasted 1\npasted 2\x1b[201~")
+        terminal.wait(lambda: len(model.requests) == 2, "the second request")
+        terminal.leave()
+    assert model.prompts() == ["one\ntwo\nthree", "pasted 1\npasted 2"]
+
+
+def test_commands_and_files_are_completed(cli: CommandLine, model: ModelServer) -> None:
+    (cli.workspace / "notes.txt").write_text("the secret word is heron\n")
+    model.script = [Answer(texts=["ok"])]
+    with chat(cli) as terminal:
+        terminal.ready()
+        terminal.keys("/mod\t")
+        terminal.see("show the models, or change to one")
+        terminal.keys("\x03")
+        terminal.keys("read @no\t")
+        terminal.see("read @notes.txt")
+        terminal.keys("\r")
+        terminal.see("11 in, 3 out")
+        terminal.leave()
+    assert "the secret word is heron" in model.prompts()[0]
+
+
+def test_the_history_outlives_the_program(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [Answer(texts=["ok"])]
+    with chat(cli) as terminal:
+        terminal.prompt("what was it again")
+        terminal.see("11 in, 3 out")
+        terminal.leave()
+    with chat(cli) as terminal:
+        terminal.ready()
+        terminal.keys("\x1b[A")
+        terminal.see(f"{PROMPT} what was it again")
+    (history,) = cli.home.rglob("chat-history")
+    assert history.stat().st_mode & 0o777 == 0o600
+
+
+def test_ctrl_c_stops_the_answer_and_keeps_the_session(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [Answer(texts=["first ", "never"], pauses={1: 30}), Answer(texts=["second"])]
+    with chat(cli) as terminal:
+        terminal.prompt("go")
+        terminal.see("first")
+        terminal.keys("\x03")
+        terminal.see("interrupted")
+        terminal.prompt("go on")
+        terminal.see("second")
+        assert terminal.leave() == 0
+    assert [m["content"] for m in model.requests[1]["messages"] if m["role"] == "user"] == ["go", "go on"]
+
+
+def test_ctrl_c_at_the_prompt_empties_the_line(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [Answer(texts=["ok"])]
+    with chat(cli) as terminal:
+        terminal.ready()
+        terminal.keys("not this\x03this\r")
+        terminal.see("11 in, 3 out")
+        terminal.leave()
+    assert model.prompts() == ["this"]
+
+
+def test_a_call_asks_in_place_and_shows_its_diff(cli: CommandLine, model: ModelServer) -> None:
+    (cli.workspace / "a.txt").write_text("one\n")
+    model.script = [
+        Answer(calls=[("read", {"path": "a.txt"})]),
+        Answer(calls=[("edit", {"path": "a.txt", "old": "one", "new": "two"})]),
+        Answer(texts=["done"]),
+    ]
+    with chat(cli, CODETETHER_PLUGINS="openai,files") as terminal:
+        terminal.prompt("change it")
+        asked = terminal.see("[y] yes")
+        assert "-one" in asked
+        assert "+two" in asked
+        assert (cli.workspace / "a.txt").read_text() == "one\n"
+        terminal.keys("y\n")
+        terminal.see("done")
+        terminal.leave()
+    assert (cli.workspace / "a.txt").read_text() == "two\n"
+
+
+def test_no_is_what_an_empty_answer_means(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [Answer(calls=[("bash", {"command": "touch made"})]), Answer(texts=["understood"])]
+    with chat(cli) as terminal:
+        terminal.prompt("make it")
+        assert "touch made" in terminal.see("[y] yes")
+        terminal.keys("\n")
+        terminal.see("understood")
+        terminal.leave()
+    assert not (cli.workspace / "made").exists()
+
+
+def test_slash_commands_change_the_session(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [Answer(texts=["ok"])]
+    with chat(cli) as terminal:
+        terminal.prompt("/mode plan")
+        terminal.prompt("/mode")
+        terminal.see("*plan default edit auto unsafe")
+        terminal.prompt("/agent explore")
+        terminal.prompt("/agent")
+        terminal.see("* explore")
+        terminal.prompt("/model nosuch/model")
+        terminal.prompt("/nope")
+        terminal.see("no command /nope")
+        terminal.prompt("hello")
+        terminal.see("11 in, 3 out")
+        terminal.prompt("/title A fine title")
+        terminal.prompt("/new")
+        terminal.prompt("/sessions")
+        terminal.see("A fine title")
+        terminal.prompt("/exit")
+        terminal.wait(lambda: not terminal._child.isalive(), "the end")
+
+
+def test_a_narrow_window_and_a_changed_one_hold_every_line(cli: CommandLine, model: ModelServer) -> None:
+    words = "word " * 60
+    model.script = [Answer(texts=[words], calls=[("bash", {"command": "echo " + "x" * 200})]), Answer(texts=[words])]
+    with chat(cli, "--allow", "bash", rows=24, columns=40) as terminal:
+        terminal.prompt("go")
+        shown = terminal.see("out")
+        terminal.resize(24, 60)
+        terminal.prompt("/cost")
+        terminal.see("tokens in")
+        terminal.leave()
+    assert shown.count("word") >= 60
+
+
+def test_no_colour_where_none_is_wanted(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [Answer(texts=["**bold** `code`\n\n```python\nx = 1\n```\n"])]
+    with chat(cli, NO_COLOR="1") as terminal:
+        terminal.prompt("go")
+        terminal.see("11 in, 3 out")
+        terminal.leave()
+    assert not re.search(rb"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7])(?:;\d+)*m", terminal.raw)
+
+
+def test_what_a_model_writes_never_acts_on_the_terminal(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [
+        Answer(
+            texts=["\x1b]0;ev", "il\x07 \x1b[2J\u202egone\n\n"], calls=[("bash", {"command": "printf '\\033[31mred'"})]
+        ),
+        Answer(texts=["end"]),
+    ]
+    with chat(cli, "--allow", "bash") as terminal:
+        terminal.prompt("go")
+        shown = terminal.see("end")
+        terminal.leave()
+    assert b"\x1b]0;ev" not in terminal.raw
+    assert b"\x1b[31mred" not in terminal.raw
+    assert "␛]0;evil" in shown
+    assert "<U+202E>gone" in shown
+
+
+def test_a_provider_that_fails_is_said_and_the_chat_goes_on(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [Answer(status=400), Answer(texts=["well again"])]
+    with chat(cli) as terminal:
+        terminal.prompt("go")
+        terminal.see("out of order")
+        terminal.prompt("again")
+        terminal.see("well again")
+        assert terminal.leave() == 0
+
+
+def test_piped_lines_are_prompts(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [Answer(texts=["**one**"]), Answer(texts=["two"])]
+    ran = cli.process("chat", stdin=b"first\n\n/mode\nsecond\n")
+    assert (ran.code, ran.out) == (0, "**one**\nplan *default edit auto unsafe\ntwo\n")
+    assert model.prompts() == ["first", "second"]
+
+
+def test_without_its_libraries_it_says_what_to_install(cli: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "prompt_toolkit.py").write_text("raise ImportError('gone', name='prompt_toolkit')")
+    argv = cli.argv("chat")
+    environment = {**cli.environment, "PYTHONPATH": str(tmp_path)}
+    child = pexpect.spawn(argv[0], argv[1:], env=environment, cwd=str(cli.workspace), encoding="utf-8", timeout=20)
+    child.expect(pexpect.EOF)
+    child.wait()
+    assert (
+        child.before.replace("\r\n", "\n")
+        == ('error: chat needs prompt_toolkit, which is not installed\n  pip install "codetether-agent[chat]"\n')
+        or "chat needs prompt_toolkit" in child.before
+    )
+    assert child.exitstatus == 1
+
+
+@pytest.mark.parametrize("arguments", [("-c", "-s", "x")])
+def test_options_that_exclude_each_other_are_named(cli: CommandLine, arguments: tuple[str, ...]) -> None:
+    ran = cli("chat", *arguments)
+    assert (ran.code, ran.err.splitlines()[0]) == (2, "error: --continue and --session exclude each other")
