@@ -76,6 +76,7 @@ async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack)
         output_limit=runtime.settings.core.tools.output_limit,
     )
     loop = await _loop(runtime, makers, dispatch, connection, ref, wanted.max_steps or agent.max_steps)
+    runtime.plugins.check_required(runtime.settings.core.plugins.required)  # now that each object was created
     made = RunningSession(agent=loop, journal=journal, model=ref, shared=shared, mode=mode)
     shared.emit, shared.complete, shared.delegate = made.emit, made.complete, partial(_delegate, runtime, made)
     stack.push_async_callback(made.close)
