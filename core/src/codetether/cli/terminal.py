@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import cache
 from typing import TextIO
 
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff"
-    "\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
-)
+_RANGES = (
+    (0x00, 0x08), (0x0B, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x61C, 0x61C), (0x115F, 0x1160), (0x180E, 0x180E),
+    (0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xD800, 0xDFFF), (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0), (0xFFF9, 0xFFFB), (0xE0000, 0xE0FFF),
+)  # fmt: skip
 """Controls (but newline and tab), bidirectional and zero-width characters, tags, lone surrogates."""
+_HIDDEN = re.compile("[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in _RANGES) + "]")
 _MARKS = re.compile(
     "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})[\u0300-\u036f"
     "\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
@@ -25,13 +28,22 @@ def visible(text: str) -> str:
 
     `\\r\\n` counts as a newline. Each character is judged alone, so text may be passed in pieces.
     """
+    if text.isascii() and text.isprintable():
+        return text
     if "\r\n" in text:
         text = text.replace("\r\n", "\n")
-    return _MARKS.sub(r"\1…", _HIDDEN.sub(_shown, text))
+    if _HIDDEN.search(text):
+        text = text.translate(_pictures())
+    return text if text.isascii() else _MARKS.sub(r"\1…", text)
 
 
-def _shown(match: re.Match[str]) -> str:
-    code = ord(match[0])
+@cache
+def _pictures() -> dict[int, str]:
+    """What is shown for each hidden character: a table, so that a megabyte of them costs no more than of others."""
+    return {code: _picture(code) for low, high in _RANGES for code in range(low, high + 1)}
+
+
+def _picture(code: int) -> str:
     if code < 0x20:
         return chr(0x2400 + code)
     return "␡" if code == 0x7F else f"<U+{code:04X}>"

@@ -1,0 +1,88 @@
+"""What reaches a terminal, character by character."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import unicodedata
+
+from codetether.cli.person import unpadded
+from codetether.cli.terminal import json_line, one_line, visible
+from codetether.wire import without_surrogates
+from hypothesis import given
+from hypothesis import strategies as st
+
+BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+CASES = {
+    "plain ☃ 汉字 é\tand\nlines\r\nok": "plain ☃ 汉字 é\tand\nlines\nok",
+    "\x1b]52;c;aGk=\x07": "␛]52;c;aGk=␇",
+    "\x1b[2J\x1b[1A\x1b[2K": "␛[2J␛[1A␛[2K",
+    "\x9b2J\x9d52;\x85\x90q": "<U+009B>2J<U+009D>52;<U+0085><U+0090>q",
+    "safe\rEVIL a\b\bx\x7f\x00": "safe␍EVIL a␈␈x␡␀",
+    "\x1b\x1b[31m[2J": "␛␛[31m[2J",
+    "user\u202egnp.exe\u202c \u2066x\u2069": "user<U+202E>gnp.exe<U+202C> <U+2066>x<U+2069>",
+    "zero\u200bwidth\ufeff soft\u00adhyphen": "zero<U+200B>width<U+FEFF> soft<U+00AD>hyphen",
+    "tags \U000e0041\U000e007f lone \ud800": "tags <U+E0041><U+E007F> lone <U+D800>",
+    "z" + "\u0301" * 10_000 + "!": "z" + "\u0301" * 4 + "…!",
+    "e\u0301 is one mark": "e\u0301 is one mark",
+}
+
+
+def _containers(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.lists(inner) | st.dictionaries(st.text(), inner)
+
+
+def test_hidden_characters_are_shown() -> None:
+    assert {text: visible(text) for text in CASES} == CASES
+
+
+@given(st.text())
+def test_nothing_that_a_terminal_acts_on_is_left(text: str) -> None:
+    shown = visible(text)
+    bad = [c for c in shown if c not in "\n\t" and unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")]
+    bidi = [
+        c
+        for c in shown
+        if unicodedata.bidirectional(c) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+    ]
+    assert (bad, bidi) == ([], [])
+    assert visible(shown) == shown
+
+
+@given(st.text(), st.integers(0, 40))
+def test_a_text_may_come_in_two_pieces(text: str, at: int) -> None:
+    if "\r" not in text and not re.search("[\u0300-\u036f]{4}", text):
+        assert visible(text[:at]) + visible(text[at:]) == visible(text)
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers(-(2**63), 2**63 - 1) | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s)
+    )
+)
+def test_json_stays_the_same_json(value: object) -> None:
+    import orjson
+
+    value = without_surrogates(value)
+    line = json_line(orjson.dumps(value))
+    assert json.loads(line) == value
+    assert visible(line) == line or re.search("[\u0300-\u20ff\ufe20-\ufe2f]", line)
+
+
+def test_a_megabyte_is_shown_at_once() -> None:
+    began = time.process_time()
+    visible("\x1b[8m" * 250_000)
+    assert one_line("x" * 1_000_000, 80) == "x" * 66 + "… (+999,934)"
+    assert time.process_time() - began < 1
+
+
+def test_one_line_counts_what_it_cuts() -> None:
+    assert one_line("short\nlines\tok", 80) == "short⏎lines ok"
+    assert one_line("0123456789" * 5, 20) == "0123456789012… (+37)"
+
+
+def test_white_space_cannot_push_a_command_out_of_sight() -> None:
+    assert unpadded("grep x f" + " " * 5000 + "; curl evil" + "\n" * 50 + "end") == (
+        "grep x f <5000 white space characters> ; curl evil <50 white space characters> end"
+    )
