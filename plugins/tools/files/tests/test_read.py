@@ -61,6 +61,8 @@ async def test_the_first_line_tells_what_the_text_is(bench: Workbench, data: byt
         ("ä\n".encode("utf-16"), "     1\tä"),
         (b"a\x1b[31m\n", "     1\ta\x1b[31m"),
         ("ä".encode() * 3000 + b"\n", f"     1\t{'ä' * 2000}… [line cut]"),
+        (b"x" * 8003 + "é".encode() * 9 + b"\n", f"     1\t{'x' * 2000}… [line cut]"),
+        ("日本".encode() * 3000 + b"\r\n", f"     1\t{'日本' * 1000}… [line cut]"),
         (b"x" * 3_000_000 + b"\n", f"     1\t{'x' * 2000}… [line cut]"),
     ],
 )

@@ -145,9 +145,21 @@ def _excerpt(file: BinaryIO, offset: int, limit: int) -> Excerpt:
 def _line(file: BinaryIO) -> bytes:
     """The next line, of a very long one its beginning and its line end; empty at the end of the file."""
     line = file.readline(WIDTH * 4 + 4)
-    if line and not line.endswith(b"\n"):
-        line += _skipped(file)[-2:]
-    return line
+    if not line or line.endswith(b"\n"):
+        return line
+    tail = _skipped(file)
+    end = b"\r\n" if tail.endswith(b"\r\n") else b"\n" if tail.endswith(b"\n") else b""
+    return (_whole(line) if tail else line) + end
+
+
+def _whole(cut: bytes) -> bytes:
+    """Without the first bytes of a character that was cut apart."""
+    for place in range(1, 4):
+        if cut[-place] >= 0xC0:
+            return cut[:-place]
+        if cut[-place] < 0x80:
+            break
+    return cut
 
 
 def _skipped(file: BinaryIO) -> bytes:

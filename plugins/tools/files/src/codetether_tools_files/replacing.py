@@ -27,19 +27,20 @@ def replace(real: str, name: str, data: bytes, before: os.stat_result | None) ->
     """Writes a file anew, with the mode it had, and returns its status.
 
     `before` is the status on which the new content rests, None for a file that must not be there yet. Missing
-    directories are made.
+    directories are made. Killed at any point, this leaves the old content or the new.
     """
     parent, _, last = real.rpartition("/")
     with told(real, name), _made(parent) as above:
         temporary = f".{last[:80]}.{secrets.token_hex(6)}.tmp"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(temporary, flags, 0o666, dir_fd=above)
+        fd, nameless = _new(temporary, above)
         try:
             with os.fdopen(fd, "wb") as file:
                 file.write(data)
                 file.flush()
                 if before is not None:
                     _keep_owner(fd, before)
+                if nameless:
+                    os.link(f"/proc/self/fd/{fd}", temporary, dst_dir_fd=above, follow_symlinks=True)
                 status = os.fstat(fd)
             _still(above, last, name, before)
             os.rename(temporary, last, src_dir_fd=above, dst_dir_fd=above)
@@ -48,6 +49,15 @@ def replace(real: str, name: str, data: bytes, before: os.stat_result | None) ->
                 os.unlink(temporary, dir_fd=above)
             raise
     return status
+
+
+def _new(temporary: str, above: int) -> tuple[int, bool]:
+    """A new file in the directory, and whether it has no name yet, so that nothing is left of it when we are killed."""
+    if hasattr(os, "O_TMPFILE"):
+        with suppress(OSError):  # not every file system has it
+            return os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o666, dir_fd=above), True
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(temporary, flags, 0o666, dir_fd=above), False
 
 
 def _keep_owner(fd: int, before: os.stat_result) -> None:

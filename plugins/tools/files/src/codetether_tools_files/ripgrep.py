@@ -6,10 +6,11 @@ import asyncio
 import os
 import shutil
 import subprocess
-import sysconfig
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
 
 from codetether_tools_files.workspace import CHUNK, Refused
 
@@ -20,11 +21,19 @@ ALWAYS = ("--no-config", "--no-messages", "--color=never", "--hidden", "--no-req
 
 @lru_cache(maxsize=1)
 def program() -> str:
-    """Where ripgrep is: beside this Python, as its package installs it, or on the path."""
-    found = shutil.which("rg", path=sysconfig.get_path("scripts")) or shutil.which("rg")
+    """Where ripgrep is: where its Python package put it, or on the path."""
+    found = _packaged() or shutil.which("rg")
     if found is None:
         raise Refused("ripgrep (rg) is not installed; pip install ripgrep, or install it with the system's packages")
     return found
+
+
+def _packaged() -> str | None:
+    with suppress(PackageNotFoundError):
+        for file in files("ripgrep") or ():
+            if file.name in ("rg", "rg.exe") and Path(place := str(file.locate())).is_file():
+                return os.path.realpath(place)
+    return None
 
 
 async def pieces(
