@@ -15,6 +15,7 @@ from typing import Any
 
 from attrs import frozen
 
+from codetether.assemble import Assembly
 from codetether.errors import (
     AuthenticationFailed,
     ConnectionFailed,
@@ -77,11 +78,12 @@ async def endure(wire: Wire, fault: Fault, *, deadline: float = 2.0, name: str =
 
 
 async def _measured(connection: Connection, request: CompletionRequest) -> Ending:
-    chunks, error = 0, None
+    chunks, error, assembly = 0, None, Assembly("faulty", request.model.model)
     before, began = _reset_peak(), time.perf_counter()
     try:
         async with aclosing(connection.stream(request)) as answer:  # type: ignore[type-var]
-            async for _ in answer:
+            async for chunk in answer:
+                assembly.feed(chunk)
                 chunks += 1
     except ProviderError as raised:
         error = raised
@@ -136,12 +138,12 @@ def _ends(data: bytes, *, abort: bool = False) -> Respond:
     return respond
 
 
-def _forever(head: bytes, block: bytes, *, pause: float = 0.0, times: int = 1 << 40) -> Respond:
-    """The head, then the block in chunked encoding, again and again."""
+def forever(begin: bytes, block: bytes, *, pause: float = 0.0, times: int = 1 << 40) -> Respond:
+    """The beginning (see `head`), then the block in chunked encoding, again and again."""
     piece = b"%x\r\n%b\r\n" % (len(block), block)
 
     async def respond(writer: asyncio.StreamWriter) -> None:
-        writer.write(head)
+        writer.write(begin)
         for _ in range(times):
             if writer.is_closing():
                 return
@@ -157,7 +159,8 @@ async def _silence(writer: asyncio.StreamWriter) -> None:
     await asyncio.sleep(3600)
 
 
-def _head(status: int, **headers: str) -> bytes:
+def head(status: int, **headers: str) -> bytes:
+    """The head of an answer in chunked encoding; `content_type` means content-type."""
     return chunked(status, {name.replace("_", "-"): value for name, value in headers.items()}, (), end=False)
 
 
@@ -180,7 +183,7 @@ def _connections() -> list[Fault]:
         Fault(name="silent within a stream", respond=says(cut), raises=DeadlineExceeded),
         Fault(
             name="comments for ever",
-            respond=_forever(_head(200, content_type="text/event-stream"), b": ping\n\n", pause=0.02),
+            respond=forever(head(200, content_type="text/event-stream"), b": ping\n\n", pause=0.02),
             raises=DeadlineExceeded,
         ),
     ]
@@ -251,21 +254,21 @@ def _bomb() -> bytes:
 
 
 def _bombs(status: int, kind: str) -> Respond:
-    head = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-encoding: gzip\r\n"
-    return says(f"{head}content-length: {len(_bomb())}\r\n\r\n".encode() + _bomb())
+    began = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-encoding: gzip\r\n"
+    return says(f"{began}content-length: {len(_bomb())}\r\n\r\n".encode() + _bomb())
 
 
 def _sizes() -> list[Fault]:
-    stream, body = _head(200, content_type="text/event-stream"), _head(200, content_type="application/json")
+    stream, body = head(200, content_type="text/event-stream"), head(200, content_type="application/json")
     return [
         Fault(
             name="a line of 64 MB",
-            respond=_forever(stream + b"6\r\ndata: \r\n", b"a" * _BLOCK, times=1024),
+            respond=forever(stream + b"6\r\ndata: \r\n", b"a" * _BLOCK, times=1024),
             raises=MalformedResponse,
         ),
-        Fault(name="an endless body", respond=_forever(body, b"[" * _BLOCK), raises=MalformedResponse),
-        Fault(name="an endless error", respond=_forever(_head(500), b"a" * _BLOCK), raises=ServerFailed),
-        Fault(name="endless headers", respond=_forever(b"HTTP/1.1 200 OK\r\n", b"a" * 99), raises=ConnectionFailed),
+        Fault(name="an endless body", respond=forever(body, b"[" * _BLOCK), raises=MalformedResponse),
+        Fault(name="an endless error", respond=forever(head(500), b"a" * _BLOCK), raises=ServerFailed),
+        Fault(name="endless headers", respond=forever(b"HTTP/1.1 200 OK\r\n", b"a" * 99), raises=ConnectionFailed),
         Fault(name="a bomb in a stream", respond=_bombs(200, "text/event-stream"), raises=MalformedResponse),
         Fault(name="a bomb in a body", respond=_bombs(200, "application/json"), raises=MalformedResponse),
         Fault(name="a bomb in an error", respond=_bombs(500, "application/json"), raises=ServerFailed),

@@ -341,10 +341,16 @@ def test_a_server_that_never_says_done_is_taken_at_its_finish_reason_where_that_
     assert len(parser.finish()) == 1
 
 
-def test_an_answer_has_a_limit() -> None:
+@pytest.mark.parametrize(
+    ("fields", "events"),
+    [
+        ({"content": "a" * 1_000_000}, 17),
+        ({"reasoning": "a" * 1_000_000}, 17),
+        ({"tool_calls": [call(0, "a", "b", "c" * 1_000_000)]}, 17),
+    ],
+)
+def test_an_answer_has_a_limit(fields: dict[str, Any], events: int) -> None:
     parser = ChatParser("acme")
-    event = ServerSentEvent(orjson.dumps(delta(content="a" * 1_000_000)))
-    for _ in range(8):
-        parser.feed(event)
-    with pytest.raises(MalformedResponse, match="more than 8388608 characters"):
-        parser.feed(event)
+    event = ServerSentEvent(orjson.dumps(delta(**fields)))
+    with pytest.raises(MalformedResponse, match="acme: the server sent an answer of more than 16 MiB"):
+        [parser.feed(event) for _ in range(events)]

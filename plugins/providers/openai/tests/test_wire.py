@@ -13,6 +13,7 @@ from codetether import (
     DeadlineExceeded,
     Finished,
     IncompleteResponse,
+    MalformedResponse,
     ModelRef,
     ProviderError,
     RateLimited,
@@ -23,7 +24,7 @@ from codetether import (
     user,
 )
 from codetether.models.providers import Provider
-from codetether.testing.faults import KEY, STREAM, Fault, endure, faults, says, streams
+from codetether.testing.faults import KEY, STREAM, Fault, endure, faults, forever, head, says, streams
 from codetether.testing.playback import Playback, chunked
 from codetether_provider_openai import plugin
 from codetether_provider_openai.wire import ChatWire
@@ -60,6 +61,11 @@ OWN_FAULTS = [
     ),
     Fault(name="an error in a body", respond=says(chunked(200, {"content-type": "application/json"}, [
         b'{"error":{"message":"no","type":"server_error"}}'])), raises=ServerFailed),
+    Fault(
+        name="an endless answer",
+        respond=forever(head(200, content_type="text/event-stream"), said(content="a" * 1000) * 60),
+        raises=MalformedResponse,
+    ),
     Fault(name="no end", respond=streams(TEXT, said()), raises=IncompleteResponse),
     Fault(name="half an end", respond=streams(TEXT, b"data: [DON"), raises=IncompleteResponse),
     Fault(name="half a call", respond=streams(called(("a", "read", '{"p'))), raises=IncompleteResponse),
@@ -112,12 +118,12 @@ async def test_the_key_and_the_organisation_are_sent(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("OPENAI_PROJECT", "proj-env")
     (spec,) = plugin.codetether_providers()
     async with Playback() as server:
-        head, body = await asked(
+        began, body = await asked(
             spec.quirks, Secret(values={"api_key": "sk-123 \n", "organization": "org-own"}), server
         )
-    assert head.startswith("post /v1/chat/completions ")
+    assert began.startswith("post /v1/chat/completions ")
     assert {"authorization: bearer sk-123", "openai-organization: org-own", "openai-project: proj-env"} <= {
-        *head.splitlines()
+        *began.splitlines()
     }
     assert body == {
         "model": "m",
@@ -129,8 +135,8 @@ async def test_the_key_and_the_organisation_are_sent(monkeypatch: pytest.MonkeyP
 
 async def test_a_server_without_a_key_gets_none() -> None:
     async with Playback() as server:
-        head, _ = await asked({}, None, server)
-    assert "authorization" not in head
+        began, _ = await asked({}, None, server)
+    assert "authorization" not in began
 
 
 @pytest.mark.parametrize(

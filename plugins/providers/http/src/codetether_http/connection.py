@@ -36,7 +36,6 @@ class HttpConnection:
             headers={**headers, **provider.headers},
             key=self._key,
             secrets=(*secrets_of(secret.values if secret else {}), *provider.headers.values()),
-            mount=provider.options.get("httpx_transport"),
         )
 
     async def __aenter__(self) -> Self:

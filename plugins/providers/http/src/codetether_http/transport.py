@@ -102,7 +102,6 @@ class Transport:
     Args:
         name: the provider's, for messages. headers: sent with each request, the key among them.
         key: where the key comes from. secrets: values that no error may show.
-        mount: an httpx transport to use in place of the network.
     """
 
     def __init__(
@@ -114,7 +113,6 @@ class Transport:
         headers: Mapping[str, str],
         key: str = "",
         secrets: tuple[str, ...] = (),
-        mount: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.name = name
         self.limits = limits
@@ -122,7 +120,6 @@ class Transport:
         self._headers = {"accept-encoding": "identity", "content-type": "application/json", **_sendable(name, headers)}
         self._key = key
         self._secrets = tuple(s for s in secrets if len(s) >= 4)
-        self._mount = mount
         self._client: httpx.AsyncClient | None = None
         self._urls: dict[str, httpx.URL] = {}
 
@@ -139,7 +136,6 @@ class Transport:
                 timeout=httpx.Timeout(None, connect=self.limits.connect),
                 limits=httpx.Limits(max_connections=None, keepalive_expiry=_KEEP_ALIVE_SECONDS),
                 follow_redirects=False,
-                transport=self._mount,
             )
         return self._client
 

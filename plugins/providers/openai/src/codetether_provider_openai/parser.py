@@ -25,7 +25,9 @@ from codetether import (
 )
 from codetether_http import Fault, ServerSentEvent, read_fault
 
-_LONGEST_ANSWER = 8 * 1024 * 1024
+_LARGEST_ANSWER = 16 * 1024 * 1024
+_OF_A_DELTA = 32
+"""What a piece of text costs beyond its characters, so that an endless answer of small ones ends as well."""
 _REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
     "eos": "stop",
@@ -81,8 +83,8 @@ class ChatParser:
                 self._fail(body)
         except (AttributeError, TypeError, ValueError) as error:  # whatever a server sends, it ends typed
             raise self._malformed(f"an event of an unknown shape ({error})") from None
-        if self._size > _LONGEST_ANSWER:
-            raise self._malformed(f"an answer of more than {_LONGEST_ANSWER} characters")
+        if self._size > _LARGEST_ANSWER:
+            raise self._malformed(f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
         return chunks
 
     def whole(self, body: bytes) -> list[StreamChunk]:
@@ -135,7 +137,7 @@ class ChatParser:
         if delta.get("refusal"):
             self._flush(chunks)
             refusal = "".join(delta["refusal"])
-            self._size += len(refusal)
+            self._size += len(refusal) + _OF_A_DELTA
             chunks.append(RefusalDelta(refusal))
         if delta.get("tool_calls"):
             self._flush(chunks)
@@ -151,7 +153,7 @@ class ChatParser:
     def _say(self, text: str, chunks: list[StreamChunk]) -> None:
         if self._noted:
             self._flush(chunks)
-        self._size += len(text)
+        self._size += len(text) + _OF_A_DELTA
         chunks.append(TextDelta(text))
 
     def _content(self, parts: Iterable[Any], chunks: list[StreamChunk]) -> None:
@@ -171,7 +173,7 @@ class ChatParser:
             return
         if not isinstance(text, str):
             raise TypeError("reasoning that is no text")
-        self._size += len(text)
+        self._size += len(text) + _OF_A_DELTA
         note = None if self._noted else {self._provider: {"field": field}}
         self._noted = True
         chunks.append(ThinkingDelta(text, 0, note))
@@ -218,7 +220,7 @@ class ChatParser:
             index = call.get("index")
             if not isinstance(index, int):
                 index = self._index(call.get("id"), place)
-            self._size += len(arguments)
+            self._size += len(arguments) + _OF_A_DELTA
             name = function.get("name")
             id_ = None if self._calls.get(index) else self._identity(index, call.get("id"))
             chunks.append(ToolCallDelta(index, id_, str(name) if name else None, arguments))
