@@ -35,7 +35,10 @@ class HttpConnection:
             limits=self._limits,
             headers={**headers, **provider.headers},
             key=self._key,
-            secrets=(*secrets_of(secret.values if secret else {}), *provider.headers.values()),
+            secrets=(
+                *secrets_of(secret.values if secret else {}),
+                *(v for v in provider.headers.values() if len(v) >= 16),
+            ),
         )
 
     async def __aenter__(self) -> Self:

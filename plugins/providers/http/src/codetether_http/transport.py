@@ -119,7 +119,7 @@ class Transport:
         self._base_url = base_url
         self._headers = {"accept-encoding": "identity", "content-type": "application/json", **_sendable(name, headers)}
         self._key = key
-        self._secrets = tuple(s for s in secrets if len(s) >= 4)
+        self._secrets = tuple(s for s in secrets if len(s) >= 8)
         self._client: httpx.AsyncClient | None = None
         self._urls: dict[str, httpx.URL] = {}
 
