@@ -48,7 +48,7 @@ class Ranking:
         """The weight of a known term that this one is likely a misspelling of, 0 where there is none."""
         if term in self.weights or len(term) < 5:
             return 0.0
-        near = get_close_matches(term, [other for other in known if len(other) > 4], 1, 0.8)
+        near = get_close_matches(term, [other for other in known if len(other) > 4], 1, 0.85)
         return 0.7 * self._weight(near[0]) ** 2 if near else 0.0
 
 

@@ -13,7 +13,7 @@ from codetether_provider_local.tiny.workspace import EXTENSIONS, Nearness, Works
 
 _FOLDER_WORDS = frozenset(stem(word) for word in ("folder", "directory", "dir", "subfolder", "subdirectory", "path"))
 _INTO = frozenset({"in", "into", "inside", "under", "within", "of", "below"})
-_FILE_WORDS = frozenset({stem("file")})
+_FILE_WORDS = frozenset(stem(word) for word in ("file", "script", "source", "page", "module", "document"))
 _NEAR_READINGS = 4
 
 
@@ -89,17 +89,16 @@ def _speaks_of_folder(request: Sequence[Word], i: int) -> bool:
 
 
 def _extensions(request: Sequence[Word], workspace: Workspace, spelled: Mapping[int, object]) -> dict[int, str]:
+    """The extension that a word before `files` means: `css`, `*.css`, `python`; one in use where there is a choice."""
     found: dict[int, str] = {}
     for i, word in enumerate(request):
         name = word.text.lower().lstrip("*").lstrip(".")
-        extension = EXTENSIONS.get(name, name)
+        meant = EXTENSIONS.get(name) or EXTENSIONS.get(name.removesuffix("s"), (name,))
+        used = next((extension for extension in meant if extension in workspace.extensions), None)
+        known = used is not None or name in EXTENSIONS
         before_files = i + 1 < len(request) and request[i + 1].stem in _FILE_WORDS
-        if (
-            i not in spelled
-            and (before_files or word.text.startswith("*."))
-            and (name in EXTENSIONS or name in workspace.extensions)
-        ):
-            found[i] = extension if extension in workspace.extensions or name not in workspace.extensions else name
+        if i not in spelled and known and (before_files or word.text.startswith("*.")):
+            found[i] = used or meant[0]
     return found
 
 

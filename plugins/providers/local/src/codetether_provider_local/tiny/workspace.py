@@ -23,12 +23,28 @@ _PATHISH = re.compile(
 )
 _ALIKE = 0.84
 
-EXTENSIONS: Mapping[str, str] = {
-    "python": "py", "markdown": "md", "typescript": "ts", "javascript": "js", "rust": "rs", "ruby": "rb",
-    "text": "txt", "shell": "sh", "bash": "sh", "golang": "go", "c++": "cpp", "kotlin": "kt", "header": "h",
-    "perl": "pl", "yml": "yaml",
-}  # fmt: skip
-"""What people call files by, and the extension that it means."""
+EXTENSIONS: Mapping[str, tuple[str, ...]] = {
+    line.split()[0]: tuple(line.split()[1:])
+    for line in """python py
+markdown md markdown
+typescript ts tsx
+javascript js mjs jsx
+rust rs
+ruby rb
+text txt
+shell sh bash zsh
+bash sh bash
+golang go
+c++ cpp cc cxx
+header h hpp hh
+perl pl pm
+yaml yaml yml
+yml yml yaml
+html html htm
+kotlin kt kts
+image png jpg jpeg gif svg""".splitlines()
+}
+"""What people call files by, and the extensions that it may mean."""
 
 
 @attrs.define(frozen=True, kw_only=True)
