@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from codetether.builtin.lineage import MARK, ask_all, end_all
+from codetether.builtin.undertaker import undertaker
 from codetether.errors import ExecutorError
 from codetether.hookspecs import hookimpl
 from codetether.models.tools import Completed
@@ -102,6 +103,7 @@ class _Command:
             raise ExecutorError(f"cannot run {argv[0]!r}: {error}", remedy="Check that it is installed.") from error
         finally:
             os.close(theirs)
+        undertaker().watch(self._popen.pid)
         self._inode = os.fstat(self._lifeline).st_ino
         self._kept: dict[int, HeadAndTail] = {}
         self._open: set[int] = set()
@@ -235,6 +237,7 @@ class _Command:
             if pipe is not None:
                 pipe.close()
         os.close(self._lifeline)
+        undertaker().forget(self._popen.pid)
         if self._pidfd is not None:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
@@ -250,6 +253,7 @@ class LocalProcess:
         self._process = process
         self._mark = mark
         self.pid = process.pid
+        undertaker().watch(self.pid)
 
     async def output(self) -> AsyncIterator[bytes]:
         """Standard output and error together, in pieces as they come."""
@@ -265,7 +269,9 @@ class LocalProcess:
 
     async def wait(self) -> int:
         """The exit code; negative for a signal."""
-        return await self._process.wait()
+        code = await self._process.wait()
+        undertaker().forget(self.pid)
+        return code
 
     async def kill(self) -> None:
         """Ends it and every process that it started."""
@@ -273,7 +279,7 @@ class LocalProcess:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), POLITE)
         await asyncio.to_thread(end_all, self.pid, self._mark, -1)
-        await self._process.wait()
+        await self.wait()
 
 
 class LocalExecutor:
