@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -151,3 +155,30 @@ async def test_F10_files_that_run_later_are_not_written_unasked(bench: Workbench
 async def test_F17_there_is_no_working_directory_to_choose(bench: Workbench) -> None:
     with pytest.raises(ValueError, match="cwd"):
         await bench.call("list", cwd="/")
+
+
+CHANGING = """
+import os, sys
+from codetether_tools_files.replacing import content_of, replace
+real = sys.argv[1]
+print("ready", flush=True)
+while True:
+    for letter in b"ab":
+        data, status = content_of(real, real)
+        replace(real, real, bytes([letter]) * 2_000_000, status)
+"""
+
+
+@pytest.mark.parametrize("delay", [0.001, 0.003, 0.007, 0.015, 0.031])
+def test_F18_a_kill_in_the_middle_leaves_the_old_or_the_new(tmp_path: Path, delay: float) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"a" * 2_000_000)
+    file.chmod(0o640)
+    with subprocess.Popen([sys.executable, "-c", CHANGING, str(file)], stdout=subprocess.PIPE) as changing:
+        assert changing.stdout is not None
+        changing.stdout.readline()
+        time.sleep(delay)
+        changing.kill()
+    assert file.read_bytes() in (b"a" * 2_000_000, b"b" * 2_000_000)
+    visible = [name for name in os.listdir(tmp_path) if not name.startswith(".")]  # noqa: PTH208
+    assert (stat.S_IMODE(file.stat().st_mode), visible) == (0o640, ["f"])

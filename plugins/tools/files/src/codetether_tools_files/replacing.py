@@ -39,11 +39,11 @@ def replace(real: str, name: str, data: bytes, before: os.stat_result | None) ->
                 file.flush()
                 if before is not None:
                     _keep_owner(fd, before)
+                status = os.fstat(fd)
+                _still(above, last, name, before)
                 if nameless:
                     os.link(f"/proc/self/fd/{fd}", temporary, dst_dir_fd=above, follow_symlinks=True)
-                status = os.fstat(fd)
-            _still(above, last, name, before)
-            os.rename(temporary, last, src_dir_fd=above, dst_dir_fd=above)
+                os.rename(temporary, last, src_dir_fd=above, dst_dir_fd=above)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary, dir_fd=above)
