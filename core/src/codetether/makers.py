@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from fnmatch import fnmatchcase
@@ -133,7 +134,10 @@ class Makers:
             return False
         try:
             kept = filter_.keep(offered.definition)
-            if not isinstance(kept, bool):  # an `async def keep` would keep everything
+            if inspect.iscoroutine(kept):  # which would count as true, and keep everything
+                kept.close()
+                raise PluginError("keep() is an async function, not a plain one")
+            if not isinstance(kept, bool):
                 raise PluginError(f"keep() gave {type(kept).__name__}, not True or False")
         except BROKEN as error:  # a filter that fails hides the tool
             self.failed(plugin, "codetether_tool_filters", error)
