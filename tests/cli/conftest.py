@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -149,9 +150,10 @@ class CommandLine:
     def __call__(self, *arguments: str, cwd: Path | None = None, **env: str) -> Ran:
         """Runs it within this process, because that is quicker; its standard input is empty."""
         from codetether.cli.app import run
+        from codetether.cli.interrupts import SIGNALS
 
         out, err = (TextIOWrapper(BytesIO(), "utf-8", newline="\n") for _ in range(2))
-        before = Path.cwd()
+        before, handlers = Path.cwd(), {number: signal.getsignal(number) for number in SIGNALS}
         os.chdir(cwd or self.workspace)
         try:
             with (
@@ -161,6 +163,8 @@ class CommandLine:
                 code = run(arguments)
         finally:
             os.chdir(before)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
         return Ran(code=code, out=out.buffer.getvalue().decode(), err=err.buffer.getvalue().decode())
 
     def process(self, *arguments: str, stdin: bytes = b"", **env: str) -> Ran:

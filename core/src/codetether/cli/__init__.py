@@ -16,6 +16,11 @@ def main() -> int:
     try:
         from codetether.cli.app import run
 
-        return run(arguments)
+        code = run(arguments)
+        if "asyncio" in sys.modules:  # a command that had an event loop
+            from codetether.cli.interrupts import settled
+
+            settled()
+        return code
     except KeyboardInterrupt:  # before the command could say what an interrupt means to it
         return 130

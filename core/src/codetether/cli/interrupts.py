@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from codetether.cli.app import EXIT
 
@@ -31,7 +32,8 @@ class Interrupts:
         self._count += 1
         if self._count > 2:
             os._exit(EXIT["interrupted"])
-        self._loop.call_soon_threadsafe(self._act, self._count)
+        with suppress(RuntimeError):  # the loop has ended: the command's own exit code stands
+            self._loop.call_soon_threadsafe(self._act, self._count)
 
     def _act(self, count: int) -> None:
         if count == 1 and self.polite is not None:
@@ -49,11 +51,15 @@ async def _supervised(command: Callable[[Interrupts], Awaitable[int]]) -> int:
     task = asyncio.current_task()
     assert task is not None
     interrupts = Interrupts(asyncio.get_running_loop(), task)
-    before = {number: signal.signal(number, interrupts.came) for number in SIGNALS}
+    for number in SIGNALS:
+        signal.signal(number, interrupts.came)
     try:
         return await command(interrupts)
     except asyncio.CancelledError:
         return EXIT["interrupted"]
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+
+
+def settled() -> None:
+    """The exit code is decided: a late signal must not replace it while the interpreter ends."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
