@@ -25,6 +25,7 @@ class HttpConnection:
 
     def __init__(self, provider: Provider, codec: Codec, headers: Mapping[str, str]) -> None:
         secret = provider.secret
+        hidden = (*secrets_of(secret.values if secret else {}), *(v for v in provider.headers.values() if len(v) >= 16))
         self._provider = provider
         self._codec = codec
         self._limits = limits_from(provider.name, provider.timeout, provider.options)
