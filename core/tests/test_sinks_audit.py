@@ -144,7 +144,7 @@ async def test_D02_a_sink_that_hangs_has_its_limit(monkeypatch: pytest.MonkeyPat
     audit, said = opened(("r", True, required), ("b", False, book))
     begun = time.monotonic()
     for _ in range(3):
-        with pytest.raises(AuditFailed, match=r"did not answer within 0.05 s|still busy"):
+        with pytest.raises(AuditFailed, match=r"did not answer within 0.05 s"):
             await audit.record("tool_execution", "tool:bash", "intent")
     assert time.monotonic() - begun < 1
     assert len(said) == 2

@@ -303,8 +303,11 @@ class CredentialSource(Protocol):
 class AuditSink(Protocol):
     """A record of what was done. Entries come one at a time and in order."""
 
-    async def record(self, entry: AuditEntry) -> None:
-        """Returns when the entry is as durable as the sink promises; raises when it is not."""
+    def record(self, entry: AuditEntry) -> Awaitable[None] | None:
+        """Returns when the entry is as durable as the sink promises; raises when it is not.
+
+        An async method; or a plain one that returns None where it was done at once, or what is to be awaited.
+        """
         ...
 
 

@@ -128,6 +128,20 @@ class Segments:
                     self.problem = str(error)
                     cut = False
 
+    def append_at_once(self, data: bytes) -> int | None:
+        """The same for an event loop; None where there is more to do or to wait for than the write: then `append` must."""
+        file = self._file
+        if file is None or file.distrusted or not self._checked or self._is_full(len(data)):
+            return None
+        lock = _Lock(file, 0.0)
+        if self._shared and not lock.take():
+            return None
+        try:
+            return self._add(file, data) if _size(file) == self._known else None
+        finally:
+            if self._shared:
+                lock.release()
+
     def sync(self) -> None:
         """Makes every line so far durable. When it raises, the lines are kept and written anew later."""
         if self._file is not None and self._file.distrusted:
@@ -329,15 +343,24 @@ class _Lock:
     def __enter__(self) -> None:
         with refusals("lock", self._file.path):
             reached("lock", self._file.path)
-            while True:
-                try:
-                    return fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    if time.monotonic() > self._deadline:
-                        raise
+            while not self.take():
+                if time.monotonic() > self._deadline:
+                    raise BlockingIOError(errno.EWOULDBLOCK, "another process holds it")
                 time.sleep(_LOCK_PAUSE)
 
+    def take(self) -> bool:
+        """Whether it is ours now; False where another process has it."""
+        try:
+            fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
     def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Gives it back."""
         if self._file.fileno() >= 0:  # closing it has unlocked it
             fcntl.flock(self._file.fileno(), fcntl.LOCK_UN)
 

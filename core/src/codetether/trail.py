@@ -8,15 +8,15 @@ import math
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import PurePath
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from codetether.boundary import asked
-from codetether.errors import AuditFailed, CodetetherError
+from codetether.boundary import BROKEN, reason_of
+from codetether.errors import AuditFailed, CodetetherError, PluginError
 from codetether.models.audit import AuditCategory, AuditEntry, AuditOutcome
 from codetether.models.record import JSON
 from codetether.protocols import AuditSink
@@ -50,8 +50,6 @@ class AuditTrail:
         self._books = tuple(_Book(plugin, spec, sink, notice) for plugin, spec, sink in sinks)
         self._redactor = redactor
         self._principal = principal or _user_at_host()
-        self._turn = asyncio.Lock()
-        self._deliveries: set[asyncio.Task[None]] = set()
 
     async def record(
         self,
@@ -88,18 +86,26 @@ class AuditTrail:
             call_id=call_id and text(call_id),
             decision=decision and text(decision),
             rule=rule and text(rule),
-            duration_ms=duration_ms if duration_ms is not None and math.isfinite(duration_ms) else None,
+            duration_ms=round(duration_ms, 3) if duration_ms is not None and math.isfinite(duration_ms) else None,
             detail=_bounded(detail, text),
         )
-        delivery = asyncio.create_task(self._deliver(entry))
-        self._deliveries.add(delivery)
-        delivery.add_done_callback(self._deliveries.discard)
-        await asyncio.shield(delivery)
+        tries = [book.record(entry) for book in self._books]
+        running = [task for task in tries if isinstance(task, asyncio.Task) and not task.done()]
+        if running:
+            await asyncio.wait(running, timeout=LIMIT)
+        failures = [book.settle(tried) for book, tried in zip(self._books, tries, strict=True)]
+        for book, why in zip(self._books, failures, strict=True):
+            if why and book.required and outcome == "intent":
+                raise AuditFailed(
+                    f"{book.name} could not record the intent of {entry.action}, so it was not started: {why}",
+                    remedy="Make the sink work again; whether it is required stands in the settings under [audit].",
+                )
 
     async def close(self) -> None:
         """Waits for what is on its way, at most the limit of one entry."""
-        if self._deliveries:
-            await asyncio.wait(self._deliveries, timeout=LIMIT)
+        running = [book.last for book in self._books if book.last is not None and not book.last.done()]
+        if running:
+            await asyncio.wait(running, timeout=LIMIT)
 
     def _text(self, text: str) -> str:
         """Redacted first and cut then, so that no half of a secret is left."""
@@ -108,16 +114,6 @@ class AuditTrail:
             clean = f"{clean[:TEXT_LIMIT]}… ({len(clean) - TEXT_LIMIT} more characters)"
         return clean if clean.isascii() else str(without_surrogates(clean))
 
-    async def _deliver(self, entry: AuditEntry) -> None:
-        async with self._turn:
-            failures = await asyncio.gather(*(book.record(entry) for book in self._books))
-        for book, why in zip(self._books, failures, strict=True):
-            if why and book.required and entry.outcome == "intent":
-                raise AuditFailed(
-                    f"{book.name} could not record the intent of {entry.action}, so it was not started: {why}",
-                    remedy="Make the sink work again; whether it is required stands in the settings under [audit].",
-                )
-
 
 class _Book:
     """One audit sink, with what is known of its health."""
@@ -125,15 +121,39 @@ class _Book:
     def __init__(self, plugin: str, spec: AuditSinkSpec, sink: AuditSink, notice: Callable[[str], None]) -> None:
         self.name = f'audit sink "{spec.name}" ({plugin})'
         self.required = spec.required
+        self.last: asyncio.Task[None] | None = None
         self._sink = sink
         self._notice = notice
-        self._busy: asyncio.Future[None] | None = None
+        self._hung: asyncio.Task[None] | None = None
         self._paused_until = 0.0
         self._missed = 0
 
-    async def record(self, entry: AuditEntry) -> str:
-        """Why the sink does not have the entry; empty when it has."""
-        why = await self._try(entry)
+    def record(self, entry: AuditEntry) -> asyncio.Task[None] | str:
+        """Begins to record an entry, after those before it, in a task of its own: nobody's cancellation ends it.
+
+        A text where it has ended already: why the sink does not have the entry, empty when it has.
+        """
+        if (self._hung is not None and not self._hung.done()) or time.monotonic() < self._paused_until:
+            return f"it did not answer within {LIMIT:g} s"
+        if self.last is not None and not self.last.done():
+            self.last = asyncio.create_task(self._after(self.last, entry))
+            return self.last
+        try:
+            made = self._sink.record(entry)
+        except BROKEN as error:
+            return reason(error)
+        if made is None:
+            return ""
+        self.last = asyncio.create_task(_awaited(lambda: made))
+        return self.last
+
+    async def _after(self, before: asyncio.Task[None], entry: AuditEntry) -> None:
+        await asyncio.wait({before})
+        await _awaited(lambda: self._sink.record(entry))
+
+    def settle(self, tried: asyncio.Task[None] | str) -> str:
+        """Why the sink does not have the entry; empty when it has. Says it where that is new."""
+        why = tried if isinstance(tried, str) else self._why(tried)
         if why:
             if not self._missed:
                 self._notice(f"{self.name} fails: {why}")
@@ -143,22 +163,25 @@ class _Book:
             self._missed = 0
         return why
 
-    async def _try(self, entry: AuditEntry) -> str:
-        if self._busy is not None and not self._busy.done():
-            return "it is still busy with an earlier entry"
-        if not self.required and time.monotonic() < self._paused_until:
+    def _why(self, task: asyncio.Task[None]) -> str:
+        if not task.done():
+            task.cancel()  # which a sink may swallow
+            self._hung = task
+            self._paused_until = 0.0 if self.required else time.monotonic() + PAUSE
             return f"it did not answer within {LIMIT:g} s"
-        # Waited for from outside, because a sink may swallow its cancellation.
-        self._busy = asyncio.ensure_future(asked(self._sink.record, entry))
-        await asyncio.wait({self._busy}, timeout=LIMIT)
-        if not self._busy.done():
-            self._busy.cancel()
-            self._paused_until = time.monotonic() + PAUSE
-            return f"it did not answer within {LIMIT:g} s"
-        if self._busy.cancelled():
+        if task.cancelled():
             return "it was cancelled"
-        error = self._busy.exception()
+        error = task.exception()
         return "" if error is None else reason(error)
+
+
+async def _awaited(begin: Callable[[], Awaitable[None] | None]) -> None:
+    try:
+        made = begin()
+        if made is not None:
+            await made
+    except SystemExit as error:  # it must not end the event loop
+        raise PluginError(reason_of(error)) from error
 
 
 def reason(error: BaseException) -> str:

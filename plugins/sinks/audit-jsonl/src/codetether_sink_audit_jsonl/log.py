@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +18,15 @@ from codetether_sink_audit_jsonl.settings import AuditJsonlSettings
 CLOSE_LIMIT = 5.0
 """Seconds that a disk which does not answer may hold up the end of the program."""
 
+_LOCAL = frozenset(("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "ramfs", "tmpfs", "xfs", "zfs"))
+
 
 class AuditLog:
-    """An AuditSink. An entry is in the file when `record` returns; see the settings for power loss.
+    """An AuditSink. An entry is in the file when it is recorded; see the settings for power loss.
 
-    Files are written on a thread of their own: a disk that hangs stops neither the session nor its journal.
+    A line for a disk of this machine is written where it is made, like the session's journal. All else (opening,
+    sealing, syncing, waiting for another process, disks behind a network) is done on a thread of the log's own, so
+    that what hangs there stops nothing but the audit.
     """
 
     def __init__(
@@ -32,6 +37,8 @@ class AuditLog:
         self._notice = notice
         self._segments: Segments | None = None
         self._disk = Disk()
+        self._near: bool | None = None  # the file is on a disk of this machine; None: not known yet
+        self._calls: set[asyncio.Task[Segments]] = set()  # what the thread has still to do
         self._problem = ""
 
     async def __aenter__(self) -> Self:
@@ -49,13 +56,39 @@ class AuditLog:
         except StorageError as failed:
             self._notice(f"the last second of the audit log may not be safe from power loss: {failed.message}")
 
-    async def record(self, entry: AuditEntry) -> None:
+    def record(self, entry: AuditEntry) -> Awaitable[None] | None:
         """Appends the entry. Raises StorageError; then it is not recorded."""
+        line = to_json(entry) + b"\n"
         at_once = self._settings.fsync == "always" or (self._settings.fsync == "intents" and entry.outcome == "intent")
-        segments = await self._disk.call(self._append, to_json(entry) + b"\n", at_once)
+        if at_once or not self._added(line):
+            return self._record(line, at_once)
+        return None
+
+    def _added(self, line: bytes) -> bool:
+        """Whether the line could be added without the thread."""
+        if self._segments is None or not self._near or self._calls:
+            return False
+        try:
+            added = self._segments.append_at_once(line) is not None
+        except StorageError:  # tried once more on the thread
+            return False
+        if added:
+            self._disk.dirty(self._segments)
+        return added
+
+    async def _record(self, line: bytes, at_once: bool) -> None:
+        call = asyncio.ensure_future(self._disk.call(self._append, line, at_once))
+        self._calls.add(call)
+        call.add_done_callback(self._done)
+        segments = await asyncio.shield(call)
         if not at_once:
             self._disk.dirty(segments)
         self._say(segments)
+
+    def _done(self, call: asyncio.Task[Segments]) -> None:
+        self._calls.discard(call)
+        if not call.cancelled():
+            call.exception()  # whoever waited for it has been told; perhaps nobody waits any more
 
     def _append(self, line: bytes, at_once: bool) -> Segments:
         """On the I/O thread. What fails is tried once more, because a full or flickering disk often works again."""
@@ -69,6 +102,8 @@ class AuditLog:
                 segments.sync()
             except StorageError:
                 segments.sync()
+        if self._near is None:
+            self._near = _on_a_disk_of_this_machine(segments.directory)
         return segments
 
     def _opened(self) -> Segments:
@@ -97,6 +132,18 @@ class AuditLog:
             self._problem = segments.problem
             if self._problem:
                 self._notice(f"the audit log goes on in the same file, though it is full: {self._problem}")
+
+
+def _on_a_disk_of_this_machine(path: Path) -> bool:
+    """Whether Linux says so; False where nobody can tell."""
+    device = path.stat().st_dev
+    named = f"{os.major(device)}:{os.minor(device)}"
+    with suppress(OSError, ValueError, IndexError):
+        for mount in Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines():
+            fields = mount.split(" ")
+            if fields[2] == named:
+                return fields[fields.index("-") + 1] in _LOCAL
+    return False
 
 
 def _refuse_what_is_no_file(path: Path) -> None:
