@@ -183,7 +183,7 @@ async def test_leaving_the_stream_ends_the_request(server: Playback) -> None:
     async with connection(server.base_url) as line:
         stream = line.stream(REQUEST)
         assert await anext(stream) == TextDelta("a")
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
         async with asyncio.timeout(2):
             await gone.wait()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -36,10 +36,7 @@ class HttpConnection:
             limits=self._limits,
             headers={**headers, **provider.headers},
             key=self._key,
-            secrets=(
-                *secrets_of(secret.values if secret else {}),
-                *(v for v in provider.headers.values() if len(v) >= 16),
-            ),
+            secrets=hidden,
         )
 
     async def __aenter__(self) -> Self:
@@ -50,7 +47,7 @@ class HttpConnection:
     ) -> None:
         await self._transport.aclose()
 
-    async def stream(self, request: CompletionRequest) -> AsyncIterator[StreamChunk]:
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[StreamChunk, None]:
         """The answer in chunks. Raises ProviderError; what was given out before counts only with `Finished`."""
         codec = self._codec
         body = codec.render(request)
