@@ -71,8 +71,8 @@ class Edit:
             real = self._workspace.looked_at(call, path)
             if Path(real).lstat().st_size <= PREVIEWED:
                 data, _ = content_of(real, name)
-                change = _change(Encoding.of(data).decode(data), call, name)
-                return unified(change.before, change.after, name)
+                made = change(Encoding.of(data).decode(data), call, name)
+                return unified(made.before, made.after, name)
         return ""
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
@@ -86,14 +86,14 @@ class Edit:
         if is_binary(data[:8192]):
             raise Refused(f"{name} is a binary file; edit changes text only")
         encoding = Encoding.of(data)
-        change = _change(encoding.decode(data), call, name)
-        self._workspace.saw(real, replace(real, name, encoded(encoding, change.after, name), status))
-        diff = unified(change.before, change.after, name)
-        places = counted(change.count, "replacement")
-        return text_result(f"{name} edited: {places} at {change.where}", path=real, diff=diff[:DIFF])
+        made = change(encoding.decode(data), call, name)
+        self._workspace.saw(real, replace(real, name, encoded(encoding, made.after, name), status))
+        diff = unified(made.before, made.after, name)
+        places = counted(made.count, "replacement")
+        return text_result(f"{name} edited: {places} at {made.where}", path=real, diff=diff[:DIFF])
 
 
-def _change(text: str, call: ToolCall, name: str) -> Change:
+def change(text: str, call: ToolCall, name: str) -> Change:
     """The change that the call asks for. Refused where `old` is missing, not unique, or the same as `new`."""
     old, new = str(call.arguments["old"]), str(call.arguments["new"])
     if not old:

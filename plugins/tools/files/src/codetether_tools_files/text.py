@@ -24,12 +24,13 @@ class Encoding:
 
     @classmethod
     def of(cls, data: bytes) -> Encoding:
-        """The encoding of a file's first bytes, or of all of them. What is not Unicode counts as Latin-1."""
+        """The encoding of all of a file's bytes. What is not Unicode counts as Latin-1."""
         for mark, name in _MARKS:
             if data.startswith(mark):
-                return cls(name, mark, "surrogateescape" if name == "utf-8" else "surrogatepass")
+                marked = cls(name, mark, "surrogateescape" if name == "utf-8" else "surrogatepass")
+                return marked if len(data) % 2 == 0 or name == "utf-8" else cls("latin-1")
         try:
-            codecs.getincrementaldecoder("utf-8")().decode(data)
+            data.decode("utf-8")
         except UnicodeDecodeError:
             text = data.decode("utf-8", "surrogateescape")
             stray = sum("\udc80" <= c <= "\udcff" for c in text)
