@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import secrets
 import signal
 import subprocess
 from collections import deque
@@ -84,7 +83,7 @@ class _Command:
         self._loop = asyncio.get_running_loop()
         self._on_output = on_output
         self._finished: asyncio.Future[None] = self._loop.create_future()
-        self._mark = secrets.token_hex(8)
+        self._mark = os.urandom(8).hex()
         self._lifeline, theirs = os.pipe()
         try:
             self._popen = subprocess.Popen(
@@ -322,7 +321,7 @@ class LocalExecutor:
         self, argv: Sequence[str], *, directory: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> LocalProcess:
         """Starts it with pipes, for servers that speak over them. Raises ExecutorError when it cannot start."""
-        mark = secrets.token_hex(8)
+        mark = os.urandom(8).hex()
         try:
             process = await asyncio.create_subprocess_exec(
                 *argv,
