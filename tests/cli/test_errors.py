@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from .conftest import Answer, CommandLine, ModelServer
@@ -156,3 +159,22 @@ def test_a_fault_is_said_in_one_line_and_shown_when_debugging(cli: CommandLine, 
 def test_there_is_no_home(bare: CommandLine) -> None:
     ran = bare.process("sessions", "list", CODETETHER_HOME="", HOME="")
     assert "Traceback" not in ran.err
+
+
+def test_the_current_directory_is_gone(bare: CommandLine) -> None:
+    gone = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.argv[1], sys.argv[1:])"
+    for arguments in (["run", "hi"], ["config", "show"], ["sessions", "list", "--here"]):
+        bare.workspace.mkdir(exist_ok=True)
+        argv = [sys.executable, "-c", gone, *bare.argv(*arguments)]
+        done = subprocess.run(argv, cwd=bare.workspace, env=dict(bare.environment), capture_output=True, check=False)
+        message = b"error: the current directory does not exist any more\n  Change to one that does.\n"
+        assert (done.returncode, done.stdout, done.stderr) == (1, b"", message)
+
+
+def test_an_allowance_that_can_never_apply_is_said(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [Answer(texts=["ok"])]
+
+    ran = cli("run", "hi", "--allow", "bsh", "--allow", "bash(git status)", "--allow", "b*", "--allow", "write")
+
+    assert ran.code == 0
+    assert ran.err.startswith('note: --allow bsh: there is no such tool or effect; did you mean "bash"?\nopenai/toy')

@@ -144,6 +144,8 @@ def explained(error: BaseException) -> tuple[str, str]:
     """What went wrong in a user's words, and the remedy (may be empty)."""
     if isinstance(error, CodetetherError):
         return error.message if error.message and not error.args[1:] else str(error), error.remedy
+    if isinstance(error, FileNotFoundError) and not error.filename:
+        return "the current directory does not exist any more", "Change to one that does."
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}", ""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fnmatch
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from attrs import frozen
@@ -14,8 +16,9 @@ from codetether.cli.app import EXIT, debugging
 from codetether.cli.completion import model_names, session_ids
 from codetether.cli.terminal import Screen
 from codetether.models.messages import MessagePart
-from codetether.models.tools import Mode
+from codetether.models.tools import Effect, Mode
 from codetether.settings_core import MODES
+from codetether.structure import did_you_mean
 
 if TYPE_CHECKING:
     from codetether.cli.interrupts import Interrupts
@@ -124,11 +127,22 @@ async def _converse(wish: Wish, output: TextOutput | JsonOutput, outcome: Outcom
             output.begin(session.session)
             if session.shared.directory != directory:
                 output.notice("", f"this session works in {session.shared.directory}")
+            for line in _idle_allowances(wish.allow, [tool.name for tool in session.agent.tools]):
+                output.notice("", line)
             interrupts.polite = session.cancel
             async with aclosing(session.stream(wish.text, wish.parts)) as events:  # type: ignore[type-var]
                 async for event in events:
                     outcome.take(event)
                     output.show(event)
+
+
+def _idle_allowances(allow: Sequence[str], tools: Sequence[str]) -> Iterator[str]:
+    """What of `--allow` can never apply: most likely a slip, which would otherwise show only as a denial."""
+    known = [*get_args(Effect), *tools]
+    for word in allow:
+        name = word.partition("(")[0].strip()
+        if not fnmatch.filter(known, name):
+            yield f"--allow {word}: there is no such tool or effect{did_you_mean(name, known)}"
 
 
 def _person(output: TextOutput | JsonOutput) -> Any:

@@ -109,7 +109,7 @@ class TextOutput:
         if self._header != event.call_id:  # others ran beside it: say whose output this is
             self.screen.say(f"↳ {event.name}", BOLD, CYAN)
         self._header = ""
-        lines = visible(event.output).rstrip("\n").split("\n")
+        lines = visible(event.output).rstrip("\n").split("\n") if event.output else []
         if len(lines) > HEAD + TAIL:
             cut = len(lines) - HEAD - TAIL
             lines = [*lines[:HEAD], f"… {cut:,} more lines", *lines[-TAIL:]]
