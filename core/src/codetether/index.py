@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +13,13 @@ from pathlib import Path
 import attrs
 import orjson
 
-from codetether.errors import StorageError
-from codetether.lines import JOURNAL, whole
+from codetether.durable import refused
+from codetether.ids import bucket_of, is_session_id
+from codetether.lines import JOURNAL, LOCK, whole
 from codetether.models.session import SessionSummary
 
 VERSION = 1
+_BUCKET = re.compile("[0-9a-f]{2}")
 _COLUMNS = "title, created_at, updated_at, message_count, agent, directory, model, parent_id"
 _HEAD = re.compile(rb'\{"seq":\d+,"at":"([^"]+)","type":"(\w+)"')
 _COUNTED = frozenset((b"message_added", b"tool_completed"))
@@ -56,6 +58,8 @@ class _Entry:
     """What the index holds of one session; `read_to` bytes of its journal are counted in."""
 
     id: str
+    bucket: str
+    live: bool = False
     size: int = 0
     changed: int = 0
     inode: int = 0
@@ -118,11 +122,22 @@ class _Entry:
 _FIELDS = tuple(a.name for a in attrs.fields(_Entry))
 
 
+@attrs.frozen
+class _Seen:
+    """One session as it lies on the disk: where, its journal's size, time (ns) and inode, whether a writer is at it."""
+
+    bucket: str
+    state: tuple[int, int, int]
+    live: bool
+
+
 class Index:
     """The sessions under a directory, in a SQLite file or, without a path, in memory. One thread at a time.
 
-    Every look compares each journal's size, time and inode with what was counted in, and reads on from there
-    where they differ, so that a writer never waits for the index, nor even knows it.
+    A writer knows nothing of it, but touches the directory above the session once it opened and once it closed
+    the session. So a look at the index costs the time of the 256 directories; in those that changed,
+    and for the sessions that a writer still held, each journal's size is compared with what was counted in, and
+    read on from there. After a start of the machine every journal's size is compared once.
     """
 
     def __init__(self, path: Path | None, sessions: Path) -> None:
@@ -147,10 +162,14 @@ class Index:
         if run("PRAGMA user_version").fetchone() != (VERSION,):
             run("BEGIN IMMEDIATE")
             run("DROP TABLE IF EXISTS sessions")
+            run("DROP TABLE IF EXISTS buckets")
             columns = ", ".join(f"{name} PRIMARY KEY" if name == "id" else name for name in _FIELDS)
             run(f"CREATE TABLE sessions ({columns}) WITHOUT ROWID")
-            run("CREATE INDEX by_time ON sessions (updated_at)")
-            run("CREATE INDEX by_directory ON sessions (canonical, updated_at)")
+            run("CREATE INDEX by_time ON sessions (updated_at, id)")
+            run("CREATE INDEX by_directory ON sessions (canonical, updated_at, id)")
+            run("CREATE INDEX by_bucket ON sessions (bucket)")
+            run("CREATE INDEX by_need ON sessions (id) WHERE live OR problem IS NOT NULL")
+            run("CREATE TABLE buckets (name PRIMARY KEY, changed, boot) WITHOUT ROWID")
             run(f"PRAGMA user_version={VERSION}")
             run("COMMIT")
 
@@ -162,39 +181,67 @@ class Index:
     def refresh(self) -> None:
         """Counts in what changed on the disk since the last look."""
         with _usable():
-            rows = self._connection.execute("SELECT id, size, changed, inode FROM sessions")
-            known = {session_id: state for session_id, *state in rows}
-            found = dict(_journals(self._sessions))
-            gone = known.keys() - found.keys()
-            changed = [session_id for session_id, (_, *state) in found.items() if known.get(session_id) != state]
-            if gone or changed:
-                self._write(gone, (self._counted(session_id, *found[session_id]) for session_id in changed))
+            boot = _boot()
+            run = self._connection.execute
+            known = {name: (changed, at) for name, changed, at in run("SELECT name, changed, boot FROM buckets")}
+            present = {name: (changed, boot) for name, changed in _buckets(self._sessions)}
+            stale = [name for name, state in present.items() if known.get(name) != state]
+            gone = known.keys() - present.keys()
+            entries: dict[str, _Entry | None] = {}
+            for name in [*stale, *gone]:
+                entries |= self._look(_listed(self._sessions / name), "bucket = ?", name)
+            needed = "(live OR problem IS NOT NULL)"
+            for name, session_id in run(f"SELECT bucket, id FROM sessions WHERE {needed}").fetchall():
+                if session_id not in entries:
+                    seen = _seen(self._sessions / name, [session_id])
+                    entries |= self._look(seen, "id = ?", session_id)
+            if entries or stale or gone:
+                self._write(entries, {name: present[name] for name in stale}, gone)
 
-    def _write(self, gone: set[str], entries: Iterator[_Entry | None]) -> None:
-        marks = ", ".join("?" * len(_FIELDS))
+    def _look(self, found: dict[str, _Seen], where: str, given: str) -> dict[str, _Entry | None]:
+        """The entries that differ from what lies on the disk; None for a session that is gone."""
+        rows = self._connection.execute(f"SELECT id, live, size, changed, inode FROM sessions WHERE {where}", (given,))
+        known = {session_id: (bool(live), tuple(state)) for session_id, live, *state in rows}
+        entries: dict[str, _Entry | None] = dict.fromkeys(known.keys() - found.keys())
+        for session_id, seen in found.items():
+            if known.get(session_id) != (seen.live, seen.state):
+                entries[session_id] = self._counted(session_id, seen)
+        return entries
+
+    def _write(
+        self, entries: dict[str, _Entry | None], buckets: dict[str, tuple[int, str]], gone: Collection[str]
+    ) -> None:
+        removed = [(session_id,) for session_id, entry in entries.items() if entry is None]
+        kept = [attrs.astuple(entry) for entry in entries.values() if entry is not None]
+        states = [(name, *state) for name, state in buckets.items()]
         run = self._connection
         run.execute("BEGIN IMMEDIATE")
         try:
-            run.executemany("DELETE FROM sessions WHERE id = ?", [(session_id,) for session_id in gone])
-            run.executemany(
-                f"INSERT OR REPLACE INTO sessions VALUES ({marks})",
-                (attrs.astuple(entry) for entry in entries if entry is not None),
-            )
-        finally:
+            run.executemany("DELETE FROM sessions WHERE id = ?", removed)
+            run.executemany(f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * len(_FIELDS))})", kept)
+            run.executemany("DELETE FROM buckets WHERE name = ?", [(name,) for name in gone])
+            run.executemany("INSERT OR REPLACE INTO buckets VALUES (?, ?, ?)", states)
             run.execute("COMMIT")
+        except BaseException:
+            run.execute("ROLLBACK")
+            raise
 
-    def _counted(self, session_id: str, path: str, size: int, changed: int, inode: int) -> _Entry | None:
+    def _counted(self, session_id: str, seen: _Seen) -> _Entry | None:
         row = self._connection.execute("SELECT * FROM sessions WHERE id = ?", (session_id,)).fetchone()
-        entry = _Entry(**dict(zip(_FIELDS, row, strict=True))) if row else _Entry(id=session_id)
-        if entry.inode != inode or size <= entry.size or entry.problem:
-            entry = _Entry(id=session_id)
-        entry.size, entry.changed, entry.inode = size, changed, inode
-        try:
-            entry.read(_read_from(path, entry.read_to, size))
-        except OSError as error:
-            entry.problem = error.strerror or str(error)
-        except (ValueError, KeyError, TypeError) as error:
-            entry.problem = f"it does not fit: {error}"
+        new = _Entry(id=session_id, bucket=seen.bucket)
+        entry = _Entry(**dict(zip(_FIELDS, row, strict=True))) if row else new
+        if (entry.size, entry.changed, entry.inode) != seen.state:
+            if entry.inode != seen.state[2] or seen.state[0] <= entry.size or entry.problem:
+                entry = new
+            entry.size, entry.changed, entry.inode = seen.state
+            path = self._sessions / seen.bucket / session_id / JOURNAL
+            try:
+                entry.read(_read_from(path, entry.read_to, entry.size))
+            except OSError as error:
+                entry.problem = error.strerror or str(error)
+            except (ValueError, KeyError, TypeError) as error:
+                entry.problem = f"it does not fit: {error}"
+        entry.live = seen.live
         return entry if entry.created_at or entry.problem else None
 
     def newest(self, limit: int | None, canonical: str | None = None) -> list[SessionSummary]:
@@ -231,27 +278,62 @@ def _touch_private(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
 
 
-def _journals(sessions: Path) -> Iterator[tuple[str, tuple[str, int, int, int]]]:
-    """Every session's id with its journal's path, size, time of change (ns) and inode."""
-    for bucket in _directories(sessions):
-        for session in _directories(bucket.path):
-            path = f"{session.path}/{JOURNAL}"
-            with suppress(OSError):
-                found = os.lstat(path)
-                yield session.name, (path, found.st_size, found.st_mtime_ns, found.st_ino)
+def _boot() -> str:
+    """Which start of the machine this is; empty where it cannot be known."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return ""
 
 
-def _directories(path: Path | str) -> Iterator[os.DirEntry[str]]:
+def _buckets(sessions: Path) -> Iterator[tuple[str, int]]:
+    """The directories that hold sessions, each with the time of its last change (ns)."""
     try:
-        with os.scandir(path) as entries:
-            yield from (e for e in entries if e.name[0] != "." and e.is_dir(follow_symlinks=False))
+        with os.scandir(sessions) as entries:
+            for entry in entries:
+                if _BUCKET.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                    yield entry.name, entry.stat(follow_symlinks=False).st_mtime_ns
     except FileNotFoundError:
         return
     except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror}", remedy="Check its permissions.") from error
+        raise refused(error, "read", sessions) from error
 
 
-def _read_from(path: str, offset: int, end: int) -> bytes:
+def _listed(bucket: Path) -> dict[str, _Seen]:
+    try:
+        with os.scandir(bucket) as entries:
+            names = [e.name for e in entries if e.is_dir(follow_symlinks=False) and _belongs(e.name, bucket)]
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise refused(error, "read", bucket) from error
+    return _seen(bucket, names)
+
+
+def _belongs(name: str, bucket: Path) -> bool:
+    return is_session_id(name) and bucket_of(name) == bucket.name
+
+
+def _seen(bucket: Path, names: list[str]) -> dict[str, _Seen]:
+    """What lies there of these sessions."""
+    found: dict[str, _Seen] = {}
+    place = f"{bucket}/"
+    for name in names:
+        with suppress(OSError):
+            journal = os.lstat(f"{place}{name}/{JOURNAL}")
+            state = (journal.st_size, journal.st_mtime_ns, journal.st_ino)
+            found[name] = _Seen(bucket.name, state, _held(f"{place}{name}/{LOCK}"))
+    return found
+
+
+def _held(lock: str) -> bool:
+    """Whether a writer's id stands in the lock: it is at the session, or was killed."""
+    try:
+        return os.lstat(lock).st_size > 0
+    except OSError:
+        return False
+
+
+def _read_from(path: Path, offset: int, end: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         file.seek(offset)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -85,6 +87,7 @@ class Journal:
         self._next = next_sequence
         self._distrusted = distrusted
         self._closed = False
+        _tell_listings(self.directory)
 
     @property
     def id(self) -> str:
@@ -153,7 +156,14 @@ class Journal:
             if self._file.distrusted:
                 self._distrusted[self.id] = self._next
             self._lock.release()
+            _tell_listings(self.directory)
             self._file.close()
+
+
+def _tell_listings(session: Path) -> None:
+    """Touches the directory above: the index looks at the sessions in it whose journal grew or is held."""
+    with suppress(OSError):  # listings are then late, no more
+        os.utime(session.parent)
 
 
 def redacted(entry: JournalEntry, redactor: Redactor | None) -> JournalEntry:

@@ -19,6 +19,7 @@ from codetether.models.session import JOURNAL_FORMAT, Gap, JournalEntry, Journal
 from codetether.wire import reader, to_json
 
 JOURNAL = "journal.jsonl"
+LOCK = "lock"
 RESERVED = frozenset(("seq", "at", "crc"))
 _END = re.compile(rb',"crc":"[0-9a-f]{8}"\}')
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import secrets
 import shutil
 import stat
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -20,8 +17,9 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from codetether.durable import Disk, FileLock, private_directory, reached, refusals, sync_directory
 from codetether.durable import read as read_file
 from codetether.errors import InvalidSessionId, SessionLocked, SessionNotFound, StorageError
+from codetether.ids import bucket_of, check_session_id, new_session_id
 from codetether.journal import Distrusted, Journal, Redactor, create_journal, open_journal
-from codetether.lines import JOURNAL, Reader, read_state
+from codetether.lines import JOURNAL, LOCK, Reader, read_state
 from codetether.models.replay import Replayed
 from codetether.models.session import JournalRecord, SessionStarted, SessionSummary
 
@@ -30,51 +28,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Summaries = list[SessionSummary]
-
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", re.ASCII)
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_RANDOM_BITS = 80
-
-
-class _Ids:
-    """Makes ids: 48 bits of milliseconds and 80 random ones, each greater than the one before."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last = 0
-        self._process = 0
-
-    def next(self) -> str:
-        with self._lock:
-            fresh = time.time_ns() // 1_000_000 << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
-            if os.getpid() == self._process and fresh >> _RANDOM_BITS <= self._last >> _RANDOM_BITS:
-                fresh = self._last + 1 + secrets.randbits(32)
-            self._process, self._last = os.getpid(), fresh
-        return "".join(_ALPHABET[fresh >> shift & 31] for shift in range(125, -1, -5))
-
-
-_ids = _Ids()
-
-
-def new_session_id() -> str:
-    """A new id: 26 characters of lower-case Crockford base32 that sort by time, strictly so within a process."""
-    return _ids.next()
-
-
-def check_session_id(session_id: str) -> str:
-    """The id itself where it is one; InvalidSessionId where it is not `[A-Za-z0-9][A-Za-z0-9_-]{0,99}`."""
-    if not _ID.fullmatch(session_id):
-        shown = session_id if len(session_id) <= 120 else session_id[:117] + "..."
-        raise InvalidSessionId(
-            f"{shown!r} is no session id",
-            remedy="An id is 1 to 100 letters, digits, `_` and `-`, and begins with a letter or digit.",
-        )
-    return session_id
-
-
-def bucket_of(session_id: str) -> str:
-    """The two hex digits under which a session lies; ids that differ by case only share them."""
-    return sha256(session_id.lower().encode()).hexdigest()[:2]
 
 
 class Store:
@@ -243,7 +196,7 @@ class Store:
                     )
 
     def _locked(self, directory: Path, session_id: str) -> FileLock:
-        lock = FileLock(directory / "lock")
+        lock = FileLock(directory / LOCK)
         if not lock.acquire():
             pid = lock.holder()
             by = f"process {pid}" if pid is not None else "another process"
