@@ -318,8 +318,11 @@ class EventSink(Protocol):
         """The last journal sequence this sink holds for good: what follows is sent again. 0 at first."""
         ...
 
-    async def write(self, record: EventRecord) -> None:
-        """Takes one event. A durable sink that raises gets the same event again later."""
+    def write(self, record: EventRecord) -> Awaitable[None] | None:
+        """Takes one event. A durable sink that raises gets the same event again later.
+
+        An async method; or a plain one that returns None where it was done at once, or what is to be awaited.
+        """
         ...
 
     async def flush(self) -> None:

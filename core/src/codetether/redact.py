@@ -7,6 +7,9 @@ import logging
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus
 
@@ -20,6 +23,9 @@ SHORTEST = 8
 """Shorter values are too common to be hunted in every text."""
 
 _HEAD = 4
+
+
+_WITHOUT_TEXT = frozenset((type(None), bool, int, float, bytes, datetime, Decimal))
 
 
 class Redactor:
@@ -75,30 +81,28 @@ class Redactor:
         return _LogFilter(self)
 
     def _data(self, value: Any) -> Any:
-        match value:
-            case str():
-                return self.text(value)
-            case None | bool() | int() | float() | bytes():
+        kind: Any = type(value)
+        if isinstance(value, str):
+            return self.text(value)
+        if kind in _WITHOUT_TEXT or not value:
+            return value
+        if isinstance(value, (tuple, list)):
+            items = [self._data(v) for v in value]
+            if all(a is b for a, b in zip(items, value, strict=True)):
                 return value
-            case Mapping():
-                made = {self._data(k): self._data(v) for k, v in value.items()}
-                pairs = zip(made.items(), value.items(), strict=False)
-                changed = any(new is not old for pair in pairs for new, old in zip(*pair, strict=True))
-                return made if changed else value
-            case list() | tuple():
-                items = [self._data(v) for v in value]
-                changed = any(a is not b for a, b in zip(items, value, strict=True))
-                return type(value)(items) if changed else value
-            case _ if attrs.has(type(value)):
-                changes = {}
-                for attribute in attrs.fields(type(value)):
-                    held = getattr(value, attribute.name)
-                    cleaned = self._data(held)
-                    if cleaned is not held:
-                        changes[attribute.name] = cleaned
-                return attrs.evolve(value, **changes) if changes else value
-            case _:
-                return value
+            return items if isinstance(value, list) else tuple(items)
+        names = _field_names(kind)
+        if names:
+            held = [getattr(value, name) for name in names]
+            made = {n: new for n, v in zip(names, held, strict=True) if (new := self._data(v)) is not v}
+            return attrs.evolve(value, **made) if made else value
+        return self._mapping(value) if isinstance(value, Mapping) else value
+
+    def _mapping(self, value: Mapping[Any, Any]) -> Mapping[Any, Any]:
+        made = {self._data(k): self._data(v) for k, v in value.items()}
+        pairs = zip(made.items(), value.items(), strict=False)
+        changed = any(new is not old for pair in pairs for new, old in zip(*pair, strict=True))
+        return made if changed else value
 
     def _compiled(self) -> re.Pattern[str]:
         # The one place to change when hundreds of secrets ask for an automaton instead of alternatives.
@@ -195,3 +199,9 @@ def _inside_base64(data: bytes, offset: int) -> str:
     encoded = b64encode(bytes(offset) + data).decode().rstrip("=")
     whole = (offset + len(data)) % 3 == 0
     return encoded[(0, 2, 3)[offset] : None if whole else -1]
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    """The names of an attrs class's fields; empty for any other."""
+    return tuple(a.name for a in attrs.fields(kind)) if attrs.has(kind) else ()

@@ -129,7 +129,7 @@ class Segments:
                     cut = False
 
     def append_at_once(self, data: bytes) -> int | None:
-        """The same for an event loop; None where there is more to do or to wait for than the write: then `append` must."""
+        """The same for an event loop; None where there is more to it than the write: then `append` must."""
         file = self._file
         if file is None or file.distrusted or not self._checked or self._is_full(len(data)):
             return None

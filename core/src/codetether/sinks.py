@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from codetether.boundary import asked
+from codetether.errors import PluginError
 from codetether.models.events import EventRecord
 from codetether.models.session import JournalRecord, Session
 from codetether.projection import follow, project, running_turn
@@ -245,7 +246,12 @@ class _Outlet:
             self._behind = self._feed.last > end
 
     async def _write(self, event: EventRecord) -> None:
-        await asked(self._sink.write, event, limit=LIMIT)
+        try:
+            made = self._sink.write(event)
+        except SystemExit as error:
+            raise PluginError(reason(error)) from error
+        if made is not None:
+            await asked(lambda: made, limit=LIMIT)
         self._taken = (event.sequence, event.part)
         self.responds = True
         if event.sequence % 32 == 0 and event.part == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -72,21 +72,25 @@ class EventStream:
         self._say()
         return sequence if self._ended else max(0, sequence - 1)
 
-    async def write(self, record: EventRecord) -> None:
+    def write(self, record: EventRecord) -> Awaitable[None] | None:
         """Takes an event that the stream does not have. Raises what went wrong with those before."""
-        if self._held is None:
-            await self.cursor()
         self._raise_failure()
-        if self._held is None or (record.sequence, record.part) <= self._held:
-            return
+        if self._held is None:
+            return self._write_first(record)
+        if (record.sequence, record.part) <= self._held:
+            return None
         self._held = (record.sequence, record.part)
         event = chat_event(record)
-        if event is None:
-            return
-        self._ended = False
-        self._waiting.append((record.sequence, to_json(event) + b"\n"))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_out())
+        if event is not None:
+            self._ended = False
+            self._waiting.append((record.sequence, to_json(event) + b"\n"))
+            if self._writing is None:
+                self._writing = asyncio.create_task(self._write_out())
+        return None
+
+    async def _write_first(self, record: EventRecord) -> None:
+        await self.cursor()
+        self.write(record)
 
     async def flush(self) -> None:
         """Everything taken so far is on the disk; the last record is known to be whole."""
