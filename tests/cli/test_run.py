@@ -99,8 +99,8 @@ def test_a_call_denied_for_want_of_an_answer_is_code_3_even_when_text_follows(
     ran = cli("run", "make it")
 
     assert (ran.code, ran.out) == (3, "I could not.\n")
-    assert "denied: " in ran.err
-    assert "--allow" in ran.err
+    assert "\ndenied, because nobody could be asked: bash (mode default: execute asks)\n" in ran.err
+    assert "\n  To allow it: --allow bash, or run at a terminal.\n" in ran.err
     assert not (cli.workspace / "made").exists()
 
 

@@ -18,6 +18,7 @@ from codetether.errors import SettingsError, UsageError
 from codetether.settings import (
     MANAGED_FILE,
     SECRET_REMEDY,
+    VARIABLES,
     Settings,
     check_settings_file,
     directories,
@@ -33,7 +34,10 @@ as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 _KEY_LIKE = re.compile(r"(sk-|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|AKIA|AIza|hvs\.|gsk_|eyJ)[A-Za-z0-9_.-]{8,}")
 
 
-@click.group("config")
+_VARIABLES = "\b\nVariables:\n" + "\n".join(f"  {name:34}{'.'.join(keys)}" for name, keys in VARIABLES.items())
+
+
+@click.group("config", epilog=_VARIABLES)
 def config() -> None:
     """Show and change settings; trust a project's.
 

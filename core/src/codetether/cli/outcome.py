@@ -18,7 +18,7 @@ class Outcome:
     """The run so far; an `error` until something better happens.
 
     Attributes:
-        unanswered: calls denied for want of an answer, as `name: reason`.
+        unanswered: the tools whose calls were denied for want of an answer.
     """
 
     status: Status = "error"
@@ -48,7 +48,7 @@ class Outcome:
                     {**summary, "success": event.success, "duration_ms": round(event.duration_ms, 3)}
                 )
             case events.ApprovalRequired():
-                self.unanswered.append(f"{event.name}: {event.reason or event.rule}")
+                self.unanswered.append(event.name)
             case events.Done():
                 self.status, self.text, self.usage, self.steps = event.status, event.text, event.usage, event.steps
                 self.error = event.reason if event.status != "done" else ""

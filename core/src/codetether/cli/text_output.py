@@ -51,8 +51,6 @@ class TextOutput:
                 self._call(event.call_id, event.name, _arguments(event.arguments))
             case events.ToolCallComplete():
                 self._result(event)
-            case events.ApprovalRequired():
-                self.screen.say(f"  ! {event.name} needs a yes, and nobody can be asked: {event.reason}", YELLOW)
             case events.Retry():
                 self._retry(event)
             case events.Notice():
@@ -64,8 +62,8 @@ class TextOutput:
         """The run is over."""
         self.pause()
         if outcome.status == "denied":
-            self.screen.say(f"denied: {outcome.error or '; '.join(outcome.unanswered)}", YELLOW)
-            self.screen.say("  Allow it with --allow TOOL or --allow EFFECT, or choose --mode edit.", YELLOW)
+            flags = " ".join(f"--allow {name}" for name in dict.fromkeys(outcome.unanswered or ["TOOL"]))
+            self.screen.say(f"{outcome.error or 'denied'}\n  To allow it: {flags}, or run at a terminal.", YELLOW)
         elif outcome.status in ("limit", "interrupted"):
             self.screen.say(f"{outcome.status}: {outcome.error}".removesuffix(f": {outcome.status}"), YELLOW)
         elif outcome.status != "done":
