@@ -1,0 +1,1 @@
+"""Tells codetether's model which git branch it works on."""

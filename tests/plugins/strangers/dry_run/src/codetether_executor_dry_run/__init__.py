@@ -1,0 +1,1 @@
+"""Says which commands codetether would run."""

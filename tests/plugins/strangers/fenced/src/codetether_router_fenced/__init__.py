@@ -1,0 +1,1 @@
+"""Finds tool calls that a model writes into its text."""

@@ -1,0 +1,1 @@
+"""What a house's own models cost and how they are sampled."""

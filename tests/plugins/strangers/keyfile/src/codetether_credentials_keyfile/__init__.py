@@ -1,0 +1,1 @@
+"""Takes keys for codetether from files."""

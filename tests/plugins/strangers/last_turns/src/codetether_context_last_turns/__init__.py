@@ -1,0 +1,1 @@
+"""Sends codetether's model only the last turns."""

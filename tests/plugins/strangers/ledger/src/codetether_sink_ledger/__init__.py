@@ -1,0 +1,1 @@
+"""Writes codetether's audit entries into a table."""

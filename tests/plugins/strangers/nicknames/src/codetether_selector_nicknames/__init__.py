@@ -1,0 +1,1 @@
+"""Gives models names of one's own."""

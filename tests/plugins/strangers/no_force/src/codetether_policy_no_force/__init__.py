@@ -1,0 +1,1 @@
+"""Denies commands that force their way."""

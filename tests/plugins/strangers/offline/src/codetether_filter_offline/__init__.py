@@ -1,0 +1,1 @@
+"""Hides tools of codetether that need a network."""

@@ -1,0 +1,1 @@
+"""A model for codetether that says what it hears."""

@@ -1,0 +1,1 @@
+"""An agent for codetether that reviews and changes nothing."""

@@ -1,0 +1,1 @@
+"""Keeps what happened in codetether's sessions, one line an event."""

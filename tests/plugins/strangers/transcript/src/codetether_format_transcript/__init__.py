@@ -1,0 +1,1 @@
+"""Reads conversations written down as plain text."""

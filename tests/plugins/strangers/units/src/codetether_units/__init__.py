@@ -1,0 +1,1 @@
+"""Converts lengths for codetether."""

@@ -1,0 +1,1 @@
+"""Tells in a conversation where codetether works."""
