@@ -149,3 +149,17 @@ def test_a_listing_is_cut_at_the_edge_of_a_terminal_only(cli: CommandLine) -> No
 
     assert max(len(line) for line in shown.split("\n")) == 40
     assert max(len(line) for line in cli("tools").out.split("\n")) > 100
+
+
+def test_a_terminal_that_is_closed_interrupts_the_turn_and_keeps_the_session(
+    cli: CommandLine, model: ModelServer
+) -> None:
+    model.script = [Answer(texts=["so far ", "never"], pauses={1: 30})]
+    with terminal(cli, "run", "hi") as child:
+        child.expect_exact("so far")
+        child.close(force=False)  # sends SIGHUP, as a terminal does
+        assert not child.isalive()
+
+    assert child.exitstatus == 130
+    (kept,) = cli("sessions", "list", "--json").json
+    assert (kept["title"], kept["message_count"]) == ("hi", 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -119,7 +120,8 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if debugging():
             raise
-        say_error(Screen(), error)
+        with suppress(OSError):  # the terminal may be what has gone
+            say_error(Screen(), error)
         return exit_code(error)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -100,8 +101,7 @@ class Screen:
 
     def write(self, text: str) -> None:
         """More of the answer, to standard output, at once."""
-        self.out.write(text)
-        self.out.flush()
+        _put(self.out, text)
 
     def line(self, text: str) -> None:
         """One line of a listing, to standard output."""
@@ -109,12 +109,22 @@ class Screen:
 
     def say(self, text: str, *codes: int) -> None:
         """Lines to standard error, made visible; `codes` are those of SGR, used only where there are colours."""
-        self.out.flush()
+        _put(self.out, "")
         shown = visible(text)
         if codes and self.coloured:
             shown = f"\x1b[{';'.join(map(str, codes))}m{shown}\x1b[0m"
-        self.err.write(shown + "\n")
-        self.err.flush()
+        _put(self.err, shown + "\n")
+
+
+def _put(stream: TextIO, text: str) -> None:
+    """Writes at once. When the terminal itself has gone there is nobody to tell, and SIGHUP ends the command."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 BOLD, DIM, RED, GREEN, YELLOW, CYAN = 1, 2, 31, 32, 33, 36
