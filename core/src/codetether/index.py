@@ -234,7 +234,7 @@ class Index:
             if entry.inode != seen.state[2] or seen.state[0] <= entry.size or entry.problem:
                 entry = new
             entry.size, entry.changed, entry.inode = seen.state
-            path = self._sessions / seen.bucket / session_id / JOURNAL
+            path = f"{self._sessions}/{seen.bucket}/{session_id}/{JOURNAL}"
             try:
                 entry.read(_read_from(path, entry.read_to, entry.size))
             except OSError as error:
@@ -333,7 +333,7 @@ def _held(lock: str) -> bool:
         return False
 
 
-def _read_from(path: Path, offset: int, end: int) -> bytes:
+def _read_from(path: str, offset: int, end: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         file.seek(offset)

@@ -147,7 +147,7 @@ class Replay:
             case ToolIntent():
                 opened = self._open.get(entry.call_id)
                 if opened is not None:
-                    self._open[entry.call_id] = attrs.evolve(opened, intent=entry)
+                    self._open[entry.call_id] = _with_intent(opened, entry)
             case ToolCompleted():
                 self._add_result(entry, at)
             case TitleChanged():
@@ -221,7 +221,11 @@ def _perhaps_started(opened: OpenCall) -> OpenCall:
     lost = ToolIntent(
         call_id=opened.call.id, name=opened.call.name, turn=opened.turn, step=opened.step, repeatable=False, rule="lost"
     )
-    return attrs.evolve(opened, intent=lost)
+    return _with_intent(opened, lost)
+
+
+def _with_intent(opened: OpenCall, intent: ToolIntent) -> OpenCall:
+    return OpenCall(call=opened.call, turn=opened.turn, step=opened.step, intent=intent)
 
 
 def apply(state: Replayed, item: JournalRecord) -> Replayed:
