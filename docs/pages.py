@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import typing
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 import attrs
 import click
 from codetether import errors, hookspecs, settings, settings_core, wire
+from codetether.contracts import YIELDS
 from codetether.models import audit, events, session
 from codetether.models.record import Unknown
-from codetether.contracts import YIELDS
 
 _written: list[str] = []
 
@@ -22,10 +24,10 @@ def out(*lines: str) -> None:
     _written.extend(lines)
 
 
-def written(page: Callable[[], None]) -> str:
+def written(page: Callable[..., None], *args: str, **options: str) -> str:
     """All that a page's function writes."""
     _written.clear()
-    page()
+    page(*args, **options)
     return "\n".join(_written)
 
 
@@ -69,6 +71,22 @@ def fields(cls: type[Any]) -> list[tuple[str, str, str]]:
         shown = "" if default is attrs.NOTHING else "empty" if isinstance(default, attrs.Factory) else repr(default)
         rows.append((f"`{attribute.name}`", f"`{type_name(attribute.type)}`", f"`{shown}`" if shown else "required"))
     return rows
+
+
+def source(path: str, *names: str, language: str = "python") -> None:
+    """A file of the project, or its definitions of those names: what the tests run is what is shown."""
+    text = Path(path).read_text()
+    if names:
+        lines = text.splitlines()
+        wanted = []
+        for node in ast.parse(text).body:
+            name = getattr(node, "name", None) or next((t.id for t in getattr(node, "targets", ())), None)
+            if name in names:
+                first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+                wanted.append("\n".join(lines[first - 1 : node.end_lineno]))
+        assert len(wanted) == len(names), f"{path} does not define all of {names}"
+        text = "\n\n\n".join(wanted)
+    out("", f"```{language}", text.strip(), "```", "")
 
 
 def hooks() -> None:
