@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from codetether import durable
+from codetether.durable import AppendFile
 from codetether.errors import StorageError
 from codetether.segments import SegmentLimits, Segments
 from hypothesis import given, settings
@@ -133,6 +135,29 @@ def test_every_tail_of_a_killed_writer_is_mended(tmp_path: Path) -> None:
         segments.append(line(9))
         segments.close()
         assert contents(segments) == whole[: cut // 20 * 20] + line(9)
+
+
+def test_what_can_be_added_at_once_and_what_cannot(tmp_path: Path) -> None:
+    limits = SegmentLimits(bytes=60)
+    segments, other = (Segments(tmp_path, "a", open_name="a.jsonl", limits=limits, shared=True) for _ in range(2))
+    assert segments.append_at_once(line(0)) is None  # not open yet
+    segments.append(line(0))
+    assert segments.append_at_once(line(1)) == 20
+    other.append(line(2))
+    assert segments.append_at_once(line(3)) is None  # another process has written
+    segments.append(line(3))
+    assert segments.append_at_once(line(4)) == 80
+    held = AppendFile(tmp_path / "a.jsonl")
+    fcntl.flock(held.fileno(), fcntl.LOCK_EX)
+    assert segments.append_at_once(line(5)) is None  # another process writes
+    held.close()
+    assert segments.append_at_once(line(5)) == 100
+    assert segments.append_at_once(line(6)) is None  # it is full
+    segments.append(line(6))
+    assert segments.append_at_once(line(7)) == 140
+    for stream in (segments, other):
+        stream.close()
+    assert contents(segments) == b"".join(map(line, range(8)))
 
 
 def test_what_is_not_whole_is_cut_with_all_behind_it(tmp_path: Path) -> None:

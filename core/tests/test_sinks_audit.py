@@ -94,7 +94,7 @@ async def test_a_required_sink_that_fails_stops_the_effect_and_says_why() -> Non
         await audit.record("tool_execution", "tool:bash", "intent")
     assert str(caught.value) == (
         'audit sink "bad" (corp-bad) could not record the intent of tool:bash, so it was not started: '
-        "cannot write /a: no space left Make room.\n"
+        "cannot write /a: no space left. Make room.\n"
         "  Make the sink work again; whether it is required stands in the settings under [audit]."
     )
     await audit.record("tool_execution", "tool:bash", "failure")  # an outcome cannot be undone
@@ -103,7 +103,7 @@ async def test_a_required_sink_that_fails_stops_the_effect_and_says_why() -> Non
     assert [e.outcome for e in good.entries] == ["intent", "failure", "intent"]
     assert [e.outcome for e in bad.entries] == ["intent"]
     assert said == [
-        'audit sink "bad" (corp-bad) fails: cannot write /a: no space left Make room.',
+        'audit sink "bad" (corp-bad) fails: cannot write /a: no space left. Make room.',
         'audit sink "bad" (corp-bad) works again; 2 audit entries did not reach it',
     ]
 

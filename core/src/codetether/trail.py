@@ -15,7 +15,7 @@ from pathlib import PurePath
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from codetether.boundary import BROKEN, reason_of
+from codetether.boundary import BROKEN, plain, reason_of
 from codetether.errors import AuditFailed, CodetetherError, PluginError
 from codetether.models.audit import AuditCategory, AuditEntry, AuditOutcome
 from codetether.models.record import JSON
@@ -188,8 +188,9 @@ def reason(error: BaseException) -> str:
     """What went wrong, on one line."""
     if isinstance(error, TimeoutError) and not str(error):
         return f"it did not answer within {LIMIT:g} s"
-    text = " ".join(str(error).split())
-    return text if isinstance(error, CodetetherError) else f"{type(error).__name__}: {text}".rstrip(": ")
+    if isinstance(error, CodetetherError):
+        return ". ".join(filter(None, (plain(error.message).rstrip("."), plain(error.remedy))))
+    return reason_of(error)
 
 
 def _user_at_host() -> str:

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -25,6 +26,8 @@ from codetether.sinks import AuditTrail
 from codetether_sink_audit_jsonl import log, plugin
 from codetether_sink_audit_jsonl.log import AuditLog
 from codetether_sink_audit_jsonl.settings import AuditJsonlSettings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 class Desk:
@@ -200,6 +203,28 @@ async def test_D04_odd_values_are_one_line_each(tmp_path: Path) -> None:
     assert calls(d.file) == [(outcome, f"c{n}") for n in range(len(odd)) for outcome in ("intent", "success")]
 
 
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | st.binary(max_size=5),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(details=st.lists(st.dictionaries(st.text(st.characters()), json_values), max_size=8), per_file=st.integers(1, 5))
+@settings(max_examples=25, deadline=None)
+def test_any_detail_is_one_line_that_can_be_read_again(details: list[dict[str, Any]], per_file: int) -> None:
+    async def life(state: Path) -> list[tuple[str, str | None]]:
+        async with desk(state, max_entries=per_file) as d:
+            for number, detail in enumerate(details):
+                await d.call(number, odd=detail)
+        assert d.said == []
+        return calls(d.file)
+
+    with tempfile.TemporaryDirectory() as name:
+        found = asyncio.run(life(Path(name)))
+    assert found == [(outcome, f"c{n}") for n in range(len(details)) for outcome in ("intent", "success")]
+
+
 async def test_D06_the_order_is_that_of_the_file_when_the_clock_jumps(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         await d.call(1)
@@ -228,7 +253,7 @@ async def test_D09_a_full_disk_in_mid_record_fuses_no_lines(tmp_path: Path, monk
             return short(descriptor, data)
 
         monkeypatch.setattr(os, "write", fail_rest)
-        with pytest.raises(AuditFailed, match=r"No space left on device Free some space"):
+        with pytest.raises(AuditFailed, match=r"No space left on device. Free some space"):
             await d.call(2)
         full = False
         await d.call(3)
