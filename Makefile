@@ -1,6 +1,6 @@
 # Run in an active environment with the extra `test`, after `uv sync --all-packages --all-extras`, or as `uv run make …`.
 .DEFAULT_GOAL := help
-.PHONY: help check check-docs docs fix test proof bench release changelog constraints
+.PHONY: help check check-docs docs site fix test proof bench release changelog constraints
 ifndef VIRTUAL_ENV
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 endif
@@ -18,6 +18,9 @@ check-docs: ## the generated parts of the pages are up to date
 
 docs: ## write the generated parts of the pages anew
 	cog -I docs -r --verbosity=1 -P $(PAGES)
+
+site: ## the documentation as a site in build/site, every link checked
+	zensical build --clean --strict
 
 fix: ## what lint and format can mend by themselves
 	ruff check --fix && ruff format
