@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,7 +32,11 @@ from codetether.trust import trusted_files
 
 T = TypeVar("T")
 
-MANAGED_FILE = Path("/etc/codetether/managed.toml")
+MANAGED_FILE = Path(
+    "/Library/Application Support/codetether/managed.toml"
+    if sys.platform == "darwin"
+    else "/etc/codetether/managed.toml"
+)
 PROJECT_FILE = Path(".codetether", "config.toml")
 
 VARIABLES: Mapping[str, Keys] = {

@@ -158,7 +158,9 @@ def _person(output: TextOutput | JsonOutput) -> Any:
 async def _session_id(runtime: Runtime, wish: Wish, directory: Path, output: TextOutput | JsonOutput) -> str | None:
     if not wish.resume:
         return wish.session
-    last = await runtime.sessions.last_for_directory(directory)
+    # A subagent's session is not one that the user can mean.
+    recent = await runtime.sessions.list_for_directory(directory, limit=50)
+    last = next((session for session in recent if session.parent_id is None), None)
     if last is None:
         output.notice("", f"no session in {directory} yet: starting one")
     return last.id if last else None
