@@ -1,0 +1,5 @@
+"""Ends the process at import, or tries to."""
+
+import sys
+
+sys.exit("goodbye")

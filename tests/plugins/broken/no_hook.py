@@ -1,0 +1,5 @@
+"""Has forgotten to mark its hook."""
+
+
+def codetether_tools() -> None:
+    """Nobody sees this."""
