@@ -23,6 +23,7 @@ SHORTEST = 8
 """Shorter values are too common to be hunted in every text."""
 
 _HEAD = 4
+_SHORT = 256  # characters up to which one walk of the pattern is faster than a search for each form
 
 
 _WITHOUT_TEXT = frozenset((type(None), bool, int, float, bytes, datetime, Decimal))
@@ -38,6 +39,7 @@ class Redactor:
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._heads: dict[str, list[str]] = {}
+        self._starts: set[str] = set()
         self._longest = 0
         self._pattern: re.Pattern[str] | None = None
 
@@ -54,11 +56,14 @@ class Redactor:
             if form not in self._names:
                 self._names[form] = name
                 self._heads.setdefault(form[:_HEAD], []).append(form)
+                self._starts.update(form[:n] for n in range(1, _HEAD))
         self._longest = max(map(len, self._names))
         self._pattern = None
 
     def text(self, text: str) -> str:
         """The text without the secrets; the same object where it holds none."""
+        if len(text) < _SHORT:
+            return self._compiled().sub(self._mask, text) if self._names else text
         for form in self._names:
             if form in text:
                 return self._compiled().sub(self._mask, text)
@@ -119,10 +124,14 @@ class Redactor:
     def _pending(self, text: str, start: int) -> int:
         """Where the earliest end of `text` begins, at `start` or later, that may grow into a secret."""
         for i in range(max(start, len(text) - self._longest + 1), len(text)):
-            rest = text[i:]
-            candidates = self._heads.get(rest[:_HEAD], ()) if len(rest) >= _HEAD else self._names
-            if any(len(form) > len(rest) and form.startswith(rest) for form in candidates):
-                return i
+            head = text[i : i + _HEAD]
+            if len(head) < _HEAD:
+                if head in self._starts:
+                    return i
+            elif head in self._heads:
+                rest = text[i:]
+                if any(len(form) > len(rest) and form.startswith(rest) for form in self._heads[head]):
+                    return i
         return len(text)
 
 
