@@ -197,9 +197,11 @@ def again(errors: list[StorageError], act: Callable[[], object]) -> None:
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EMFILE])
 @pytest.mark.parametrize("shared", [False, True])
 def test_every_operation_fails_once_and_all_is_well_after(
-    tmp_path: Path, fail: dict[str, object], shared: bool, error: int
+    tmp_path: Path, fail: dict[str, object], shared: bool, error: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One operation fails, each in its turn: one clear error, nothing lost or doubled, and the next attempt works."""
+    monkeypatch.setattr(durable, "_flush", lambda descriptor: None)  # waiting for the disk would take most of the time
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     names = set()
     for at in range(1, 200):
         fail.update(at=at, seen=0, error=error, name="")
