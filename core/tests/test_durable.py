@@ -336,7 +336,9 @@ async def test_closing_syncs_what_is_dirty_and_ends_the_thread() -> None:
     assert len(file.syncs) == 1
     with pytest.raises(StorageError, match="ended"):
         await disk.call(int)
-    await until(lambda: not any(t.name == "codetether-disk" for t in threading.enumerate()))
+    thread = disk._thread
+    assert thread is not None
+    await until(lambda: not thread.is_alive())
 
 
 async def test_an_idle_disk_has_no_thread() -> None:

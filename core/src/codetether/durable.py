@@ -225,7 +225,7 @@ class AppendFile:
         and the next append may succeed.
         """
         if self._descriptor < 0 or self.distrusted:
-            raise self._unusable()
+            raise self.unusable()
         start = self.offset
         try:
             if self._torn:
@@ -259,7 +259,7 @@ class AppendFile:
     def sync(self) -> None:
         """Waits until all that was appended is on the disk. Blocks; raises StorageError, and then for good."""
         if self._descriptor < 0 or self.distrusted:
-            raise self._unusable()
+            raise self.unusable()
         try:
             reached("fsync", self.path)
             _flush(self._descriptor)
@@ -269,12 +269,13 @@ class AppendFile:
             self.distrusted = os.strerror(error.errno) if error.errno else str(error)
             raise refused(error, "sync", self.path) from error
 
-    def _unusable(self) -> StorageError:
+    def unusable(self) -> StorageError:
+        """Why nothing can be appended: it is closed, or a sync failed."""
         if self._descriptor < 0:
             return StorageError(f"cannot write {self.path}: it is closed", remedy="Open it again.")
         return StorageError(
             f"cannot write {self.path}: an earlier sync failed ({self.distrusted}), so the file is not trusted",
-            remedy="Mend the disk, then open the session again: what it holds is read back and written anew.",
+            remedy="Mend the disk and go on: what the file holds is then read back and written anew.",
         )
 
     def fileno(self) -> int:

@@ -87,6 +87,7 @@ class Journal:
         self._next = next_sequence
         self._distrusted = distrusted
         self._closed = False
+        self._told = False
         _tell_listings(self.directory)
 
     @property
@@ -108,11 +109,14 @@ class Journal:
         """Writes an entry, known secrets taken out, and adds it to `state`.
 
         On return the end of this process cannot lose it; it is on the disk within a second, or after `sync`.
-        StorageError leaves the file and the state as they were, and the next append may succeed, except
-        after a failed sync: then every append refuses until the session is opened again.
+        StorageError leaves the file and the state as they were, and the next append may succeed. So it is also
+        where a sync failed meanwhile: it is told once, by `sync` or here; then what the file holds is read
+        back, and written anew beside it, since a second fsync of the same file would prove nothing.
         """
         if self._closed:
             raise StorageError(f"cannot write {self.path}: the session is closed", remedy="Open it again.")
+        if self._file.distrusted:
+            self._mend()
         entry = redacted(entry, self._redactor)
         item = JournalRecord(sequence=self._next, recorded_at=datetime.now(UTC), entry=entry)
         self._file.append(encode(item))
@@ -123,7 +127,32 @@ class Journal:
 
     async def sync(self) -> None:
         """Returns when all entries and side files so far are on the disk; raises StorageError."""
-        await self._disk.sync(self._pages)
+        if self._file.distrusted:
+            self._mend()
+        try:
+            await self._disk.sync(self._pages)
+        except StorageError:
+            self._told = True
+            raise
+
+    def _mend(self) -> None:
+        """Goes on in a new file with what the distrusted one holds, once its failure was told. Blocks."""
+        old = self._file
+        if not self._told:
+            self._told = True
+            raise old.unusable()
+        found = Reader(read(self.path)[: old.offset])
+        for _ in found:
+            pass
+        if found.next_sequence != self._next or len(found.problems()) > len(self.repairs):
+            raise StorageError(
+                f"{self.path} lost records when a sync failed ({old.distrusted})",
+                remedy="Mend the disk, then open the session again: it goes on with what is left.",
+            )
+        replace(self.path, found.lines.data)
+        self._file = self._pages.file = AppendFile(self.path)
+        self._told = False
+        old.close()
 
     def side_file(self, name: str, data: bytes) -> Path:
         """Puts bytes beside the journal, e.g. a whole output, and returns where; on the disk with the next sync.
@@ -152,12 +181,17 @@ class Journal:
     def _shut(self) -> None:
         try:
             self._pages.sync()
+        except StorageError:
+            with suppress(StorageError):  # the first failure is the one to tell
+                self._file.close()
+            raise
+        else:
+            self._file.close()
         finally:
             if self._file.distrusted:
                 self._distrusted[self.id] = self._next
             self._lock.release()
             _tell_listings(self.directory)
-            self._file.close()
 
 
 def _tell_listings(session: Path) -> None:
