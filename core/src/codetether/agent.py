@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 import attrs
-from attrs import define, field, frozen
+from attrs import field
 
 from codetether import retries
 from codetether.assemble import Assembly, with_unique_ids
@@ -49,6 +49,7 @@ from codetether.protocols import Connection, ContextPolicy
 from codetether.redact import Redactor
 from codetether.routing import Routing
 from codetether.sinks import EventFeed
+from codetether.values import define, frozen
 
 T = TypeVar("T")
 Emit = Callable[[SessionEvent], None]

@@ -8,7 +8,6 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import attrs
-from attrs import frozen
 
 from codetether.boundary import BROKEN, asked, reason_of
 from codetether.errors import CredentialError, NoProviderAvailable, PluginError, UnknownModel, UsageError
@@ -18,6 +17,7 @@ from codetether.plugins import Provided
 from codetether.protocols import Selector
 from codetether.settings_core import CoreSettings, ProviderSettings, SamplingSettings
 from codetether.specs import ModelDefaults, ProviderSpec
+from codetether.values import frozen
 
 CREDENTIAL_LIMIT = 30.0
 """Seconds that one source of credentials may take for one secret."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from attrs import define, field
+from attrs import field
 
 from codetether.durable import private_directory
 from codetether.errors import UsageError
@@ -19,6 +19,7 @@ from codetether.protocols import Credentials, Executor, Person
 from codetether.settings import Directories
 from codetether.settings_core import CoreSettings
 from codetether.specs import AgentSpec
+from codetether.values import define
 
 if TYPE_CHECKING:
     from codetether.journal import Journal

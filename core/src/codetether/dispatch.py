@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import attrs
 import orjson
-from attrs import field, frozen
+from attrs import field
 
 from codetether.boundary import BROKEN, asked, plain, reason_of
 from codetether.contracts import check_result, validator
@@ -35,6 +35,7 @@ from codetether.permissions import strictest
 from codetether.protocols import PermissionPolicy, SessionContext, Tool
 from codetether.redact import Redactor
 from codetether.sinks import AuditTrail
+from codetether.values import define, frozen
 
 APPROVAL_DEADLINE = 600.0
 """Seconds that a person has for an answer."""
@@ -96,7 +97,7 @@ class Place:
     step: int
 
 
-@attrs.define(kw_only=True)
+@define(kw_only=True)
 class Dispatch:
     """The tools of a session, and every rule that a call passes."""
 

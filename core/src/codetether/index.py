@@ -17,6 +17,7 @@ from codetether.durable import refused
 from codetether.ids import bucket_of, is_session_id
 from codetether.lines import JOURNAL, LOCK, whole
 from codetether.models.session import SessionSummary
+from codetether.values import define, frozen
 
 VERSION = 1
 _BUCKET = re.compile("[0-9a-f]{2}")
@@ -53,7 +54,7 @@ def forget(path: Path) -> None:
             path.with_name(path.name + suffix).unlink()
 
 
-@attrs.define(kw_only=True)
+@define(kw_only=True)
 class _Entry:
     """What the index holds of one session; `read_to` bytes of its journal are counted in."""
 
@@ -122,7 +123,7 @@ class _Entry:
 _FIELDS = tuple(a.name for a in attrs.fields(_Entry))
 
 
-@attrs.frozen
+@frozen
 class _Seen:
     """One session as it lies on the disk: where, its journal's size, time (ns) and inode, whether a writer is at it."""
 

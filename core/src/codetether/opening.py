@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from attrs import frozen
 
 from codetether._version import __version__
 from codetether.agent import Agent
@@ -30,6 +29,7 @@ from codetether.running import RunningSession
 from codetether.settings_core import MODES, CoreSettings
 from codetether.sinks import EventFeed
 from codetether.store import new_session_id
+from codetether.values import frozen
 
 if TYPE_CHECKING:
     from codetether.runtime import Runtime

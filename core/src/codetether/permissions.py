@@ -9,11 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from attrs import field, frozen
+from attrs import field
 
 from codetether.errors import SettingsError
 from codetether.models.tools import Decision, Effect, Mode, PermissionRequest, Verdict
 from codetether.places import below, inside, own_settings, persistent, secret
+from codetether.values import frozen
 
 EFFECTS: tuple[Effect, ...] = get_args(Effect)
 _STRICTNESS = {"allow": 0, "ask": 1, "deny": 2}

@@ -14,13 +14,14 @@ from types import ModuleType
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import pluggy
-from attrs import define, field, frozen
+from attrs import field
 
 from codetether import boundary, hookspecs, specs
 from codetether.boundary import Limiter, plain, reason_of
 from codetether.contracts import YIELDS, check_record
 from codetether.discovery import Candidate, normalised
 from codetether.errors import PluginError, RequiredPluginMissing
+from codetether.values import define, frozen
 
 RECORD_LIMIT = 10_000
 """Records that one hook of one plugin may yield."""

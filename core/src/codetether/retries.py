@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from functools import cache
 
-from attrs import define, field
+from attrs import field
 
 from codetether.errors import ProviderError
+from codetether.values import define
 
 ATTEMPTS = 4
 """Requests in all for one answer."""

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
-from attrs import define, field
+from attrs import field
 
 from codetether.agent import Agent, Emit
 from codetether.assemble import Assembly
@@ -28,6 +28,7 @@ from codetether.models.session import (
     automatic_title,
 )
 from codetether.models.tools import Mode
+from codetether.values import define
 
 
 class Channel:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from attrs import define, field
+from attrs import field
 
 from codetether import specs
 from codetether.boundary import BROKEN, reason_of
@@ -33,6 +33,7 @@ from codetether.running import RunningSession
 from codetether.settings import Settings, load_settings
 from codetether.sinks import AuditTrail
 from codetether.store import Store
+from codetether.values import define
 
 BLOCK_ONE = "block one: [plugins] block"
 BUILTIN = ("agents", "credentials", "executor", "policy", "prompts", "selection")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
-from attrs import field, frozen
+from attrs import field
 
 from codetether.errors import SettingsError
 from codetether.models.tools import Mode
@@ -29,6 +29,7 @@ from codetether.settings_file import SettingsFile, read_settings_file
 from codetether.settings_layers import MANAGED, PROJECT, Keys, Layer, Merged, Origin, overlay, tighten
 from codetether.structure import Misfit, key_of, structure
 from codetether.trust import trusted_files
+from codetether.values import frozen
 
 T = TypeVar("T")
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import attrs
-from attrs import field, frozen
+from attrs import field
 
 from codetether.models.tools import Mode
+from codetether.values import frozen
 
 MODES: tuple[Mode, ...] = ("plan", "default", "edit", "auto", "unsafe")
 """From the strictest to the one without any fence."""

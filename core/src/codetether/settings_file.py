@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from codetether.errors import SettingsError
+from codetether.values import frozen
 
 LIMIT = 1024 * 1024
 """Bytes a settings file may have."""

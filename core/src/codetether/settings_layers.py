@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from attrs import field, frozen
+from attrs import field
 
 from codetether.errors import SettingsError
 from codetether.settings_core import MODES
 from codetether.settings_file import SettingsFile
+from codetether.values import frozen
 
 LayerName = Literal["default", "user", "project", "environment", "override", "managed"]
 Keys = tuple[str, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
-from attrs import field, frozen
+from attrs import field
 
 from codetether.models.completion import ModelLimits, SamplingParams
 from codetether.models.tools import Mode
@@ -28,6 +28,7 @@ from codetether.protocols import (
     Toolset,
     Wire,
 )
+from codetether.values import frozen
 
 LAST = 900
 """The place of what should be chosen only when nothing else is there."""

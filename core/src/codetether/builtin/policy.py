@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from attrs import define, field
+from attrs import field
 
 from codetether.hookspecs import hookimpl
 from codetether.models.tools import Decision, PermissionRequest
 from codetether.permissions import Rules
 from codetether.specs import PolicySpec
+from codetether.values import define
 
 AUTO = "mode auto frees writes in the workspace only: commands still ask, since nothing confines them here"
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 import click
-from attrs import frozen
 
 from codetether._version import __version__
 from codetether.cli.app import explained
 from codetether.cli.listings import as_json
 from codetether.cli.table import print_json
 from codetether.cli.terminal import GREEN, RED, YELLOW, Screen
+from codetether.values import frozen
 
 if TYPE_CHECKING:
     from codetether.runtime import Runtime

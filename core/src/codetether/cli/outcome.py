@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define, field
+from attrs import field
 
 from codetether.cli.app import explained
 from codetether.errors import ProviderError
 from codetether.models import events
 from codetether.models.completion import ModelRef, Usage
 from codetether.models.events import SessionEvent, Status
+from codetether.values import define
 
 
 @define(kw_only=True)

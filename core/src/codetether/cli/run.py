@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
-from attrs import frozen
 
 from codetether.cli.app import EXIT, debugging
 from codetether.cli.completion import model_names, session_ids
@@ -19,6 +18,7 @@ from codetether.models.messages import MessagePart
 from codetether.models.tools import Effect, Mode
 from codetether.settings_core import MODES
 from codetether.structure import did_you_mean
+from codetether.values import frozen
 
 if TYPE_CHECKING:
     from codetether.cli.interrupts import Interrupts

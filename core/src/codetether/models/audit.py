@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import field
 
 from codetether.models.record import JSON, Record
+from codetether.values import frozen
 
 AuditCategory = str
 """`api`, `tool_execution`, `session`, `auth`, `config`, `sandbox`, `plugin`, `permission`, or a site's own word."""

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal
 
-import attrs
-from attrs import field, frozen
+from attrs import field
 
 from codetether.models.messages import Message, MessagePart, ToolCallPart
 from codetether.models.record import JSON, Record
 from codetether.models.tools import ToolDefinition
+from codetether.values import define, frozen
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "unknown"]
 ToolChoice = Literal["auto", "none", "required"] | str
@@ -103,7 +103,7 @@ class CompletionRequest:
 
 
 # Chunks are made by the thousand and live for a moment, so they are mutable slots: half the price of frozen ones.
-@attrs.define
+@define
 class TextDelta:
     """More visible text. A change of `block` begins a new text part."""
 
@@ -111,7 +111,7 @@ class TextDelta:
     block: int = 0
 
 
-@attrs.define
+@define
 class ThinkingDelta:
     """More reasoning; `provider_data` is merged into the part. A change of `block` begins a new part."""
 
@@ -120,14 +120,14 @@ class ThinkingDelta:
     provider_data: Mapping[str, JSON] | None = None
 
 
-@attrs.define
+@define
 class RefusalDelta:
     """More of a refusal."""
 
     text: str
 
 
-@attrs.define
+@define
 class ToolCallDelta:
     """More of the tool call at `index`: the first id and name that come count, arguments are joined."""
 
@@ -138,14 +138,14 @@ class ToolCallDelta:
     provider_data: Mapping[str, JSON] | None = None
 
 
-@attrs.define
+@define
 class WholePart:
     """A part that came in one piece."""
 
     part: MessagePart
 
 
-@attrs.define
+@define
 class ResponseStarted:
     """What the provider says of itself: response id and the model that really answers."""
 
@@ -153,7 +153,7 @@ class ResponseStarted:
     model: str | None = None
 
 
-@attrs.define
+@define
 class UsageReported:
     """Tokens so far; the last one wins. `raw` is the provider's own object."""
 
@@ -161,7 +161,7 @@ class UsageReported:
     raw: Mapping[str, JSON]
 
 
-@attrs.define
+@define
 class Finished:
     """The terminal event was seen. Without it a stream is incomplete, whatever text came."""
 

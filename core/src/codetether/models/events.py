@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-import attrs
-from attrs import field, frozen
+from attrs import field
 
 from codetether.models.completion import Usage
 from codetether.models.messages import Message
 from codetether.models.record import JSON, Record, Unknown
+from codetether.values import define, frozen
 
 if TYPE_CHECKING:
     from codetether.models.session import Session
@@ -21,14 +21,14 @@ Status = Literal["done", "error", "denied", "limit", "provider_failed", "interru
 
 
 # Text arrives by the thousand pieces: mutable slots, like the chunks they come from.
-@attrs.define
+@define
 class TextChunk:
     """More of the visible answer, as it streams."""
 
     text: str
 
 
-@attrs.define
+@define
 class ThinkingChunk:
     """More of the model's reasoning, as it streams."""
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import field
 
 from codetether.models.record import JSON, Record, Unknown
+from codetether.values import frozen
 
 Role = Literal["user", "assistant", "tool"]
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import assert_never
 
 import attrs
-from attrs import field, frozen
+from attrs import field
 
 from codetether.models.completion import Usage
 from codetether.models.messages import Message, TextPart, ToolCallPart, ToolResultPart
@@ -29,6 +29,7 @@ from codetether.models.session import (
     TurnEnded,
     automatic_title,
 )
+from codetether.values import frozen
 
 UNKNOWN_OUTCOME = "unknown: may have run. The session was interrupted between the start of this call and its result."
 CANCELLED = "Error: cancelled before it ran"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from attrs import field, frozen
+from attrs import field
 
 from codetether.models.completion import FinishReason, Usage
 from codetether.models.events import SessionEvent, Status
 from codetether.models.messages import Message, TextPart, ToolResultPart
 from codetether.models.record import JSON, Record, Unknown
+from codetether.values import frozen
 
 JOURNAL_FORMAT = 1
 TITLE_LENGTH = 47

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import field
 
 from codetether.models.messages import FilePart, ImagePart, TextPart
 from codetether.models.record import JSON, Unknown
+from codetether.values import frozen
 
 Effect = Literal["read", "write", "execute", "network"]
 Verdict = Literal["allow", "ask", "deny"]

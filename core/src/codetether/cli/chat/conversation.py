@@ -9,7 +9,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from attrs import define, evolve, frozen
+from attrs import evolve
 
 from codetether.cli.app import EXIT, say_error
 from codetether.cli.chat.slash import Leave, Reopen, SlashCommands
@@ -22,6 +22,7 @@ from codetether.models.events import SessionEvent
 from codetether.models.tools import Mode
 from codetether.protocols import Person
 from codetether.runtime import Runtime
+from codetether.values import define, frozen
 
 if TYPE_CHECKING:
     from codetether.running import RunningSession

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from codetether.boundary import reason_of
 from codetether.cli.app import say_error
@@ -16,6 +16,7 @@ from codetether.plugins import Provided
 from codetether.settings_core import MODES
 from codetether.specs import SlashCommandSpec
 from codetether.structure import did_you_mean
+from codetether.values import frozen
 
 if TYPE_CHECKING:
     from codetether.cli.chat.conversation import Wishes
