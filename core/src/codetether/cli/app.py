@@ -66,7 +66,7 @@ class Commands(click.Group):
 
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-        if rows := listed_commands():
+        if rows := listed_commands(COMMANDS):
             with formatter.section("Commands of plugins"):
                 formatter.write_dl(rows)
 

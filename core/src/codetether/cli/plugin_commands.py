@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,9 @@ from codetether.errors import PluginError
 GROUP = "codetether.commands"
 
 
-def listed_commands() -> list[tuple[str, str]]:
-    """Name and distribution of each command, from metadata alone."""
-    from codetether.cli.app import COMMANDS
-
-    return [(p.name, f"from {_distribution(p)}") for p in _points() if p.name not in COMMANDS]
+def listed_commands(taken: Container[str]) -> list[tuple[str, str]]:
+    """Name and distribution of each command whose name is not taken, from metadata alone."""
+    return [(p.name, f"from {_distribution(p)}") for p in _points() if p.name not in taken]
 
 
 def load_command(name: str) -> click.Command | None:

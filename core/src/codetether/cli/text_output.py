@@ -112,7 +112,7 @@ class TextOutput:
             cut = len(lines) - HEAD - TAIL
             lines = [*lines[:HEAD], f"… {cut:,} more lines", *lines[-TAIL:]]
         for line in lines:
-            self.screen.say(f"  {one_line(line, LINE)}", *((DIM,) if event.success else (RED,)))
+            self.screen.say(f"  {one_line(line, LINE)}".rstrip(), *((DIM,) if event.success else (RED,)))
 
     def _usage(self, outcome: Outcome) -> str:
         usage, seconds = outcome.usage, time.monotonic() - self._began
