@@ -10,9 +10,8 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
-from attrs import frozen
-
 from codetether.errors import PluginError
+from codetether.values import frozen
 
 T = TypeVar("T")
 

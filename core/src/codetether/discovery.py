@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NoReturn
 
-from attrs import frozen
-
 from codetether.boundary import reason_of
 from codetether.errors import PluginError
+from codetether.values import frozen
 
 GROUP = "codetether"
 

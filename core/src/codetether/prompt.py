@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from attrs import frozen
-
 from codetether.boundary import BROKEN, HOOK_LIMIT, asked
 from codetether.errors import PluginError
 from codetether.protocols import PromptSection
+from codetether.values import frozen
 
 
 @frozen(kw_only=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
+
+from codetether.values import frozen
 
 JSON = Any
 """Any JSON value: None, bool, int, float, str, list or dict with string keys."""
