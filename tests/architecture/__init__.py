@@ -1,0 +1,1 @@
+"""The house as it should stand: rooms, hooks, names, start-up."""

@@ -1,0 +1,122 @@
+"""Imports go one way; every module is small, and says in one sentence what it is for."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from graphlib import TopologicalSorter
+from typing import Any
+
+import codetether
+import pytest
+
+from .rooms import CORE, ROOMS, ROOT, Import, Module, core, plugins
+
+PAGE: Any = codetether
+HOME: dict[str, str] = {name: f"codetether.{room}" for name, room in PAGE._HOME.items()}
+EVERY = [*core(), *(module for found in plugins().values() for module in found)]
+
+
+def target(made: Import, known: set[str]) -> str:
+    """The module that an import leads to."""
+    if made.module == "codetether" and made.name in HOME:
+        return HOME[made.name]
+    whole = f"{made.module}.{made.name}"
+    return whole if whole in known else made.module
+
+
+def test_every_module_has_its_room_in_the_order() -> None:
+    there = {module.room for module in core()} - {"", "__init__"}
+    assert Counter(ROOMS) == Counter(there)
+
+
+def test_a_room_imports_only_from_rooms_before_it() -> None:
+    known = {module.name for module in core()}
+    wrong = []
+    for module in core():
+        if not module.room:
+            continue
+        for made in module.imports():
+            leads = target(made, known)
+            room = leads.partition(".")[2].partition(".")[0]
+            if leads in known and room and ROOMS.index(room) > ROOMS.index(module.room):
+                wrong.append(f"{module.path.relative_to(ROOT)}:{made.line} {module.room} imports {leads}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("folder", ["core", *plugins()])
+def test_no_modules_import_each_other_in_a_circle(folder: str) -> None:
+    found = core() if folder == "core" else plugins()[folder]
+    known = {module.name for module in found}
+    graph = {
+        module.name: {leads for made in module.imports(late=False) if (leads := target(made, known)) in known}
+        for module in found
+    }
+    packages = {name for name in known if any(other.startswith(f"{name}.") for other in known)}
+    # A package's own page may name what is in it, and what is in it may stand on the package.
+    TopologicalSorter({name: leads - packages - {name} for name, leads in graph.items()}).prepare()
+
+
+def test_only_the_package_itself_is_imported_by_its_page() -> None:
+    page = next(module for module in core() if module.path == CORE / "__init__.py")
+    assert {made.module for made in page.imports() if made.module.startswith("codetether")} == {"codetether._version"}
+
+
+@pytest.mark.parametrize("module", EVERY, ids=lambda m: m.name)
+def test_a_module_is_small_and_says_what_it_is_for(module: Module) -> None:
+    text = module.path.read_text()
+    assert len(text.splitlines()) <= 400
+    assert text.startswith('"""')
+    sentence = (ast.get_docstring(module.tree) or "").partition("\n\n")[0]
+    assert re.match(r"[A-Za-z`]", sentence)
+    assert sentence.endswith((".", ".)", "?"))
+    assert "\n" not in sentence or len(sentence) < 400
+
+
+@pytest.mark.parametrize("module", EVERY, ids=lambda m: m.name)
+def test_names_are_words_of_the_field(module: Module) -> None:
+    classes = [node.name for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef)]
+    vague = re.compile(r"(Manager|Base|Util|Utils|Abstract|Helper|Handler|Impl)(?![a-z])")
+    assert [name for name in classes if vague.search(name)] == []
+    assert not vague.search(module.name.title())
+
+
+@pytest.mark.parametrize("folder", plugins())
+def test_a_plugin_imports_only_public_names_and_no_other_plugin(folder: str) -> None:
+    ours = {name for found in plugins().values() for module in found if "." not in (name := module.name)}
+    own = {module.name for module in plugins()[folder] if "." not in module.name}
+    allowed = own | ({"codetether_http"} if "/providers/" in folder else set())
+    wrong = []
+    for module in plugins()[folder]:
+        for node in ast.walk(module.tree):  # also what is only for types: a stranger's checker must find it
+            if isinstance(node, ast.Import):
+                pairs = [(alias.name, "") for alias in node.names if alias.name != "codetether"]
+            elif isinstance(node, ast.ImportFrom):
+                pairs = [(node.module or "", alias.name) for alias in node.names]
+            else:
+                continue
+            for imported, name in pairs:
+                package = imported.partition(".")[0]
+                private = package == "codetether" and (imported != "codetether" or name not in public())
+                if private or (package in ours and package not in allowed):
+                    wrong.append(f"{module.path.relative_to(ROOT)}:{node.lineno} {imported} {name}")
+    assert wrong == []
+
+
+def public() -> set[str]:
+    return {*HOME, "__version__"}
+
+
+@pytest.mark.parametrize("folder", plugins())
+def test_a_plugin_uses_only_public_names_of_codetether(folder: str) -> None:
+    wrong = [
+        f"{module.path.relative_to(ROOT)}:{node.lineno} codetether.{node.attr}"
+        for module in plugins()[folder]
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "codetether"
+        and node.attr not in public()
+    ]
+    assert wrong == []

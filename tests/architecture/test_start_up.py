@@ -1,0 +1,85 @@
+"""Nothing heavy is imported before it is used, and nothing happens at import."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from .rooms import ROOT, core, plugins
+
+HEAVY = {"httpx", "boto3", "hvac", "rich", "prompt_toolkit", "sqlite3", "xllamacpp", "jsonschema_rs", "requests"}
+PLUGIN_MODULES = [module.name for found in plugins().values() for module in found if module.name.endswith(".plugin")]
+SOURCES = [str(path) for path in sorted(ROOT.glob("tests/plugins/strangers/*/src"))]
+
+WATCHED = """
+import sys
+sys.path[:0] = {sources!r}
+sys.dont_write_bytecode = True
+seen = []
+def watch(event, arguments):
+    if event == "open":
+        path, mode, flags = arguments
+        writes = bool(flags & 3) if isinstance(flags, int) else False
+        name = str(path)
+        if writes or not name.endswith((".py", ".pyc", ".so", ".pth", ".zip", ".typed")):
+            seen.append(f"open {{name}}")
+    elif event.partition(".")[0] in ("socket", "subprocess", "shutil", "tempfile", "sqlite3"):
+        seen.append(event)
+    elif event in ("os.mkdir", "os.remove", "os.rename", "os.putenv", "os.unsetenv", "os.system", "os.fork"):
+        seen.append(f"{{event}} {{arguments}}")
+import asyncio, json, logging, ssl, threading, importlib, importlib.metadata, sqlite3, email, uuid
+threads = threading.active_count()
+sys.addaudithook(watch)
+import {modules}
+seen += [f"thread {{t.name}}" for t in threading.enumerate()[threads:]]
+print(json.dumps([seen, sorted(sys.modules)]))
+"""
+
+
+def fresh(*modules: str) -> tuple[list[str], set[str]]:
+    """A fresh process imports these: what it did meanwhile, and all that it has imported by then."""
+    script = WATCHED.format(sources=SOURCES, modules=", ".join(modules))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    seen, imported = json.loads(done.stdout)
+    return seen, set(imported)
+
+
+def imported_by(module: str) -> set[str]:
+    """All modules that importing this one brings."""
+    script = f"import sys; sys.path[:0] = {SOURCES!r}; import {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_the_python_api_imports_nothing_heavy() -> None:
+    assert imported_by("codetether.runtime").isdisjoint({*HEAVY, "click", "importlib_metadata", "tomlkit"})
+
+
+def test_the_package_itself_imports_nothing_else() -> None:
+    ours = {name for name in imported_by("codetether") if name.startswith("codetether")}
+    assert ours == {"codetether", "codetether._version"}
+
+
+@pytest.mark.parametrize("module", PLUGIN_MODULES)
+def test_a_plugin_module_imports_nothing_heavy(module: str) -> None:
+    assert imported_by(module).isdisjoint({*HEAVY, "click", "codetether.runtime", "codetether.agent"})
+
+
+def test_importing_every_module_does_nothing() -> None:
+    names = [module.name for module in core() if module.name != "codetether.__main__"]
+    names += [module.name for found in plugins().values() for module in found]
+    seen, imported = fresh(*names)
+    assert set(names) <= imported
+    assert seen == []
+
+
+def test_the_command_lines_entry_is_what_runs_as_a_module() -> None:
+    page = (ROOT / "core" / "src" / "codetether" / "__main__.py").read_text()
+    table = (ROOT / "core" / "pyproject.toml").read_text()
+    assert "from codetether.cli import main" in page
+    assert 'codetether = "codetether.cli:main"' in table
