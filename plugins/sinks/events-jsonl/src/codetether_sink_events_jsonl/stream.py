@@ -37,6 +37,7 @@ class EventStream:
         self._writing: asyncio.Task[None] | None = None
         self._last_sequence = 0  # of the lines in the files; the I/O thread's own
         self._ended = False  # the stream ends with a whole record
+        self._abandoned = False  # the thread hangs; when it wakes, another stream may own the files
         self._problem = ""
         self._timer: asyncio.TimerHandle | None = None
         self._sealing: asyncio.Task[None] | None = None
@@ -57,15 +58,18 @@ class EventStream:
                 await self._disk.call(self._segments.close)
                 await self._disk.close()
         except TimeoutError:
+            self._abandoned = True
             self._notice(f"the event stream was not closed: the disk did not answer within {CLOSE_LIMIT:g} s")
         except StorageError as failed:
             self._notice(f"the last file of the event stream is not sealed: {failed.message}")
 
     async def cursor(self) -> int:
         """What the files hold, and nothing else; what waits to be written is dropped."""
+        self._held = None
         self._waiting.clear()
         if self._writing is not None:
             await asyncio.wait({self._writing})
+            self._writing.exception()  # whoever asks for the cursor knows that something failed
             self._writing = None
         sequence, part, self._ended = await self._disk.call(self._read_end)
         self._held = (sequence, part)
@@ -126,6 +130,8 @@ class EventStream:
     def _append(self, lines: list[tuple[int, bytes]]) -> None:
         """On the I/O thread: what belongs to one record goes into one file."""
         for sequence, line in lines:
+            if self._abandoned:
+                return
             self._segments.append(line, cut=sequence != self._last_sequence)
             self._last_sequence = sequence
 
