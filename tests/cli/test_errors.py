@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -178,3 +179,30 @@ def test_an_allowance_that_can_never_apply_is_said(cli: CommandLine, model: Mode
 
     assert ran.code == 0
     assert ran.err.startswith('note: --allow bsh: there is no such tool or effect; did you mean "bash"?\nopenai/toy')
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["sessions", "list"], ["config", "show", "--json"]])
+def test_a_full_disk_behind_standard_output_is_said(bare: CommandLine, arguments: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            bare.argv(*arguments),
+            cwd=bare.workspace,
+            env=dict(bare.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, b"error: No space left on device\n")
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["sessions", "list"], ["config", "show", "--json"]])
+def test_closed_streams_are_no_error(bare: CommandLine, arguments: list[str]) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *bare.argv(*arguments)],
+        cwd=bare.workspace,
+        env=dict(bare.environment),
+        check=False,
+    )
+    assert done.returncode == 0

@@ -114,14 +114,15 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return EXIT["interrupted"]
     except BrokenPipeError:
-        # Nobody reads: the interpreter's own flush at the end must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_stdout()
         return BROKEN_PIPE
     except Exception as error:
         if debugging():
             raise
         with suppress(OSError):  # the terminal may be what has gone
             say_error(Screen(), error)
+        if isinstance(error, OSError):
+            _abandon_stdout()
         return exit_code(error)
 
 
@@ -166,6 +167,14 @@ def _usage(error: click.ClickException) -> int:
     if context is not None:
         screen.say(f"  See {context.command_path} --help.")
     return error.exit_code
+
+
+def _abandon_stdout() -> None:
+    """What is still buffered cannot be written: the interpreter's own flush at the end must not complain again."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _flush() -> None:

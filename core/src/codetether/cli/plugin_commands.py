@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from codetether.cli.terminal import visible
 from codetether.errors import PluginError
 
 GROUP = "codetether.commands"
@@ -15,7 +16,7 @@ GROUP = "codetether.commands"
 
 def listed_commands(taken: Container[str]) -> list[tuple[str, str]]:
     """Name and distribution of each command whose name is not taken, from metadata alone."""
-    return [(p.name, f"from {_distribution(p)}") for p in _points() if p.name not in taken]
+    return [(visible(p.name), visible(f"from {_distribution(p)}")) for p in _points() if p.name not in taken]
 
 
 def load_command(name: str) -> click.Command | None:

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import sys
+from contextlib import suppress
 from functools import cache
 from typing import TextIO
 
@@ -109,7 +110,8 @@ class Screen:
 
     def say(self, text: str, *codes: int) -> None:
         """Lines to standard error, made visible; `codes` are those of SGR, used only where there are colours."""
-        _put(self.out, "")
+        with suppress(OSError):  # what is wrong with standard output is said by whoever writes there
+            self.out.flush()
         shown = visible(text)
         if codes and self.coloured:
             shown = f"\x1b[{';'.join(map(str, codes))}m{shown}\x1b[0m"
