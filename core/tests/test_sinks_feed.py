@@ -12,6 +12,7 @@ from typing import Literal
 import pytest
 from codetether import sinks
 from codetether.durable import Disk
+from codetether.journal import Journal
 from codetether.models import events
 from codetether.models.completion import Usage
 from codetether.models.events import EventRecord
@@ -29,7 +30,7 @@ from codetether.models.session import (
 from codetether.redact import Redactor
 from codetether.sinks import EventFeed
 from codetether.specs import EventSinkSpec
-from codetether.store import Journal, Store
+from codetether.store import Store
 
 
 class Kept:
@@ -195,6 +196,30 @@ async def test_what_a_durable_sink_lacks_at_the_end_comes_at_the_next_opening(tm
     ]
     kept.before = None
     async with stage(tmp_path, kept) as s:
+        await s.feed.flush()
+        assert kept.events == s.whole()
+    assert s.said == []
+
+
+async def test_a_durable_sink_only_knows_what_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced, sync = 0, Journal.sync
+
+    async def watched(journal: Journal) -> None:
+        nonlocal synced
+        before = journal.state.sequence
+        await sync(journal)
+        synced = before
+
+    async def check(record: EventRecord) -> None:
+        assert record.sequence <= synced
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(Journal, "sync", watched)
+    kept = Kept(check)
+    async with stage(tmp_path, kept) as s:
+        for _ in range(5):
+            s.prompt()
+            await asyncio.sleep(0.05)
         await s.feed.flush()
         assert kept.events == s.whole()
     assert s.said == []

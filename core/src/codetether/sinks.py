@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
@@ -31,6 +32,9 @@ END_LIMIT = 5.0
 QUEUE = 4096
 """Events waiting for one sink; what goes beyond stays in the journal (durable) or is lost (lossy)."""
 
+GATHER = 0.2
+"""Seconds for which events are gathered for a durable sink: the journal is synced once for all of them."""
+
 RETRY_FIRST, RETRY_LAST = 0.5, 60.0
 """Seconds until a durable sink that failed is tried again: doubling, from the first to the last."""
 
@@ -38,8 +42,9 @@ RETRY_FIRST, RETRY_LAST = 0.5, 60.0
 class EventFeed:
     """Feeds the event sinks of a session from its journal; none of them can hold up or fail a turn.
 
-    A durable sink that fails is sent everything after its cursor later on: soon, at the end of a turn, or when the
-    session is opened again. A lossy one loses events, which is counted and said at the end.
+    A durable sink gets an event when its record is on the disk, so that no sink ever knows of what a power loss took
+    back. One that fails is sent everything after its cursor later on: soon, at the end of a turn, or when the session
+    is opened again. A lossy one loses events, which is counted and said at the end.
     """
 
     def __init__(
@@ -115,6 +120,10 @@ class EventFeed:
             if item.sequence > after:
                 yield self._events(item, session)
 
+    async def settle(self) -> None:
+        """What the journal holds is on the disk."""
+        await self._journal.sync()
+
     @property
     def last(self) -> int:
         """The sequence of the journal's last record."""
@@ -139,6 +148,7 @@ class _Outlet:
         self._task: asyncio.Task[None] | None = None
         self._queue: deque[EventRecord] = deque()
         self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._flushes: list[asyncio.Future[None]] = []
         self._taken: tuple[float, float] = (0, 0)  # sequence and part of the last event that the sink took
         self._behind = False  # the sink lacks what only the journal holds
@@ -180,11 +190,12 @@ class _Outlet:
 
     async def flush(self) -> None:
         """Returns when the sink has made durable what it was given, or has failed to."""
-        asked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._flushes.append(asked)
+        flushed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._flushes.append(flushed)
         self._wake.set()
+        self._hurry.set()
         self.responds = False
-        await asked
+        await flushed
 
     async def close(self) -> None:
         """Stops the task, and says what the sink did not get."""
@@ -200,7 +211,10 @@ class _Outlet:
     async def _work(self) -> None:
         while True:
             await self._wake.wait()
+            if self._durable:
+                await self._gather()
             self._wake.clear()
+            self._hurry.clear()
             flushes, self._flushes = self._flushes, []
             try:
                 await self._drain()
@@ -218,11 +232,24 @@ class _Outlet:
                 if not waiting.done():
                     waiting.set_result(None)
 
+    async def _gather(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER):
+                await self._hurry.wait()
+
     async def _drain(self) -> None:
         while self._behind or self._queue:
+            end = self._feed.last
+            if self._durable:
+                await self._feed.settle()
             if self._behind:
-                await self._catch_up()
-                continue
+                await self._catch_up(end)
+            else:
+                await self._send_queue(end if self._durable else math.inf)
+
+    async def _send_queue(self, end: float) -> None:
+        """Sends what waits, up to a sequence."""
+        while self._queue and self._queue[0].sequence <= end:
             event = self._queue.popleft()
             try:
                 await self._write(event)
@@ -232,18 +259,16 @@ class _Outlet:
                 self._lost += 1
                 self._fail(error)
 
-    async def _catch_up(self) -> None:
-        """Sends from the journal until nothing of it is missing."""
+    async def _catch_up(self, end: float) -> None:
+        """Sends from the journal what is missing, up to a sequence."""
         if self._failed:
             self._taken = (await asked(self._sink.cursor, limit=LIMIT), math.inf)
-        while self._behind:
-            end = self._feed.last
-            for made in self._feed.recorded(int(self._taken[0]) - 1):
-                for event in made:
-                    if (event.sequence, event.part) > self._taken:
-                        await self._write(event)
-            self._taken = max(self._taken, (end, math.inf))
-            self._behind = self._feed.last > end
+        for made in self._feed.recorded(int(self._taken[0]) - 1):
+            for event in made:
+                if self._taken < (event.sequence, event.part) <= (end, math.inf):
+                    await self._write(event)
+        self._taken = max(self._taken, (end, math.inf))
+        self._behind = self._feed.last > end
 
     async def _write(self, event: EventRecord) -> None:
         try:
