@@ -168,7 +168,9 @@ HIDDEN = [("echo", False, "Error: Unknown tool 'echo'")]
 @pytest.mark.parametrize("fault", CREATE)
 async def test_objects_that_cannot_be_made(fault: str) -> None:
     create, reason = CREATE[fault]
-    stops = ("codetether_executors", "codetether_permission_policies", "codetether_tool_filters")
+    stops = {"codetether_executors", "codetether_permission_policies", "codetether_tool_filters"}
+    if fault == "nothing":  # a sink that its settings leave off
+        stops |= {"codetether_audit_sinks", "codetether_event_sinks"}
     hooks = sorted(hook for hook in KINDS if hook not in stops)
     result, notices, called = await told(dict.fromkeys(hooks, create))
     assert notices == [
@@ -211,8 +213,17 @@ async def test_nothing_opens_without_a_required_audit_sink(fault: str) -> None:
     with pytest.raises(codetether.PluginError) as raised:
         async with Runtime.open(ONLY, plugins=[Yields("codetether_audit_sinks", sink)]):
             pytest.fail("it opened")
-    assert reason.replace("METHOD", "record") in raised.value.message
+    expected = "audit sink 'broken' of yields is off" if fault == "nothing" else reason.replace("METHOD", "record")
+    assert expected in raised.value.message
     assert "'broken'" in raised.value.message
+
+
+async def test_audit_that_is_required_needs_a_sink_that_is_on() -> None:
+    off = Yields("codetether_audit_sinks", specs.AuditSinkSpec(name="off", create=lambda ctx: None))
+    settings = {**ONLY, "audit": {"required": True}}
+    with pytest.raises(codetether.PluginError, match="no audit sink is on"):
+        async with Runtime.open(settings, plugins=[off]):
+            pytest.fail("it opened")
 
 
 @pytest.mark.parametrize("fault", CREATE)
@@ -372,7 +383,7 @@ async def test_a_credential_source_that_fails_is_passed_over_and_quoted(fault: s
 @pytest.mark.parametrize("fault", ["raises", "exits", "cancels"])
 async def test_an_audit_sink_that_is_not_required_costs_a_line(fault: str) -> None:
     result, notices, called = await told({"codetether_audit_sinks": failing("record", FAULTS[fault])})
-    said = {"raises": "ValueError: boom", "exits": "SystemExit: 2", "cancels": "cancelled itself"}
+    said = {"raises": "ValueError: boom", "exits": "SystemExit: 2", "cancels": "cancelled"}
     assert len(notices) == 1
     assert notices[0].startswith('audit: audit sink "broken" (audit_sinks) fails: ')
     assert said[fault] in notices[0]

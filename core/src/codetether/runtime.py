@@ -357,6 +357,10 @@ async def _audit(
         sink = await _made(provided, loaded, contexts, stack, required=required)
         if sink is not None:
             sinks.append((provided.plugin, spec, sink))
+        elif provided.record.required:
+            raise PluginError(f"the required audit sink {spec.name!r} of {provided.plugin} is off")
+    if settings.core.audit.required and not sinks:
+        raise PluginError("no audit sink is on, and [audit] required asks for one", remedy="codetether plugins")
     trail = AuditTrail(sinks, redactor, settings.core.audit.principal, lambda text: notify("audit", text))
     stack.push_async_callback(trail.close)
     return trail
