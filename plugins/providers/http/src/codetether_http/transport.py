@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from functools import cache
@@ -31,6 +32,17 @@ T = TypeVar("T")
 _ERROR_BODY = 64 * 1024
 _DRAIN_SECONDS = 0.25
 _KEEP_ALIVE_SECONDS = 60.0
+
+
+@cache
+def _import_httpx() -> None:
+    """Imports httpx without its own command line, with which click, rich and pygments would come: half of its cost."""
+    if "httpx" in sys.modules:
+        return
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]  # "not to be had", for which httpx is prepared
+    import httpx  # noqa: F401
+
+    del sys.modules["httpx._main"]
 
 
 @cache
@@ -127,6 +139,7 @@ class Transport:
         return f"Transport({self.name!r}, {shown(self._base_url)!r})"
 
     def _open(self) -> httpx.AsyncClient:
+        _import_httpx()
         import httpx
 
         if self._client is None:
