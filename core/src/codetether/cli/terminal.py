@@ -78,7 +78,8 @@ class Screen:
         self.err: TextIO = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
         for stream in (self.out, self.err):
             if hasattr(stream, "reconfigure"):
-                stream.reconfigure(errors="backslashreplace")
+                with suppress(OSError):  # it flushes
+                    stream.reconfigure(errors="backslashreplace")
         self.live = self.out.isatty()
         """Whether someone watches the answer as it comes."""
         wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
