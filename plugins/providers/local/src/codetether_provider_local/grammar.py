@@ -37,6 +37,12 @@ def choice_grammar(texts: Sequence[str]) -> str:
     return f"{_HEAD}\nstart: {' | '.join(_literal(text) for text in texts)}\n"
 
 
+def words_grammar(texts: Sequence[str]) -> str:
+    """A grammar that admits sentences made of these words alone, so that no name and no number is made up."""
+    words = " | ".join(_literal(text) for text in dict.fromkeys(texts))
+    return f'{_HEAD}\nstart: WORD MARK? (" " WORD MARK?)* END?\nWORD: {words}\nMARK: /[,:]/\nEND: /[.!]/\n'
+
+
 def _call(tool: ToolDefinition) -> str:
     head = _literal(f'{OPEN}\n{{"name": {json.dumps(tool.name)}, "arguments": ')
     tail = _literal("}\n" + CLOSE)

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 import attrs
-from codetether.models.record import JSON
-from codetether.models.tools import ToolDefinition
+from codetether import JSON, ToolDefinition
 
 from codetether_provider_local.tiny.ranking import Ranking
 from codetether_provider_local.tiny.readings import Reading, readings
@@ -21,6 +20,7 @@ from codetether_provider_local.tiny.workspace import Workspace, pathlike
 
 _LEAST = 0.06
 _SECOND_VOICE = 0.35
+_EFFECT = 0.9
 _VERBS = (
     "add append change create delete edit generate insert make modify new put remove rename replace save set store \
 substitute swap turn update write"
@@ -64,6 +64,8 @@ def candidates(text: str, workspace: Workspace, known: Ranking) -> list[Candidat
             if filled is None:
                 continue
             arguments, quality = filled
+            if template.tool is not None and not template.tool.read_only:
+                quality *= _EFFECT  # where looking can answer, looking is better
             name = template.tool.name if template.tool else ""
             found = Candidate(tool=template.tool, arguments=arguments, score=similarity * quality, template=template)
             voices[json.dumps([name, arguments], sort_keys=True)].append(found)

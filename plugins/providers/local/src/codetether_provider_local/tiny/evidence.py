@@ -1,24 +1,62 @@
-"""What of a tool's output a tiny model should read: the head, and the lines that speak of what was asked."""
+"""What of a tool's output a tiny model should read: the lines that can hold what was asked."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 
-from codetether_provider_local.tiny.words import stem, words
+from codetether_provider_local.tiny.words import STOP, stem, words
 
-_LINES = 12
+_LINES = 10
+_FEW = 4
+_STEMMED_STOP = frozenset(stem(word) for word in STOP)
 _WIDTH = 160
+_COUNT = re.compile(r"\b\d+ ([a-z]+)")
+_UNITS = frozenset(stem(unit) for unit in ("line", "file", "folder", "match", "test", "entry"))
+_PLACES = frozenset(stem(word) for word in ("folder", "path", "pwd", "where", "place"))
+
+_JOINING = """
+The the It it is are has have holds contains defines says There there was were does no No not yes Yes and in of on to
+by from with at a an all All I created wrote changed passed failed file files line lines name branch version port value
+You you nothing found defined called set listed directory project here this
+"""
 
 
 def evidence(asked: str, output: str, lines: int = _LINES) -> str:
-    """At most `lines` lines in their order: first, last, and those that share the rarest words with the request."""
-    rows = [row.rstrip()[:_WIDTH] for row in output.splitlines() if row.strip()]
-    if len(rows) <= lines:
+    """At most `lines` lines in their order: those that share the rarest words with the request, else the first.
+
+    Line numbers are left out. Sums such as `12 lines` are kept only where a request counts that unit, and then alone;
+    the directory at the head of a listing only where a place is asked for.
+    """
+    rows = [re.sub(r"^ *\d+\t", "", row).rstrip()[:_WIDTH] for row in output.splitlines() if row.strip()]
+    stems = {word.stem for word in words(asked)}
+    sums = [row for row in rows if _sums(row)]
+    if stem("many") in stems or stem("long") in stems:
+        wanted = [row for row in sums if _sums(row) & (stems if stems & _UNITS else _UNITS)]
+        if wanted:
+            return "\n".join(wanted)
+    if rows and rows[0].startswith("/") and not stems & _PLACES:
+        rows = rows[1:]
+    rows = [row for row in rows if row not in sums] or rows
+    if len(rows) <= _FEW:
         return "\n".join(rows)
-    wanted = {word.stem for word in words(asked) if not word.stop}
-    held = [{stem(part) for part in re.findall(r"[A-Za-z]+|\d+", row)} & wanted for row in rows]
+    held = [{stem(part) for part in re.findall(r"[A-Za-z]+|\d+", row)} & stems - _STEMMED_STOP for row in rows]
     counts = Counter(word for row in held for word in row)
     score = [sum(1 / counts[word] for word in row) for row in held]
-    best = sorted(range(1, len(rows) - 1), key=lambda i: (-score[i], i))[: lines - 2]
-    return "\n".join(rows[i] for i in sorted({0, len(rows) - 1, *best}))
+    for i, row in enumerate(rows):  # what stands below a heading that fits is what was asked for
+        if row.startswith("#") and score[i]:
+            score[i + 1 : i + 4] = [max(below, score[i] / 2) for below in score[i + 1 : i + 4]]
+    best = sorted(range(len(rows)), key=lambda i: (-score[i], i))[:lines]
+    return "\n".join(rows[i] for i in sorted(best) if score[i] or not any(score))
+
+
+def speakable(asked: str, shown: str) -> list[str]:
+    """The words that an answer may be made of: those of the output, those of the request, and what joins them."""
+    pieces = [piece for text in (shown, asked) for piece in text.split()]
+    bare = [piece.strip("\"'`?,.:;!()[]{}*#<>|") for piece in pieces]
+    return [word for word in (*_JOINING.split(), *bare, *(piece.rstrip(".!?") for piece in pieces)) if word]
+
+
+def _sums(row: str) -> set[str]:
+    """The units that a line counts, e.g. file and folder in `3 files, 4 directories`."""
+    return {stem(unit) for unit in _COUNT.findall(row)} & _UNITS

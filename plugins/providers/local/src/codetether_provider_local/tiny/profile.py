@@ -19,18 +19,19 @@ from codetether import (
 )
 
 from codetether_provider_local.engine import Body, Engine
-from codetether_provider_local.grammar import choice_grammar
+from codetether_provider_local.grammar import choice_grammar, words_grammar
 from codetether_provider_local.plain import usage
 from codetether_provider_local.tiny.candidates import Candidate, candidates
-from codetether_provider_local.tiny.evidence import evidence
+from codetether_provider_local.tiny.evidence import evidence, speakable
 from codetether_provider_local.tiny.ranking import Ranking, ranking
 from codetether_provider_local.tiny.talk import OUTPUTS, TALK
 from codetether_provider_local.tiny.templates import reply, templates
 from codetether_provider_local.tiny.words import words
 from codetether_provider_local.tiny.workspace import explore
 
-_CLOSE_CALL = 0.78
+_CLOSE_CALL = 0.93
 _SHOTS = 6
+_OUTPUT_SHOTS = 5
 _AT_MOST = 4
 _CALLS = "Choose the tool for each task."
 _TALKS = "Answer briefly and kindly."
@@ -87,13 +88,15 @@ class TinyProfile:
             yield TextDelta(text=f"That did not work: {first.removeprefix('Error: ')}")
             yield Finished(reason="stop")
             return
-        shots = tuple((f"{prompt}\nOutput:\n{output}", text) for prompt, output, text in OUTPUTS)
-        prompt = _dialogue(_READS, shots, f"{asked}\nOutput:\n{evidence(asked, result.text)}")
-        async for chunk in self._said(prompt, 64):
+        shown = evidence(asked, result.text)
+        prompt = _dialogue(_READS, _nearest_outputs(asked), f"{asked}\nOutput:\n{shown}")
+        async for chunk in self._said(prompt, 48, words_grammar(speakable(asked, shown))):
             yield chunk
 
-    async def _said(self, prompt: str, tokens: int) -> AsyncGenerator[StreamChunk, None]:
+    async def _said(self, prompt: str, tokens: int, grammar: str = "") -> AsyncGenerator[StreamChunk, None]:
         request = {"prompt": prompt, "max_tokens": tokens, "temperature": 0, "stop": ["\n", "<|im_end|>"]}
+        if grammar:
+            request["grammar"] = grammar
         async for chunk in self._generated(request):
             yield chunk
         yield Finished(reason="stop")
@@ -117,6 +120,13 @@ def _last_exchange(messages: Sequence[Message]) -> tuple[str, list[ToolResultPar
     if last is None:
         return "", []
     return messages[last].text, [p for m in messages[last:] for p in m.parts if isinstance(p, ToolResultPart)]
+
+
+def _nearest_outputs(asked: str) -> list[tuple[str, str]]:
+    known = ranking([reply(prompt, text) for prompt, _, text in OUTPUTS])
+    terms = [word.stem for word in words(asked)]
+    near = sorted(OUTPUTS, key=lambda shot: known.similarity(terms, reply(shot[0], "")))[-_OUTPUT_SHOTS:]
+    return [(f"{prompt}\nOutput:\n{output}", text) for prompt, output, text in near]
 
 
 def _choice(asked: str, known: Ranking, close: Sequence[Candidate]) -> Body:

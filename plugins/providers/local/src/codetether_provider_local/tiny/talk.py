@@ -20,23 +20,21 @@ TALK = (
 """A request and its answer."""
 
 OUTPUTS = (
-    ("how many lines does notes.txt have?", "1\tfirst\n2\tsecond\n(37 lines)", "notes.txt has 37 lines."),
-    (
-        "list the files in lib",
-        "/work/lib (1 directory, 2 files)\nmodels/\napp.py\nutil.py",
-        "lib holds models/, app.py and util.py.",
-    ),
-    ("what is the name in setup.cfg?", "1\t[metadata]\n2\tname = abc\n3\tversion = 1.4\n(3 lines)", "The name is abc."),
-    (
-        "which classes does app.py define?",
-        "1\timport os\n2\tclass Alpha:\n3\t    x = 1\n(3 lines)",
-        "app.py defines the class Alpha.",
-    ),
-    (
-        "where is parse_date defined?",
-        "lib/dates.py:4: def parse_date(text):",
-        "parse_date is defined in lib/dates.py on line 4.",
-    ),
-    ("is caching on in settings.yaml?", "1\tcaching: false\n(1 line)", "No, caching is false."),
+    ("how many lines does notes.txt have?", "notes.txt: 37 lines", "notes.txt has 37 lines."),
+    ("how many files are in lib?", "5 files, 2 directories", "There are 5 files in lib."),
+    ("list the files in lib", "models/\napp.py\nutil.py", "The files are models/, app.py and util.py."),
+    ("what is the name in setup.cfg?", "[metadata]\nname = abc\nversion = 1.4", "The name is abc."),
+    ("what timeout is set in app.json?", '{"user": "ann", "timeout": 30, "log": true}', "The timeout is 30."),
+    ("what does guide.md say about logging?", "# Guide\n## Logging\nSet LOG=1.", "It says: Set LOG=1."),
+    ("which classes does app.py define?", "import os\nclass Alpha:\nclass Beta(Alpha):", "It defines Alpha and Beta."),
+    ("where is parse_date defined?", "lib/dates.py:4: def parse_date(text):", "It is defined in lib/dates.py."),
+    ("find FIXME in the code", "lib/app.py:9: # FIXME: close the file", "lib/app.py says: FIXME: close the file."),
+    ("show names.csv", "name,age\nEva,31", "names.csv holds: name,age and Eva,31."),
+    ("is caching on in settings.yaml?", "caching: false", "No, caching is false."),
+    ("where am I?", "/home/ann/work", "You are in /home/ann/work."),
+    ("run the tests", "7 passed in 0.4s", "All 7 tests passed."),
+    ("which branch is this?", "On branch dev\nnothing to commit, working tree clean", "The branch is dev."),
+    ("git status", "On branch dev\nnothing to commit, working tree clean", "There is nothing to commit on branch dev."),
+    ("create a file note.txt with the text bye", "wrote note.txt (4 bytes)", "I created note.txt."),
 )
 """A request, what a tool gave for it, and the answer in a sentence."""

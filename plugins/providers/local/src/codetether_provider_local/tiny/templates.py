@@ -8,8 +8,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 import attrs
-from codetether.models.record import JSON
-from codetether.models.tools import ToolDefinition
+from codetether import JSON, ToolDefinition
 
 from codetether_provider_local.tiny.words import Word, stem, words
 from codetether_provider_local.tiny.workspace import name_parts, pathlike

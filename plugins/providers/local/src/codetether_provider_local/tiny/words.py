@@ -113,7 +113,7 @@ change modify alter edit update
 licence license copying
 author maintainer creator
 dependency requirement require need depend
-function method procedure routine
+function method procedure routine def fn func
 class struct interface enum
 define declare implement
 last latest recent newest
