@@ -1,0 +1,18 @@
+"""Stories about the wire format, used by the loop as any other is."""
+
+from __future__ import annotations
+
+from codetether import Runtime, TextChunk
+
+NAME = "change-me"
+
+
+async def test_an_answer_streams_and_its_usage_counts() -> None:
+    async with (
+        Runtime.open({"plugins": {"only": [NAME]}}) as runtime,
+        runtime.session(model=NAME) as session,
+    ):
+        events = [event async for event in session.stream("pieces of eight")]
+    assert [event.text for event in events if isinstance(event, TextChunk)] == ["pieces", " of", " eight"]
+    assert session.session.messages[-1].text == "pieces of eight"
+    assert session.session.usage.output_tokens == 3

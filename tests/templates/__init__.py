@@ -1,0 +1,1 @@
+"""Plugins made from the templates."""

@@ -1,0 +1,120 @@
+"""Each kind of plugin is green as it is made, is found once it is installed, and can be used."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from codetether.cli.plugin_new import KINDS, Sketch, new
+from codetether.errors import UsageError
+
+from .conftest import Made
+
+HOOKS = {
+    "tool": ["codetether_tools"],
+    "provider": ["codetether_model_defaults", "codetether_providers"],
+    "wire": ["codetether_providers", "codetether_wires"],
+    "audit-sink": ["codetether_audit_sinks"],
+    "event-sink": ["codetether_event_sinks"],
+    "router": ["codetether_tool_call_routers"],
+    "policy": ["codetether_permission_policies"],
+    "credentials": ["codetether_credential_sources", "codetether_settings"],
+    "executor": ["codetether_executors"],
+    "format": ["codetether_session_formats"],
+    "context": ["codetether_context_policies", "codetether_settings"],
+}
+
+
+def test_every_kind_is_listed_whole_once_it_is_installed(made: Made) -> None:
+    done = made.run("-m", "codetether", "plugins", "--json")
+    listed = {plugin["name"]: plugin for plugin in json.loads(done.stdout)}
+    seen = {
+        kind: (plugin["distribution"], plugin["status"], plugin["hooks"], plugin["problems"])
+        for kind, sketch in made.sketches.items()
+        if (plugin := listed[sketch.name])
+    }
+    assert seen == {kind: (sketch.distribution, "loaded", HOOKS[kind], []) for kind, sketch in made.sketches.items()}
+
+
+def test_every_kind_passes_its_own_tests(made: Made) -> None:
+    folders = [str(made.project(kind) / "tests") for kind in KINDS]
+    configuration = str(made.project("tool") / "pyproject.toml")  # all have the same
+    done = made.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", configuration, "--rootdir", ".", *folders)
+    assert done.returncode == 0, done.stdout
+    assert " failed" not in done.stdout
+
+
+def test_linter_and_formatter_have_nothing_to_say_however_long_the_name_is(tmp_path: Path) -> None:
+    for name in ("x", "the-longest-name-of-a-plugin-x"):
+        for kind in KINDS:
+            Sketch.of(kind, name).write(tmp_path / name / kind)
+    for check in (["check"], ["format", "--check"]):
+        ruff = [sys.executable, "-m", "ruff", *check, "--no-cache", str(tmp_path)]
+        done = subprocess.run(ruff, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+def test_types_hold(made: Made) -> None:
+    sources = [str(made.project(kind) / "src") for kind in KINDS]
+    tests = [str(made.project(kind) / "tests") for kind in KINDS]
+    strict = ["--strict", "--explicit-package-bases", "--cache-dir", str(made.place / "cache")]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *strict, *sources, *tests],
+        cwd=made.place,
+        env={**os.environ, "MYPYPATH": os.pathsep.join(sources)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.partition(":")[0]) == (0, "Success"), done.stdout
+
+
+def test_a_new_tool_is_offered_and_a_new_provider_answers(made: Made, tmp_path: Path) -> None:
+    tools = json.loads(made.run("-m", "codetether", "tools", "--json").stdout)
+    assert "my-tool" in [tool["name"] for tool in tools]
+    said = made.run("-m", "codetether", "run", "-m", "my-wire", "say it again", "--format", "json", cwd=tmp_path)
+    assert json.loads(said.stdout)["text"] == "say it again"
+
+
+def test_the_command_says_what_it_made_and_what_to_do_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(new, ["tool", "Weather_Map"], standalone_mode=False)
+    made = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    assert done.return_value == 0
+    assert made == done.stdout.splitlines()
+    assert "codetether-tools-weather-map/src/codetether_tools_weather_map/plugin.py" in made
+    assert 'cd codetether-tools-weather-map && pip install -e ".[test]" && pytest' in done.stderr
+
+
+def test_nothing_that_is_there_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    with pytest.raises(UsageError, match="is there already"):
+        Sketch.of("tool", "weather").write(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "1st", "-x", "a b", "../up", "wéather", "w\u0435ather", "x" * 31, "a/b", "\x1b[31m"]
+)
+def test_a_name_that_no_distribution_can_have_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="no name for a plugin"):
+        Sketch.of("tool", name)
+
+
+@pytest.mark.parametrize("name", ["class", "import", "list", "tool", "hookimpl"])
+def test_words_of_python_are_names_as_good_as_others(name: str) -> None:
+    files = Sketch.of("tool", name).files()
+    for path, content in files.items():
+        if path.endswith(".py"):
+            compile(content, path, "exec")
+
+
+def test_a_name_that_is_taken_is_refused_with_its_owner() -> None:
+    done = CliRunner().invoke(new, ["tool", "files"], standalone_mode=False)
+    assert isinstance(done.exception, UsageError)
+    assert 'a plugin "files" is installed already: codetether-tools-files' in done.exception.message
