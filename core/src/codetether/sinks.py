@@ -239,7 +239,7 @@ class _Outlet:
 
     async def _drain(self) -> None:
         while self._behind or self._queue:
-            end = self._feed.last
+            end = max(self._feed.last, self._queue[-1].sequence if self._queue else 0)
             if self._durable:
                 await self._feed.settle()
             if self._behind:
