@@ -82,11 +82,17 @@ def sync_directory(path: Path) -> None:
 
 
 def private_directory(path: Path) -> Path:
-    """The directory, made with its parents where they are missing: mode 0700 whatever the umask. Blocks."""
+    """The directory, made durably with its parents where they are missing: mode 0700 whatever the umask. Blocks."""
+    for parent in make_directories(path):
+        sync_directory(parent)
+    return path
+
+
+def make_directories(path: Path) -> list[Path]:
+    """Makes what is missing of a private directory, and gives the directories that got a name not yet durable."""
     if path.is_dir():
-        return path
-    if path.parent != path:
-        private_directory(path.parent)
+        return []
+    above = make_directories(path.parent) if path.parent != path else []
     with refusals("make", path):
         reached("mkdir", path)
         try:
@@ -94,10 +100,9 @@ def private_directory(path: Path) -> Path:
         except FileExistsError:
             if not path.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
-            return path
+            return above
         path.chmod(0o700)
-    sync_directory(path.parent)
-    return path
+    return [*above, path.parent]
 
 
 def read(path: Path) -> bytes:
@@ -175,6 +180,8 @@ def _check_regular(descriptor: int) -> None:
 class AppendFile:
     """A file that only grows: mode 0600, no link followed, not inherited by commands.
 
+    With `durable=False` the name of a new file is left to whoever syncs its directory.
+
     Not for two threads at once, but `sync` may run on another thread than `append`.
 
     After a failed fsync the kernel may have dropped what was written and call the file clean, so that a
@@ -187,19 +194,20 @@ class AppendFile:
         distrusted: why it is not trusted any more, empty while it is.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = path
         self.distrusted = ""
         self._torn = False
         with refusals("open", path):
             self._descriptor, created = self._open()
         try:
-            if created:
+            if created and durable:
                 sync_directory(path.parent)
         except StorageError:
             os.close(self._descriptor)
             raise
         self.offset = os.fstat(self._descriptor).st_size
+        self._synced = -1
 
     def _open(self) -> tuple[int, bool]:
         reached("open", self.path)
@@ -253,16 +261,20 @@ class AppendFile:
         with refusals("shorten", self.path):
             reached("truncate", self.path)
             os.ftruncate(self._descriptor, offset)
-        self.offset = offset
+        self.offset, self._synced = offset, -1
         self.sync()
 
     def sync(self) -> None:
         """Waits until all that was appended is on the disk. Blocks; raises StorageError, and then for good."""
         if self._descriptor < 0 or self.distrusted:
             raise self.unusable()
+        offset = self.offset
+        if offset == self._synced:
+            return
         try:
             reached("fsync", self.path)
             _flush(self._descriptor)
+            self._synced = offset
             if os.fstat(self._descriptor).st_nlink == 0:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         except OSError as error:
@@ -359,6 +371,7 @@ __all__ = [
     "Disk",
     "FileLock",
     "failpoint",
+    "make_directories",
     "private_directory",
     "reached",
     "read",

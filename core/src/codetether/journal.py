@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
+from attrs import field, frozen
+
 from codetether.disk import Disk
-from codetether.durable import AppendFile, FileLock, private_directory, read, replace, sync_file
+from codetether.durable import AppendFile, FileLock, make_directories, read, replace, sync_directory, sync_file
 from codetether.errors import StorageError
 from codetether.lines import JOURNAL, Reader, encode, read_state, too_new
 from codetether.models.replay import Replay, Replayed, start
@@ -21,9 +23,6 @@ from codetether.models.session import JOURNAL_FORMAT, JournalEntry, JournalRecor
 from codetether.wire import from_dict, to_dict
 
 SIDE_FILES = "files"
-
-Distrusted = dict[str, int]
-"""Sessions whose last sync failed in this process, with the number that their next record should get."""
 
 
 class Redactor(Protocol):
@@ -39,11 +38,25 @@ class Redactor(Protocol):
         ...
 
 
-class _Pages:
-    """What a sync of a session makes durable: side files first, then the journal that names them."""
+@frozen
+class Desk:
+    """What the journals of one store share.
 
-    def __init__(self, file: AppendFile) -> None:
+    Attributes:
+        distrusted: sessions whose last sync failed, with the number that their next record should get.
+    """
+
+    disk: Disk
+    redactor: Redactor | None
+    distrusted: dict[str, int] = field(factory=dict)
+
+
+class _Pages:
+    """What a sync of a session makes durable: side files, then the journal that names them, then its own name."""
+
+    def __init__(self, file: AppendFile, directories: Sequence[Path]) -> None:
         self.file = file
+        self.directories = list(directories)
         self.side_files: list[Path] = []
 
     def sync(self) -> None:
@@ -54,6 +67,9 @@ class _Pages:
                 self.file.distrusted = error.message  # what names the side file must not count as saved
                 raise
         self.file.sync()
+        while self.directories:
+            sync_directory(self.directories[0])
+            self.directories.pop(0)
 
 
 class Journal:
@@ -68,24 +84,21 @@ class Journal:
         self,
         file: AppendFile,
         lock: FileLock,
-        disk: Disk,
-        redactor: Redactor | None,
+        desk: Desk,
         *,
         state: Replayed,
         next_sequence: int,
         repairs: tuple[str, ...] = (),
-        distrusted: Distrusted,
+        directories: Sequence[Path] = (),
     ) -> None:
         self.directory = file.path.parent
         self._replay = Replay(state)
         self.repairs = repairs
         self._file = file
-        self._pages = _Pages(file)
+        self.pages = _Pages(file, directories)
         self._lock = lock
-        self._disk = disk
-        self._redactor = redactor
+        self._desk = desk
         self._next = next_sequence
-        self._distrusted = distrusted
         self._closed = False
         self._told = False
         _tell_listings(self.directory)
@@ -117,12 +130,12 @@ class Journal:
             raise StorageError(f"cannot write {self.path}: the session is closed", remedy="Open it again.")
         if self._file.distrusted:
             self._mend()
-        entry = redacted(entry, self._redactor)
+        entry = redacted(entry, self._desk.redactor)
         item = JournalRecord(sequence=self._next, recorded_at=datetime.now(UTC), entry=entry)
         self._file.append(encode(item))
         self._replay.add(item)
         self._next += 1
-        self._disk.dirty(self._pages)
+        self._desk.disk.dirty(self.pages)
         return item
 
     async def sync(self) -> None:
@@ -130,7 +143,7 @@ class Journal:
         if self._file.distrusted:
             self._mend()
         try:
-            await self._disk.sync(self._pages)
+            await self._desk.disk.sync(self.pages)
         except StorageError:
             self._told = True
             raise
@@ -150,7 +163,7 @@ class Journal:
                 remedy="Mend the disk, then open the session again: it goes on with what is left.",
             )
         replace(self.path, found.lines.data)
-        self._file = self._pages.file = AppendFile(self.path)
+        self._file = self.pages.file = AppendFile(self.path)
         self._told = False
         old.close()
 
@@ -159,10 +172,11 @@ class Journal:
 
         A name that is no plain file name is changed into one. An older file of that name is replaced whole.
         """
-        path = private_directory(self.directory / SIDE_FILES) / _plain(name)
+        path = self.directory / SIDE_FILES / _plain(name)
+        self.pages.directories += make_directories(path.parent)
         replace(path, data, durable=False)
-        self._pages.side_files.append(path)
-        self._disk.dirty(self._pages)
+        self.pages.side_files.append(path)
+        self._desk.disk.dirty(self.pages)
         return path
 
     def records(self, after: int = 0) -> Iterator[JournalRecord]:
@@ -173,14 +187,14 @@ class Journal:
         """Syncs, closes the file and gives the lock back; a second time does nothing. Raises StorageError."""
         if not self._closed:
             self._closed = True
-            if self._disk.closed:
+            if self._desk.disk.closed:
                 self._shut()
             else:
-                await self._disk.call(self._shut)
+                await self._desk.disk.call(self._shut)
 
     def _shut(self) -> None:
         try:
-            self._pages.sync()
+            self.pages.sync()
         except StorageError:
             with suppress(StorageError):  # the first failure is the one to tell
                 self._file.close()
@@ -189,7 +203,7 @@ class Journal:
             self._file.close()
         finally:
             if self._file.distrusted:
-                self._distrusted[self.id] = self._next
+                self._desk.distrusted[self.id] = self._next
             self._lock.release()
             _tell_listings(self.directory)
 
@@ -231,30 +245,28 @@ def _plain(name: str) -> str:
 
 
 def create_journal(
-    directory: Path,
-    started: SessionStarted,
-    lock: FileLock,
-    disk: Disk,
-    redactor: Redactor | None,
-    distrusted: Distrusted,
+    directory: Path, started: SessionStarted, lock: FileLock, desk: Desk, directories: list[Path]
 ) -> Journal:
-    """A new journal with its first entry, durable. Blocks; the lock is held, and given back on failure."""
-    file = AppendFile(directory / JOURNAL)
+    """A new journal with its first entry, durable with its first sync. Blocks; the lock is held.
+
+    `directories` are those that got a new name on the way.
+    """
+    file = AppendFile(directory / JOURNAL, durable=False)
     try:
-        file.cut(0)
+        if file.offset:
+            file.cut(0)
         item = JournalRecord(sequence=1, recorded_at=datetime.now(UTC), entry=started)
         file.append(encode(item))
-        file.sync()
     except BaseException:
         file.close()
         raise
     state = start(started, item.recorded_at)
-    return Journal(file, lock, disk, redactor, state=state, next_sequence=2, distrusted=distrusted)
+    made = Journal(file, lock, desk, state=state, next_sequence=2, directories=[*directories, directory])
+    desk.disk.dirty(made.pages)
+    return made
 
 
-def open_journal(
-    directory: Path, session_id: str, lock: FileLock, disk: Disk, redactor: Redactor | None, distrusted: Distrusted
-) -> Journal:
+def open_journal(directory: Path, session_id: str, lock: FileLock, desk: Desk) -> Journal:
     """A journal to go on with: what is torn is cut, what was distrusted is written anew. Blocks; the lock is held.
 
     FileNotFoundError where there is none; JournalDamaged, JournalTooNew, StorageError.
@@ -270,12 +282,12 @@ def open_journal(
         side = directory / f"cut-{lines.end}-{zlib.crc32(torn):08x}"
         replace(side, torn)
         repairs.append(f"{path}: its last {len(torn)} bytes were torn, no whole record; cut, and kept in {side.name}")
-    expected = distrusted.get(session_id, 0)
+    expected = desk.distrusted.get(session_id, 0)
     if expected:
         replace(path, lines.data[: lines.end])
         if reader.next_sequence < expected:
             repairs.append(f"{path}: records {reader.next_sequence} to {expected - 1} were lost when a sync failed")
-        del distrusted[session_id]
+        del desk.distrusted[session_id]
     file = AppendFile(path)
     try:
         if torn and not expected:
@@ -285,13 +297,4 @@ def open_journal(
     except BaseException:
         file.close()
         raise
-    return Journal(
-        file,
-        lock,
-        disk,
-        redactor,
-        state=state,
-        next_sequence=reader.next_sequence,
-        repairs=tuple(repairs),
-        distrusted=distrusted,
-    )
+    return Journal(file, lock, desk, state=state, next_sequence=reader.next_sequence, repairs=tuple(repairs))

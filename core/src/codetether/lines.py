@@ -94,12 +94,15 @@ class Lines:
 def _whole_pieces(line: bytes) -> tuple[list[bytes], int]:
     """The whole records from the start of a damaged line, each one byte apart, and where they end."""
     pieces: list[bytes] = []
-    start = 0
+    start = seen = crc = 0
     for found in _END.finditer(line):
-        piece = line[start : found.end()]
-        if whole(piece):
-            pieces.append(piece)
-            start = found.end() + 1
+        if found.start() < start:
+            continue
+        crc, seen = zlib.crc32(line[seen : found.start()], crc), found.start()
+        if found[0] == b',"crc":"%08x"}' % crc:
+            pieces.append(line[start : found.end()])
+            start = seen = found.end() + 1
+            crc = 0
     return pieces, start
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from codetether.durable import Disk, FileLock, private_directory, reached, refusals, sync_directory
+from codetether.durable import Disk, FileLock, make_directories, reached, refusals, sync_directory
 from codetether.durable import read as read_file
 from codetether.errors import InvalidSessionId, SessionLocked, SessionNotFound, StorageError
 from codetether.ids import bucket_of, check_session_id, new_session_id
-from codetether.journal import Distrusted, Journal, Redactor, create_journal, open_journal
+from codetether.journal import Desk, Journal, Redactor, create_journal, open_journal
 from codetether.lines import JOURNAL, LOCK, Reader, read_state
 from codetether.models.replay import Replayed
 from codetether.models.session import JournalRecord, SessionStarted, SessionSummary
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Summaries = list[SessionSummary]
+Paths = list[Path]
 
 
 class Store:
@@ -44,8 +45,7 @@ class Store:
         self.data = data
         self.directory = data / "sessions"
         self._disk = disk
-        self._redactor = redactor
-        self._distrusted: Distrusted = {}
+        self._desk = Desk(disk, redactor)
         self._index: Index | None = None
         self._index_lock = threading.Lock()
 
@@ -59,7 +59,7 @@ class Store:
             await asyncio.to_thread(self._close_index)
 
     async def create(self, started: SessionStarted) -> Journal:
-        """A new session's journal with its first entry, durable and locked.
+        """A new session's journal with its first entry, locked; durable like all entries, with the next sync.
 
         InvalidSessionId where the id is none, is taken, or differs from a taken one by case only.
         """
@@ -91,7 +91,7 @@ class Store:
             data = await asyncio.to_thread(read_file, path)
         except FileNotFoundError:
             raise _not_found(session_id) from None
-        for item in Reader(data, after):
+        for item in await asyncio.to_thread(lambda: [*Reader(data, after)]):
             yield item
 
     async def list(self, *, limit: int | None = None) -> Summaries:
@@ -130,25 +130,26 @@ class Store:
             raise
 
     def _create(self, started: SessionStarted) -> Journal:
-        bucket = private_directory(self.directory / bucket_of(started.id))
+        bucket = self.directory / bucket_of(started.id)
         directory = bucket / started.id
         _refuse_twin(bucket, started.id)
         self._refuse_link(directory)
-        lock = self._locked(private_directory(directory), started.id)
+        made = make_directories(directory)
+        lock = self._locked(directory, started.id)
         try:
             with suppress(FileNotFoundError):
                 read_state(directory / JOURNAL, started.id)
                 raise InvalidSessionId(f"session {started.id} exists already", remedy="Open it, or take another id.")
             _refuse_twin(bucket, started.id)  # one made meanwhile
-            return self._begin(directory, started, lock)
+            return self._begin(directory, started, lock, made)
         except BaseException:
             lock.release()
             raise
 
-    def _begin(self, directory: Path, started: SessionStarted, lock: FileLock) -> Journal:
+    def _begin(self, directory: Path, started: SessionStarted, lock: FileLock, made: Paths) -> Journal:
         """The new journal; where that fails, nothing is left of it."""
         try:
-            return create_journal(directory, started, lock, self._disk, self._redactor, self._distrusted)
+            return create_journal(directory, started, lock, self._desk, made)
         except BaseException:
             with suppress(OSError):
                 (directory / JOURNAL).unlink(missing_ok=True)
@@ -160,7 +161,7 @@ class Store:
         directory = self._existing(session_id)
         lock = self._locked(directory, session_id)
         try:
-            return open_journal(directory, session_id, lock, self._disk, self._redactor, self._distrusted)
+            return open_journal(directory, session_id, lock, self._desk)
         except FileNotFoundError:
             lock.release()
             raise _not_found(session_id) from None
@@ -226,7 +227,7 @@ class Store:
         with refusals("delete", gone):
             reached("remove", gone)
             shutil.rmtree(gone)
-        self._distrusted.pop(session_id, None)
+        self._desk.distrusted.pop(session_id, None)
         return True
 
     def _with_index(self, ask: Callable[[Index], T]) -> T:
