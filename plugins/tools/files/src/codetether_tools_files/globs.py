@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import bracex
-
 from codetether_tools_files.workspace import Refused
 
 MOST = 200
@@ -15,6 +13,8 @@ _TOKEN = re.compile(r"\*+|\?|\[!?\]?[^\]/]*\]|\\.|.", re.DOTALL)
 
 def compiled(pattern: str) -> re.Pattern[str]:
     """The pattern of a glob with `*`, `**`, `?`, `[…]` and `{…,…}`, over relative paths. Raises Refused."""
+    import bracex
+
     try:
         alternatives = bracex.expand(pattern, limit=MOST)
     except bracex.ExpansionLimitException as error:

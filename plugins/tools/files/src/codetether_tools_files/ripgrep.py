@@ -9,7 +9,6 @@ import subprocess
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 from codetether_tools_files.workspace import CHUNK, Refused
@@ -29,6 +28,8 @@ def program() -> str:
 
 
 def _packaged() -> str | None:
+    from importlib.metadata import PackageNotFoundError, files
+
     with suppress(PackageNotFoundError):
         for file in files("ripgrep") or ():
             if file.name in ("rg", "rg.exe") and Path(place := str(file.locate())).is_file():
