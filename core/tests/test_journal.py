@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -32,6 +33,8 @@ from codetether.models.session import (
 from codetether.redact import Redactor
 from codetether.store import Journal, Store
 from codetether.wire import to_dict
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 GOLDEN = Path(__file__).parent / "golden"
 PROOF = bool(os.environ.get("CODETETHER_PROOF"))
@@ -180,6 +183,38 @@ def test_every_flipped_byte_is_found_and_costs_one_record_at_most() -> None:
         assert all(item in items for item in survivors)
         assert len(survivors) >= len(items) - 1
         assert (replay(read) is None) == (position < first and items[0] not in survivors)
+
+
+PIECES = st.binary(max_size=30) | st.sampled_from([b"\n", b',"crc":"00000000"}', b'{"seq":1,', b"\xff", b"[" * 2000])
+EDITS = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), PIECES), min_size=1, max_size=6)
+
+
+@settings(max_examples=3_000 if PROOF else 200, deadline=None)
+@given(EDITS)
+def test_whatever_happened_to_a_file_it_is_read_without_a_crash(edits: list[tuple[float, float, float, bytes]]) -> None:
+    """Cut out, moved, doubled, overwritten: the records that are left are those that were written, in order."""
+    data = golden = (GOLDEN / "journal-1.jsonl").read_bytes()
+    written = list(Reader(golden))
+    for start, length, target, piece in edits:
+        first = int(start * len(data))
+        chunk = data[first : first + int(length * 400)]
+        rest = data[:first] + data[first + len(chunk) :] if piece[:1] < b"@" else data
+        place = int(target * len(rest))
+        data = rest[:place] + piece + chunk + rest[place:]
+    reader = Reader(data)
+    read = list(reader)
+    kept = [item for item in read if not isinstance(item.entry, Gap)]
+    assert all(item in written for item in kept)
+    assert [item.sequence for item in kept] == sorted({item.sequence for item in kept})
+    assert kept == written or reader.problems() or data[reader.lines.end :] or reader.lines.unended
+    replay(read)
+
+
+def test_a_line_made_to_be_slow_is_not() -> None:
+    line = b'{"seq":1,' + b'"x":1,"crc":"00000000"}' * 200_000
+    before = time.process_time()
+    assert replay(Reader(line + b"\n" + line)) is None
+    assert time.process_time() - before < 3
 
 
 async def test_a_damaged_record_leaves_a_visible_gap_and_is_kept_as_it_is(store: Store) -> None:
