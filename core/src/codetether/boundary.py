@@ -7,7 +7,7 @@ import contextvars
 import queue
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from codetether.errors import PluginError
@@ -66,10 +66,11 @@ class Limiter:
 
     def run(self, call: Callable[[], T], limit: float) -> T:
         """The call's value. Raises PluginError that names what the call raised, or that `limit` seconds passed."""
-        future = self._start(call)
-        if not wait([future], limit).done:
-            raise self._abandoned(limit)
-        value: T = future.result().get()
+        try:
+            outcome = self._start(call).result(limit)
+        except TimeoutError:  # of the waiting: what the call raised lies in the outcome
+            raise self._abandoned(limit) from None
+        value: T = outcome.get()
         return value
 
     async def wait(self, call: Callable[[], T], limit: float) -> T:

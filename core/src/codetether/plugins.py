@@ -85,6 +85,15 @@ class Wanted(Protocol):
         ...
 
 
+class _Hooks(pluggy.PluginManager):
+    """Finds marked functions by their mark alone, for a tenth of the cost: properties may run here."""
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        """The mark of `hookimpl`, None where there is none."""
+        mark = getattr(getattr(plugin, name, None), "codetether_impl", None)
+        return mark if isinstance(mark, dict) else None
+
+
 class LoadedPlugins:
     """The plugins of a process, and what their hooks yield."""
 
@@ -97,7 +106,7 @@ class LoadedPlugins:
         self._import_limit = boundary.IMPORT_LIMIT if import_limit is None else import_limit
         self._hook_limit = boundary.HOOK_LIMIT if hook_limit is None else hook_limit
         self._limiter = Limiter()
-        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager = _Hooks(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._collected: dict[str, list[Provided[Any]]] = {}
 
