@@ -207,7 +207,7 @@ class AppendFile:
             os.close(self._descriptor)
             raise
         self.offset = os.fstat(self._descriptor).st_size
-        self._synced = -1
+        self._unsynced = True
 
     def _open(self) -> tuple[int, bool]:
         reached("open", self.path)
@@ -249,6 +249,7 @@ class AppendFile:
                 self._cut_back()
             raise refused(error, "write", self.path) from error
         self.offset = start + len(data)
+        self._unsynced = True
         return start
 
     def _cut_back(self) -> None:
@@ -261,20 +262,19 @@ class AppendFile:
         with refusals("shorten", self.path):
             reached("truncate", self.path)
             os.ftruncate(self._descriptor, offset)
-        self.offset, self._synced = offset, -1
+        self.offset, self._unsynced = offset, True
         self.sync()
 
     def sync(self) -> None:
         """Waits until all that was appended is on the disk. Blocks; raises StorageError, and then for good."""
         if self._descriptor < 0 or self.distrusted:
             raise self.unusable()
-        offset = self.offset
-        if offset == self._synced:
+        if not self._unsynced:
             return
+        self._unsynced = False
         try:
             reached("fsync", self.path)
             _flush(self._descriptor)
-            self._synced = offset
             if os.fstat(self._descriptor).st_nlink == 0:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         except OSError as error:
