@@ -9,7 +9,6 @@ import pytest
 from codetether import (
     AuthenticationFailed,
     CompletionRequest,
-    ConnectionFailed,
     DeadlineExceeded,
     Finished,
     InvalidRequest,
@@ -19,6 +18,7 @@ from codetether import (
     SettingsError,
     StreamChunk,
     TextDelta,
+    UsageError,
 )
 from codetether.testing.playback import Playback, chunked
 from codetether_http import Fault, HttpConnection, ServerSentEvent, joined, shown
@@ -158,10 +158,29 @@ async def test_a_proxy_of_the_environment_is_used(server: Playback, monkeypatch:
     assert server.heads[0].startswith("post http://models.example/v1/echo ")
 
 
-@pytest.mark.parametrize("base_url", ["", "models.example/v1", "ftp://x/v1", "http://", "http://x:port/v1"])
-async def test_a_base_url_that_is_none_is_said(base_url: str) -> None:
-    async with connection(base_url) as line:
-        with pytest.raises(ConnectionFailed, match=r"acme: the base URL .* cannot be used"):
+BAD_URLS = {
+    "": "it needs http:// or https:// and a host",
+    "nonsense": "it needs http:// or https:// and a host",
+    "models.example/v1": "it needs http:// or https:// and a host",
+    "ftp://x/v1": "it needs http:// or https:// and a host",
+    "http://": "it needs http:// or https:// and a host",
+    "http://x:port/v1": "Port could not be cast to integer value as 'port'",
+    "http://x:99999/v1": "Port out of range 0-65535",
+    "http://[::1/v1": "Invalid IPv6 URL",
+}
+
+
+@pytest.mark.parametrize("base_url", BAD_URLS)
+def test_a_base_url_that_is_none_is_a_slip_of_the_user_and_never_tried(base_url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        connection(base_url)
+    assert caught.value.message == f"acme: the base URL {base_url!r} cannot be used: {BAD_URLS[base_url]}"
+    assert "providers.acme.base_url" in caught.value.remedy
+
+
+async def test_a_host_that_is_none_is_not_tried_again() -> None:
+    async with connection("http://a b\x00/v1") as line:
+        with pytest.raises(InvalidRequest, match="acme: nothing can be sent to"):
             await ask(line)
 
 

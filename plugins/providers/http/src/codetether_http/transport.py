@@ -16,8 +16,10 @@ from codetether import (
     ConnectionFailed,
     DeadlineExceeded,
     IncompleteResponse,
+    InvalidRequest,
     MalformedResponse,
     ProviderError,
+    UsageError,
 )
 
 from codetether_http.failures import Fault, error_from, read_body, retry_after
@@ -69,8 +71,27 @@ def joined(base_url: str, address: str) -> str:
 
 def shown(url: str) -> str:
     """The URL as it may be shown: without a password, a query or a fragment."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # it is none
+        return url.partition("?")[0].partition("#")[0].rpartition("@")[2]
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _check_base_url(name: str, base_url: str) -> None:
+    """Raises UsageError for what no request can be sent to: asking again would not help."""
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        why = "" if usable else "it needs http:// or https:// and a host"
+    except ValueError as error:
+        why = str(error)
+    if why:
+        raise UsageError(
+            f"{name}: the base URL {shown(base_url)!r} cannot be used: {why}",
+            remedy=f"set it right where it comes from (a variable, the key's entry, or codetether config set "
+            f"providers.{name}.base_url https://…)",
+        )
 
 
 class Answer:
@@ -114,6 +135,8 @@ class Transport:
     Args:
         name: the provider's, for messages. headers: sent with each request, the key among them.
         key: where the key comes from. secrets: values that no error may show.
+
+    Raises UsageError for a base URL that is none.
     """
 
     def __init__(
@@ -126,6 +149,7 @@ class Transport:
         key: str = "",
         secrets: tuple[str, ...] = (),
     ) -> None:
+        _check_base_url(name, base_url)
         self.name = name
         self.limits = limits
         self._base_url = base_url
@@ -179,18 +203,10 @@ class Transport:
         import httpx
 
         try:
-            url = httpx.URL(joined(self._base_url, address))
+            return httpx.URL(joined(self._base_url, address))
         except (httpx.InvalidURL, ValueError) as error:
-            raise self._no_url(str(error)) from None
-        if url.scheme not in ("http", "https") or not url.host:
-            raise self._no_url("it needs http:// or https:// and a host")
-        return url
-
-    def _no_url(self, why: str) -> ProviderError:
-        return ConnectionFailed(
-            f"{self.name}: the base URL {shown(self._base_url)!r} cannot be used: {why}",
-            remedy=f"codetether config set providers.{self.name}.base_url",
-        )
+            why = f"{self.name}: nothing can be sent to {shown(self._base_url)!r}: {error}"
+            raise InvalidRequest(why, remedy=f"check providers.{self.name}.base_url") from None
 
     async def within(self, deadline: float, step: Awaitable[T], *, began: bool = False) -> T:
         """Awaits one step of an exchange within the limits; httpx's errors become ours. `began`: an answer had."""
