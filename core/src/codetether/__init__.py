@@ -42,8 +42,8 @@ _ROOMS = {
     """,
     "models.audit": "AuditCategory AuditEntry AuditOutcome",
     "protocols": """
-        AuditSink Connection ContextPolicy CredentialSource Credentials EventSink Executor ModelStore
-        PermissionPolicy Person PluginContext Process PromptSection Selector SessionContext SessionFormat
+        AuditSink Connection ContextPolicy CredentialSource CredentialStore Credentials EventSink Executor
+        ModelStore PermissionPolicy Person PluginContext Process PromptSection Selector SessionContext SessionFormat
         SlashCommand Tool ToolCallRouter ToolCallScanner ToolContext ToolFilter Toolset Wire
     """,
     "specs": """
@@ -52,6 +52,7 @@ _ROOMS = {
         SlashCommandSpec ToolFilterSpec ToolsetSpec WireSpec
     """,
     "disk": "Disk",
+    "durable": "private_directory replace_file",
     "segments": "Segment SegmentLimits Segments",
     "wire": "from_dict from_json to_dict to_json without_surrogates",
 }

@@ -2,6 +2,8 @@
 
 from codetether._version import __version__ as __version__
 from codetether.disk import Disk as Disk
+from codetether.durable import private_directory as private_directory
+from codetether.durable import replace_file as replace_file
 from codetether.errors import *
 from codetether.functions import FunctionTools as FunctionTools
 from codetether.functions import tool as tool

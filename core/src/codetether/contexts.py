@@ -50,6 +50,11 @@ class ProcessContext:
         return private_directory(self.directories.state / "plugins" / self.plugin)
 
     @property
+    def config_dir(self) -> Path:
+        """Where the user's settings are."""
+        return self.directories.config
+
+    @property
     def cache_dir(self) -> Path:
         """The plugin's private directory for what can be fetched again."""
         return private_directory(self.directories.cache / self.plugin)

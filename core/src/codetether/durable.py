@@ -138,6 +138,10 @@ def replace(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = True)
         sync_directory(path.parent)
 
 
+replace_file = replace
+"""`replace` under its public name."""
+
+
 def sync_file(path: Path) -> None:
     """Makes a file and its name durable. Blocks; raises StorageError."""
     with refusals("sync", path):
@@ -378,6 +382,7 @@ __all__ = [
     "refusals",
     "refused",
     "replace",
+    "replace_file",
     "sync_directory",
     "sync_file",
 ]

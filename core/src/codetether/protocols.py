@@ -36,7 +36,6 @@ class Person(Protocol):
 
     async def ask(self, question: Question, deadline: float) -> Answer | None:
         """The answer within `deadline` seconds; None means no answer, and counts as no."""
-        ...
 
 
 class Process(Protocol):
@@ -46,19 +45,15 @@ class Process(Protocol):
 
     def output(self) -> AsyncIterator[bytes]:
         """Standard output and error together, in pieces as they come."""
-        ...
 
     async def write(self, data: bytes) -> None:
         """To its standard input."""
-        ...
 
     async def wait(self) -> int:
         """The exit code; negative for a signal."""
-        ...
 
     async def kill(self) -> None:
         """Ends it and every process that it started."""
-        ...
 
 
 class Executor(Protocol):
@@ -80,13 +75,11 @@ class Executor(Protocol):
         `merged`: standard error joins standard output, in the order in which they come.
         `on_output` gets standard output and error as they come. Raises ExecutorError when it cannot start.
         """
-        ...
 
     async def start(
         self, argv: Sequence[str], *, directory: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> Process:
         """Starts it with pipes, for servers that speak over them."""
-        ...
 
 
 class Credentials(Protocol):
@@ -94,7 +87,6 @@ class Credentials(Protocol):
 
     async def get(self, provider: str) -> Secret | None:
         """The first secret found, None where no source has one; known to the redactor from then on."""
-        ...
 
 
 class PluginContext(Protocol):
@@ -103,41 +95,37 @@ class PluginContext(Protocol):
     @property
     def plugin(self) -> str:
         """The plugin's name."""
-        ...
 
     @property
     def settings(self) -> Any:
         """`[plugins.NAME]`, structured into the plugin's own class; None where it declared none."""
-        ...
 
     @property
     def core(self) -> CoreSettings:
         """The settings of the core, flags merged."""
-        ...
 
     @property
     def credentials(self) -> Credentials:
         """Where keys come from."""
-        ...
 
     @property
     def state_dir(self) -> Path:
         """A private directory, made when first asked for, mode 0700."""
-        ...
+
+    @property
+    def config_dir(self) -> Path:
+        """Where the user's settings are; it may not be there yet."""
 
     @property
     def cache_dir(self) -> Path:
         """Like `state_dir`, for what can be fetched again."""
-        ...
 
     @property
     def log(self) -> logging.Logger:
         """The plugin's own logger; secrets are redacted from it."""
-        ...
 
     def notice(self, text: str) -> None:
         """Says one line to the user, once."""
-        ...
 
 
 class SessionContext(PluginContext, Protocol):
@@ -146,49 +134,39 @@ class SessionContext(PluginContext, Protocol):
     @property
     def session(self) -> Session:
         """The session as it now stands."""
-        ...
 
     @property
     def directory(self) -> Path:
         """The workspace, absolute and resolved."""
-        ...
 
     @property
     def agent(self) -> AgentSpec:
         """The session's agent."""
-        ...
 
     @property
     def executor(self) -> Executor:
         """Where commands run."""
-        ...
 
     @property
     def person(self) -> Person | None:
         """Who can be asked, None where nobody can."""
-        ...
 
     def emit(self, event: SessionEvent) -> None:
         """Announces an event to whoever listens to the running prompt."""
-        ...
 
     async def remember(self, key: str, value: JSON) -> None:
         """Keeps a value with the session, in its journal."""
-        ...
 
     def recall(self, key: str) -> JSON:
         """What was remembered, None where nothing was."""
-        ...
 
     async def complete(self, request: CompletionRequest) -> CompletionResponse:
         """A metered call to a model; its usage counts for the session."""
-        ...
 
     async def delegate(
         self, prompt: str, *, agent: str = "build", tools: Sequence[str] | None = None, max_steps: int | None = None
     ) -> SessionResult:
         """A child session with its own journal and a policy that can only be narrower."""
-        ...
 
 
 class ToolContext(SessionContext, Protocol):
@@ -197,11 +175,9 @@ class ToolContext(SessionContext, Protocol):
     @property
     def call_id(self) -> str:
         """The call's id."""
-        ...
 
     def progress(self, text: str) -> None:
         """Shows more of the output while the tool runs."""
-        ...
 
 
 class Tool(Protocol):
@@ -210,15 +186,12 @@ class Tool(Protocol):
     @property
     def definition(self) -> ToolDefinition:
         """The same object for the whole session."""
-        ...
 
     def resources(self, call: ToolCall, ctx: SessionContext) -> Resources:
         """What this call touches. Only looks; raises nothing that is not an error of the call."""
-        ...
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """Does it. Any exception becomes the result `Error: <what>`."""
-        ...
 
 
 class Toolset(Protocol):
@@ -226,7 +199,6 @@ class Toolset(Protocol):
 
     async def tools(self) -> Sequence[Tool]:
         """The tools, asked for once a session."""
-        ...
 
 
 class ToolFilter(Protocol):
@@ -234,7 +206,6 @@ class ToolFilter(Protocol):
 
     def keep(self, definition: ToolDefinition) -> bool:
         """Whether the tool is offered."""
-        ...
 
 
 class PromptSection(Protocol):
@@ -242,7 +213,6 @@ class PromptSection(Protocol):
 
     async def render(self) -> str | None:
         """Its text, None to be left out. Asked for at each prompt; stable text keeps prompt caches warm."""
-        ...
 
 
 class ToolCallScanner(Protocol):
@@ -250,11 +220,9 @@ class ToolCallScanner(Protocol):
 
     def feed(self, text: str) -> str:
         """The text that can be shown by now."""
-        ...
 
     def finish(self) -> str:
         """What is left to show."""
-        ...
 
 
 class ToolCallRouter(Protocol):
@@ -262,11 +230,9 @@ class ToolCallRouter(Protocol):
 
     async def reformat(self, response: CompletionResponse, offered: Sequence[ToolDefinition]) -> CompletionResponse:
         """The response, rewritten or the very same object. Any exception keeps the original."""
-        ...
 
     def scanner(self, offered: Sequence[ToolDefinition], native: bool) -> ToolCallScanner | None:
         """A scanner for one streamed response, or None; `native`: the model makes structured calls."""
-        ...
 
 
 class ContextPolicy(Protocol):
@@ -274,7 +240,6 @@ class ContextPolicy(Protocol):
 
     async def choose(self, history: Sequence[Message]) -> Sequence[Message]:
         """The messages to send. Objects that do not change are kept, so that rendering stays cheap."""
-        ...
 
 
 class PermissionPolicy(Protocol):
@@ -282,7 +247,6 @@ class PermissionPolicy(Protocol):
 
     async def decide(self, request: PermissionRequest) -> Decision:
         """The decision."""
-        ...
 
 
 class CredentialSource(Protocol):
@@ -293,11 +257,29 @@ class CredentialSource(Protocol):
 
         Raises CredentialError when it cannot tell (sealed, denied, unreachable).
         """
-        ...
 
     async def list(self) -> Sequence[str]:
         """The providers that have a secret here, as far as the source can tell."""
-        ...
+
+
+@runtime_checkable
+class CredentialStore(CredentialSource, Protocol):
+    """A source of secrets that can be written too, by `codetether auth`."""
+
+    async def usable(self) -> bool:
+        """Whether there is anything to write to: False where this machine has none, as without an OS keyring.
+
+        One that is there but locked, sealed or out of reach is usable: `put` says what is wrong with it.
+        """
+
+    async def put(self, provider: str, values: Mapping[str, JSON]) -> None:
+        """Keeps the provider's values (`api_key`, `base_url`, …) in place of all that it had here.
+
+        Returns when they are as durable as the store promises; raises CredentialError when they are not kept.
+        """
+
+    async def delete(self, provider: str) -> bool:
+        """Forgets the provider's values; False where it had none. Raises CredentialError when they may be there yet."""
 
 
 class AuditSink(Protocol):
@@ -308,7 +290,6 @@ class AuditSink(Protocol):
 
         An async method; or a plain one that returns None where it was done at once, or what is to be awaited.
         """
-        ...
 
 
 class EventSink(Protocol):
@@ -316,18 +297,15 @@ class EventSink(Protocol):
 
     async def cursor(self) -> int:
         """The last journal sequence this sink holds for good: what follows is sent again. 0 at first."""
-        ...
 
     def write(self, record: EventRecord) -> Awaitable[None] | None:
         """Takes one event. A durable sink that raises gets the same event again later.
 
         An async method; or a plain one that returns None where it was done at once, or what is to be awaited.
         """
-        ...
 
     async def flush(self) -> None:
         """Makes durable what was taken; called at the end of each turn and when the session closes."""
-        ...
 
 
 class Selector(Protocol):
@@ -335,7 +313,6 @@ class Selector(Protocol):
 
     async def select(self, wish: str | None, available: Sequence[Availability]) -> Sequence[ModelRef] | None:
         """The models to use, best first; None passes the question on to the next selector."""
-        ...
 
 
 class Connection(Protocol):
@@ -343,7 +320,6 @@ class Connection(Protocol):
 
     def stream(self, request: CompletionRequest) -> AsyncIterator[StreamChunk]:
         """The answer in chunks, with `Finished` among them; raises ProviderError. An async generator: close it."""
-        ...
 
 
 @runtime_checkable
@@ -352,7 +328,6 @@ class Wire(Protocol):
 
     async def connect(self, provider: Provider) -> Connection:
         """A connection to the provider, with its own client."""
-        ...
 
 
 class ModelStore(Protocol):
@@ -360,11 +335,9 @@ class ModelStore(Protocol):
 
     def list(self) -> Sequence[LocalModel]:
         """Those it knows, present or not."""
-        ...
 
     async def pull(self, name: str | None, progress: Callable[[int, int | None], None]) -> LocalModel:
         """Fetches one (None: the default); `progress(bytes_done, bytes_in_all)`."""
-        ...
 
 
 class SlashCommand(Protocol):
@@ -372,7 +345,6 @@ class SlashCommand(Protocol):
 
     async def run(self, arguments: str) -> str | None:
         """Does it; the text that it returns is shown. `arguments` is what stands after the name."""
-        ...
 
 
 class SessionFormat(Protocol):
@@ -380,11 +352,9 @@ class SessionFormat(Protocol):
 
     def recognises(self, source: Path) -> bool:
         """Whether the source is of this format."""
-        ...
 
     def read(self, source: Path) -> AsyncIterator[Session]:
         """The sessions in it; raises a named error for damaged input."""
-        ...
 
 
 Create = Callable[[Any], Any | Awaitable[Any]]
