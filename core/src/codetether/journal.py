@@ -145,7 +145,7 @@ class Journal:
         try:
             await self._desk.disk.sync(self.pages)
         except StorageError:
-            self._told = True
+            self._told = bool(self._file.distrusted)
             raise
 
     def _mend(self) -> None:

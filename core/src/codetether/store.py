@@ -8,11 +8,11 @@ import secrets
 import shutil
 import stat
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from codetether.durable import Disk, FileLock, make_directories, reached, refusals, sync_directory
 from codetether.durable import read as read_file
@@ -64,7 +64,7 @@ class Store:
         InvalidSessionId where the id is none, is taken, or differs from a taken one by case only.
         """
         check_session_id(started.id)
-        return await self._opened(lambda: self._create(started))
+        return await self._opened(self._disk.call(self._create, started))
 
     async def open(self, session_id: str) -> Journal:
         """A session's journal, locked for writing, torn ends mended.
@@ -73,7 +73,7 @@ class Store:
         JournalDamaged, StorageError.
         """
         check_session_id(session_id)
-        return await self._opened(lambda: self._open(session_id))
+        return await self._opened(asyncio.to_thread(self._open, session_id))  # a long one must not delay a sync
 
     async def load(self, session_id: str) -> Replayed:
         """A session as its journal tells it now; takes no lock and changes nothing.
@@ -119,9 +119,9 @@ class Store:
         check_session_id(session_id)
         return await self._disk.call(self._delete, session_id)
 
-    async def _opened(self, make: Callable[[], Journal]) -> Journal:
-        """The journal that `make` opens on the disk's thread; closed again where nobody waits any more."""
-        opening = asyncio.ensure_future(self._disk.call(make))
+    async def _opened(self, making: Coroutine[Any, Any, Journal]) -> Journal:
+        """The journal that is being made on another thread; closed again where nobody waits any more."""
+        opening = asyncio.ensure_future(making)
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
