@@ -551,3 +551,29 @@ async def test_M12_a_schema_that_refers_to_itself_is_fine() -> None:
     async with opened(script, "answer", tools=[Linked()]) as (session, _):
         await session.prompt("go")
         assert [success for _, success, _ in results(session)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("create", "reason"),
+    [
+        (raises, "ValueError: boom"),
+        (exits, "SystemExit: 2"),
+        (no_method, "made object, which has no method run()"),
+        (failing("run", lambda: exits(None)), "SystemExit: 2"),
+        (failing("run", cancelling), "cancelled itself"),
+    ],
+)
+async def test_a_slash_command_that_fails_is_said_and_the_conversation_goes_on(
+    create: Callable[[Any], Any], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from codetether.cli.chat.conversation import Wishes
+    from codetether.cli.chat.slash import SlashCommands
+    from codetether.cli.terminal import Screen
+
+    odd = Yields("codetether_slash_commands", specs.SlashCommandSpec(name="odd", create=create), name="plugin")
+    given = [ScriptedProvider("hi"), odd]
+    async with Runtime.open(ONLY, plugins=given) as runtime, runtime.session(model="scripted") as session:
+        commands = SlashCommands(runtime, session, Screen(), Wishes())
+        assert await commands.run("/odd and even") is None
+        assert (await session.prompt("go")).text == "hi"
+    assert capsys.readouterr().err == f"/odd (plugin) failed: {reason}\n"

@@ -11,7 +11,12 @@ import pytest
 from .rooms import ROOT, core, plugins
 
 HEAVY = {"httpx", "boto3", "hvac", "rich", "prompt_toolkit", "sqlite3", "xllamacpp", "jsonschema_rs", "requests"}
-PLUGIN_MODULES = [module.name for found in plugins().values() for module in found if module.name.endswith(".plugin")]
+PLUGIN_MODULES = [
+    module.name
+    for folder, found in plugins().items()
+    for module in found
+    if folder.startswith("plugins/") and module.name.endswith(".plugin")
+]
 SOURCES = [str(path) for path in sorted(ROOT.glob("tests/plugins/strangers/*/src"))]
 
 WATCHED = """

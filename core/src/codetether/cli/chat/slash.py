@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from codetether.boundary import reason_of
+from codetether.boundary import BROKEN, asked, reason_of
 from codetether.cli.app import say_error
 from codetether.cli.terminal import Screen, one_line
 from codetether.errors import CodetetherError
+from codetether.life import created
 from codetether.models.providers import Availability
 from codetether.plugins import Provided
 from codetether.settings_core import MODES
@@ -178,10 +180,10 @@ class SlashCommands:
         async def run(arguments: str) -> Next:
             ctx = self._runtime.contexts.session(provided.plugin, self._session.shared)
             try:
-                text = await provided.record.create(ctx).run(arguments)
-            except CodetetherError:
-                raise
-            except Exception as error:  # a plugin's command must not end the conversation: it is named and said
+                async with AsyncExitStack() as stack:
+                    command = await created(stack, provided.record, ctx)
+                    text = await asked(command.run, arguments)
+            except BROKEN as error:  # a plugin's command must not end the conversation: it is named and said
                 self._screen.say(f"/{provided.record.name} ({provided.plugin}) failed: {reason_of(error)}")
                 return None
             if text:
