@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 import codetether
 from codetether import (
+    JSON,
     Availability,
+    CredentialSourceSpec,
     ModelDefaults,
     ModelRef,
     NoProviderAvailable,
     ProviderSpec,
     Runtime,
     SamplingParams,
+    Secret,
     UnknownModel,
 )
 from codetether.builtin.selection import Preference
@@ -171,3 +174,89 @@ async def test_an_unknown_name_with_a_base_url_speaks_openai_chat() -> None:
         assert str(await runtime.resolve("mine")) == "mine/m"
         provider = await runtime.catalog.provider("mine")
     assert (provider.wire, provider.base_url, provider.secret) == ("openai-chat", "http://127.0.0.1:1/v1", None)
+
+
+class Keys:
+    """A plugin whose one credential source holds the given secrets, and can be written."""
+
+    __codetether_name__ = "keys"
+
+    def __init__(self, **secrets: dict[str, Any]) -> None:
+        self.secrets = secrets
+
+    async def get(self, provider: str, names: Sequence[str]) -> Secret | None:
+        values = self.secrets.get(provider)
+        return Secret(values=values, source=f"keys:{provider}") if values else None
+
+    async def list(self) -> Sequence[str]:
+        return list(self.secrets)
+
+    async def usable(self) -> bool:
+        return True
+
+    async def put(self, provider: str, values: Mapping[str, JSON]) -> None:
+        self.secrets[provider] = dict(values)
+
+    async def delete(self, provider: str) -> bool:
+        return self.secrets.pop(provider, None) is not None
+
+    @codetether.hookimpl
+    def codetether_credential_sources(self) -> Iterable[CredentialSourceSpec]:
+        yield CredentialSourceSpec(name="keys", create=lambda ctx: self)
+
+
+async def test_a_secret_with_a_base_url_is_a_provider_of_its_own() -> None:
+    keys = Keys(mine={"api_key": "mine-0123456789", "base_url": "https://mine.example/v1"}, other={"api_key": "o"})
+    async with Runtime.open(ONLY, plugins=[Vendors(), keys]) as runtime:
+        found = {a.name: (a.available, a.source) for a in await runtime.providers()}
+        ref = await runtime.resolve("mine/some/model")
+        provider = await runtime.catalog.provider("mine")
+        await keys.put("late", {"api_key": "late-0123456789", "base_url": "http://127.0.0.1:1/v1"})
+        late = await runtime.catalog.provider("late")
+    assert found == {"acme": (False, ""), "beta": (False, ""), "mine": (True, "keys:mine")}
+    assert str(ref) == "mine/some/model"
+    assert (provider.wire, provider.base_url) == ("openai-chat", "https://mine.example/v1")
+    assert late.base_url == "http://127.0.0.1:1/v1"
+
+
+async def test_only_allowed_sources_can_be_written() -> None:
+    keys = Keys()
+    async with Runtime.open(ONLY, plugins=[keys]) as runtime:
+        assert (list(runtime.credentials.sources), runtime.credentials.stores()) == (["env", "keys"], {"keys": keys})
+    async with Runtime.open({**ONLY, "credentials": {"sources": ["env"]}}, plugins=[keys]) as runtime:
+        assert (list(runtime.credentials.sources), runtime.credentials.stores()) == (["env"], {})
+
+
+@pytest.mark.parametrize(
+    ("wish", "note"),
+    [
+        (
+            "acne/kimi",
+            '"acne" is no provider here; taken as a model of acme; did you mean acme/kimi?',
+        ),
+        ("bta/x/y", '"bta" is no provider here; taken as a model of acme; did you mean beta/x/y?'),
+        ("acme/kimi", ""),
+        ("acme-ai/kimi", ""),
+        ("qwen/qwen3-coder", ""),
+        ("acne", ""),
+        ("acmee/listed", ""),
+    ],
+)
+async def test_a_name_that_is_nearly_a_provider_is_doubted(
+    wish: str, note: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gateway:
+        __codetether_name__ = "gateway"
+
+        @codetether.hookimpl
+        def codetether_providers(self) -> Iterable[ProviderSpec]:
+            yield ProviderSpec(name="zeta", wire="openai-chat", models=("acmee/listed",), place=900)
+
+    monkeypatch.setenv("ACME_API_KEY", "acme-0123456789")
+    said: list[str] = []
+    async with Runtime.open(
+        ONLY, plugins=[Vendors(), Gateway()], on_notice=lambda _, text: said.append(text)
+    ) as runtime:
+        ref = await runtime.resolve(wish)
+    assert ref == ModelRef(provider="acme", model=wish.removeprefix("acme/"))
+    assert said == ([note] if note else [])

@@ -14,7 +14,7 @@ from codetether.errors import CredentialError, NoProviderAvailable, PluginError,
 from codetether.models.completion import ModelLimits, ModelRef, SamplingParams, Usage
 from codetether.models.providers import Availability, Provider, Secret
 from codetether.plugins import Provided
-from codetether.protocols import Selector
+from codetether.protocols import CredentialSource, CredentialStore, Selector
 from codetether.settings_core import CoreSettings, ProviderSettings, SamplingSettings
 from codetether.specs import ModelDefaults, ProviderSpec
 from codetether.values import frozen
@@ -61,11 +61,19 @@ class NamedSelector:
 
 
 class Chain:
-    """The allowed credential sources, asked in order; the first that has the secret counts."""
+    """The allowed credential sources, asked in order; the first that has the secret counts.
+
+    Attributes:
+        sources: by name, in the order in which they are asked.
+    """
 
     def __init__(self, sources: Sequence[tuple[str, Any]], learn: Any = None) -> None:
-        self._sources = tuple(sources)
+        self.sources: Mapping[str, CredentialSource] = dict(sources)
         self._learn = learn
+
+    def stores(self) -> dict[str, CredentialStore]:
+        """Those that can be written, in the same order."""
+        return {name: source for name, source in self.sources.items() if isinstance(source, CredentialStore)}
 
     async def get(self, provider: str) -> Secret | None:
         """The first secret found."""
@@ -74,21 +82,43 @@ class Chain:
 
     async def look(self, provider: str, names: Sequence[str]) -> tuple[Secret | None, list[str]]:
         """The first secret found, and what the sources before it said."""
-        said = []
-        for name, source in self._sources:
-            try:
-                secret = await asked(source.get, provider, names, limit=CREDENTIAL_LIMIT)
-                if not isinstance(secret, Secret | None):
-                    raise PluginError(f"gave {type(secret).__name__}, not a Secret")
-            except BROKEN as error:  # one source's failure must not hide the next: it is listed with its words
-                said.append(f"{name}: {error.message if isinstance(error, CredentialError) else reason_of(error)}")
-                continue
-            if secret is not None:
-                if self._learn is not None:
-                    self._learn(provider, secret)
-                return secret, said
-            said.append(f"{name}: {', '.join(names) + ' not set' if name == 'env' and names else 'has none'}")
+        said: list[str] = []
+        for name in self.sources:
+            found = await self.ask(name, provider, names)
+            if isinstance(found, Secret):
+                return found, said
+            said.append(f"{name}: {found}")
         return None, said
+
+    async def ask(self, name: str, provider: str, names: Sequence[str]) -> Secret | str:
+        """What one source has for the provider, or why it gives nothing."""
+        try:
+            secret = await asked(self.sources[name].get, provider, names, limit=CREDENTIAL_LIMIT)
+            if not isinstance(secret, Secret | None):
+                raise PluginError(f"gave {type(secret).__name__}, not a Secret")
+        except BROKEN as error:  # one source's failure must not hide the next: it is listed with its words
+            return _said_by(error)
+        if secret is None:
+            return f"{', '.join(names)} not set" if name == "env" and names else "has none"
+        if self._learn is not None:
+            self._learn(provider, secret)
+        return secret
+
+    async def kept(self) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+        """The providers that each source says it has, and why a source could not say."""
+        kept, failed = {}, {}
+        for name, source in self.sources.items():
+            try:
+                kept[name] = tuple(map(str, await asked(source.list, limit=CREDENTIAL_LIMIT)))
+            except BROKEN as error:  # the others can tell all the same
+                failed[name] = _said_by(error)
+        return kept, failed
+
+
+def _said_by(error: BaseException) -> str:
+    if not isinstance(error, CredentialError):
+        return reason_of(error)
+    return f"{error.message} ({error.remedy})" if error.remedy else error.message
 
 
 class Catalog:
@@ -103,13 +133,15 @@ class Catalog:
         selectors: Sequence[NamedSelector],
         environment: Mapping[str, str],
         failed: Callable[[str, str, BaseException], None],
+        notice: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """`failed(plugin, hook, error)` is told of a selector that broke its promise."""
+        """`failed(plugin, hook, error)` is told of a selector that broke its promise, `notice` of a doubtful wish."""
         self._settings = settings
         self._credentials = credentials
         self._selectors = selectors
         self._environment = environment
         self._failed = failed
+        self._notice = notice
         self._specs: dict[str, list[Provided[ProviderSpec]]] = {}
         for provided in specs:
             self._specs.setdefault(provided.record.name, []).append(provided)
@@ -154,8 +186,17 @@ class Catalog:
                 return value
         return None
 
+    def variables(self, name: str) -> tuple[str, ...]:
+        """The environment variables that may hold the provider's key."""
+        configured = self.configured(name)
+        if configured is not None and configured.api_key_env:
+            return (configured.api_key_env,)
+        provided = self._specs.get(self.canonical(name))
+        return provided[0].record.env if provided else ()
+
     async def provider(self, name: str) -> Provider:
         """The provider with its secret. Raises NoProviderAvailable when it needs one and nobody has it."""
+        await self._add_stored()
         provider, said = await self._build(self.spec(name))
         if provider is None:
             raise NoProviderAvailable(
@@ -165,8 +206,7 @@ class Catalog:
 
     async def _build(self, spec: ProviderSpec) -> tuple[Provider | None, list[str]]:
         configured = self.configured(spec.name) or ProviderSettings()
-        names = (configured.api_key_env,) if configured.api_key_env else spec.env
-        secret, said = await self._credentials.look(spec.name, names)
+        secret, said = await self._credentials.look(spec.name, self.variables(spec.name))
         base_url = configured.base_url or (secret.get("base_url") if secret else None) or self._base_url(spec)
         keyless = spec.keyless or (bool(base_url) and _is_loopback(base_url))
         if not keyless and (secret is None or not secret.get("api_key")):
@@ -187,8 +227,20 @@ class Catalog:
         found = (self._environment.get(name) for name in spec.base_url_env)
         return next((url for url in found if url), spec.base_url)
 
+    async def _add_stored(self) -> None:
+        """Providers that nobody but a secret with a base URL knows: they speak Chat Completions."""
+        kept, _ = await self._credentials.kept()
+        for name in sorted({name for names in kept.values() for name in names}):
+            if self.canonical(name) in self._specs:
+                continue
+            secret = await self._credentials.get(name)
+            if secret is not None and (base_url := secret.get("base_url")):
+                spec = ProviderSpec(name=name, wire="openai-chat", base_url=base_url)
+                self._specs[name] = [Provided(plugin="credentials", record=spec)]
+
     async def availability(self) -> list[Availability]:
         """Every provider, by name, with the reason where it cannot be used."""
+        await self._add_stored()
         return [await self._availability(name) for name in sorted(self._specs)]
 
     async def _availability(self, name: str) -> Availability:
@@ -225,8 +277,22 @@ class Catalog:
                 self._failed(named.plugin, f"codetether_selectors {named.name}", error)
                 continue
             if chosen:
+                self._doubt(wish or "", chosen[0], available)
                 return chosen[0]
         raise no_provider(available)
+
+    def _doubt(self, wish: str, ref: ModelRef, available: Sequence[Availability]) -> None:
+        """Says it where a model's id may be meant as a provider, spelled wrong, and its model."""
+        head, cut, model = wish.partition("/")
+        if not cut or wish != ref.model or self.knows(head) or any(wish in a.models for a in available):
+            return
+        from difflib import get_close_matches
+
+        near = get_close_matches(head, [word for a in available for word in (a.name, *a.aliases)], n=1)
+        if near and not _plain(head).startswith(_plain(near[0])):  # x-ai, mistralai: gateways name vendors so
+            self._notice(
+                f'"{head}" is no provider here; taken as a model of {ref.provider}; did you mean {near[0]}/{model}?'
+            )
 
     def defaults(self, ref: ModelRef) -> ModelDefaults:
         """What holds for the model: all that match, the most specific last, then the user's settings."""
@@ -273,6 +339,10 @@ def _over(base: SamplingParams, layer: SamplingParams | SamplingSettings) -> Sam
     fields = ("temperature", "top_p", "max_output_tokens", "stop", "seed")
     said: Mapping[str, Any] = {f: value for f in fields if (value := getattr(layer, f, None)) not in (None, ())}
     return attrs.evolve(base, **said)
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
 
 
 def _is_loopback(url: str) -> bool:

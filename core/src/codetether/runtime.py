@@ -75,6 +75,7 @@ class Runtime:
     redactor: Redactor
     audit: AuditTrail
     catalog: Catalog
+    credentials: Chain
     contexts: ContextFactory
     person: Person | None
     directory: Path
@@ -278,6 +279,7 @@ async def _assemble(
         selectors,
         os.environ,
         failed,
+        partial(notify, ""),
     )
     for kind in (
         specs.ToolsetSpec,
@@ -302,6 +304,7 @@ async def _assemble(
         redactor=redactor,
         audit=audit,
         catalog=catalog,
+        credentials=credentials,
         contexts=contexts,
         person=person,
         directory=directory,
