@@ -40,12 +40,8 @@ def with_runtime(
     return launch(opened)
 
 
-@click.command("plugins")
-@as_json
-@click.option("--trace", is_flag=True, help="With the time that each import and each hook took.")
-@click.option("--strict-plugins", "strict", is_flag=True, help="A plugin that breaks a promise is an error.")
-def plugins(as_json: bool, trace: bool, strict: bool) -> int:
-    """List plugins: where each comes from, whether it loaded, what is wrong with it."""
+def list_plugins(*, as_json: bool, trace: bool, strict: bool) -> int:
+    """Where each plugin comes from, whether it loaded, what is wrong with it; to standard output."""
 
     async def listing(runtime: Runtime, screen: Screen) -> int:
         found = runtime.plugins.plugins
