@@ -383,6 +383,23 @@ async def test_every_audit_sink_and_every_event_sink_has_everything() -> None:
     assert heard["events a"][-1] == "Done"
 
 
+async def test_M02_a_broken_promise_is_an_audit_entry() -> None:
+    heard: list[Any] = []
+
+    class Sink:
+        async def record(self, entry: codetether.AuditEntry) -> None:
+            heard.append((entry.category, entry.action, entry.outcome, entry.detail))
+
+    given = [
+        yields("codetether_audit_sinks", "book", specs.AuditSinkSpec(name="book", create=lambda ctx: Sink())),
+        yields("codetether_agents", "odd", 7),
+    ]
+    async with Runtime.open(ONLY, plugins=given, on_notice=lambda *_: None):
+        pass
+    detail = {"hook": "codetether_agents", "error": "yielded int, not AgentSpec"}
+    assert heard == [("plugin", "plugin:odd", "failure", detail)]
+
+
 async def test_objects_are_closed_in_reverse_once(tmp_path: Path) -> None:
     order: list[str] = []
 

@@ -16,11 +16,14 @@ from typing import Any
 import codetether
 import pytest
 from codetether import Runtime, specs
+from codetether.boundary import plain
 from codetether.discovery import Candidate, in_process, installed
 from codetether.plugins import LoadedPlugins, Problem
 from codetether.settings_core import PluginSettings
 from codetether.testing.scripted import ScriptedProvider
 from codetether.testing.sessions import Yields
+from hypothesis import given
+from hypothesis import strategies as st
 
 GOOD = """
 import codetether
@@ -91,6 +94,14 @@ def loaded(candidates: list[Candidate], **how: Any) -> LoadedPlugins:
 
 def said(plugins: LoadedPlugins) -> list[tuple[str, str, str]]:
     return [(info.name, problem.hook, problem.reason) for info, problem in plugins.problems()]
+
+
+@given(st.text(max_size=3000), st.integers(2, 100))
+def test_M11_what_a_plugin_says_is_one_harmless_line(text: str, limit: int) -> None:
+    shown = plain(text, limit)
+    assert shown == "" or shown.isprintable()
+    assert len(shown) <= limit
+    assert plain("fair words", 100) == "fair words"
 
 
 def test_what_is_installed_is_found_loaded_and_asked(site: Site) -> None:

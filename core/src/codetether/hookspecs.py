@@ -3,6 +3,11 @@
 A plugin is a module with functions marked `@codetether.hookimpl` and named like these. A hook that raises,
 even half way through, contributes nothing to that hook: the plugin, the hook and the reason are listed in
 `codetether plugins` and said once on stderr. A hook may take 10 seconds.
+
+A record's `create(ctx)` is called on a thread of its own and may take 10 seconds as well, so that one that hangs
+costs nobody else anything. What needs the event loop belongs into an `async def create`, or into the `__aenter__` of
+what it makes; what is made is closed by its `__aexit__`, in reverse. A method of an object may take 120 seconds (it
+may ask a model), a prompt section 10, one secret 30, a sink 10, a tool what its definition says.
 """
 
 from __future__ import annotations

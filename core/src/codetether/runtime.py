@@ -122,6 +122,9 @@ class Runtime:
             for notice in merged.notices:
                 notify("settings", notice)
             runtime.say_problems()
+            for info, problem in loaded.problems():
+                detail = {"hook": problem.hook, "error": problem.reason}
+                await runtime.audit.record("plugin", f"plugin:{info.name}", "failure", detail=detail)
             yield runtime
 
     def say_problems(self) -> None:
