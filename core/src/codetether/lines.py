@@ -175,7 +175,7 @@ class Reader:
             return JournalRecord(
                 sequence=sequence, recorded_at=datetime.fromisoformat(at), entry=self._read_entry(body)
             )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             return f"it does not fit: {error}"
 
 

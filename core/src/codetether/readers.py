@@ -91,6 +91,18 @@ def optional_member(kind: Any) -> Any:
     return members[members[0] is NoneType]
 
 
+def literal_reader(words: tuple[Any, ...]) -> Read:
+    """Reads one of the words."""
+    known = frozenset(words)
+
+    def read(value: Any, _: Any = None) -> Any:
+        if value not in known:
+            raise ValueError(f"one of {', '.join(map(str, words))} is needed, not {value!r:.100}")
+        return value
+
+    return read
+
+
 def tuple_reader(member: Any, reader_of: Callable[[Any], Read]) -> Read:
     """Reads `tuple[member, ...]`."""
     read_member = reader_of(member)

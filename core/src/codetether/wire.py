@@ -7,9 +7,9 @@ import typing
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import attrs
 import orjson
@@ -19,7 +19,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from codetether.models import events, session
 from codetether.models import messages as parts
 from codetether.models.record import Record, Unknown
-from codetether.readers import Read, read_mapping, record_reader, tuple_reader, union_reader
+from codetether.readers import Read, literal_reader, read_mapping, record_reader, tuple_reader, union_reader
 
 T = TypeVar("T")
 
@@ -69,6 +69,13 @@ def _write_time(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def _decimal(value: Any, _: Any = None) -> Decimal:
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError(f"a decimal number is needed, not {value!r:.100}") from None
+
+
 def _union(converter: Converter, union: Any) -> Read:
     """Reads a union by its `type`; an unknown word becomes `Unknown`."""
     members = {TAGS[m]: (m, converter.get_structure_hook(m)) for m in get_args(union) if m in TAGS}
@@ -96,6 +103,10 @@ def _is_tuple(kind: Any) -> bool:
     return get_origin(kind) is tuple and get_args(kind)[1:] == (...,)
 
 
+def _is_literal(kind: Any) -> bool:
+    return get_origin(kind) is Literal
+
+
 def _is_json_mapping(kind: Any) -> bool:
     return get_origin(kind) in (Mapping, dict) and get_args(kind) == (str, Any)
 
@@ -112,7 +123,7 @@ def converter() -> Converter:
     read_of = made.get_structure_hook
     made.register_structure_hook(datetime, _time)
     made.register_unstructure_hook(datetime, _write_time)
-    made.register_structure_hook(Decimal, lambda value, _: Decimal(str(value)))
+    made.register_structure_hook(Decimal, _decimal)
     made.register_unstructure_hook(Decimal, str)
     made.register_structure_hook(bytes, lambda value, _: b64decode(value))
     made.register_unstructure_hook(bytes, lambda value: b64encode(value).decode())
@@ -121,6 +132,7 @@ def converter() -> Converter:
     made.register_structure_hook(Unknown, lambda value, _: Unknown(raw=value))
     made.register_unstructure_hook(Unknown, lambda value: dict(value.raw))
     made.register_structure_hook_factory(_is_tuple, lambda kind: tuple_reader(get_args(kind)[0], read_of))
+    made.register_structure_hook_factory(_is_literal, lambda kind: literal_reader(get_args(kind)))
     made.register_structure_hook_func(_is_json_mapping, read_mapping)
     made.register_structure_hook_factory(_is_tagged_union, lambda union: _union(made, union))
     made.register_unstructure_hook_func(_is_tagged_union, lambda value: made.unstructure(value, value.__class__))
@@ -137,7 +149,7 @@ def to_json(value: Any) -> bytes:
 
 
 def from_json(data: bytes | str, kind: type[T]) -> T:
-    """The value in a line of JSON. Raises ValueError, TypeError or KeyError for what does not fit."""
+    """The value in a line of JSON. Raises ValueError, TypeError, KeyError or OverflowError for what does not fit."""
     return from_dict(orjson.loads(data), kind)
 
 
