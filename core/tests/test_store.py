@@ -29,7 +29,7 @@ from codetether.models.session import (
     TurnEnded,
 )
 from codetether.store import Journal, Store, bucket_of, check_session_id, new_session_id
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -98,6 +98,7 @@ def test_two_forked_processes_never_make_the_same_ids() -> None:
     assert (len(own), len(others), own & others) == (200, 200, set())
 
 
+@settings(max_examples=10_000 if os.environ.get("CODETETHER_PROOF") else 300)
 @given(st.text(max_size=120) | st.from_regex(r"[A-Za-z0-9_.\-/ ]{0,110}"))
 def test_only_ids_are_ids(text: str) -> None:
     if re.match(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\Z", text, re.ASCII):
