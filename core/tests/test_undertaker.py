@@ -46,12 +46,16 @@ def gone(pid: int, seconds: float = 5.0) -> bool:
     return False
 
 
-@pytest.mark.parametrize("how", ["run", "start"])
+@pytest.mark.parametrize("how", ["run", "start", "run, and its whole group is killed"])
 def test_kill_9_leaves_no_child(how: str) -> None:
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, how], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", PROGRAM, how.partition(",")[0]]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdout is not None
     leader, grandchild = map(int, process.stdout.readline().split())
-    process.kill()
+    if "group" in how:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
     process.wait()
     process.stdout.close()
     assert (gone(leader), gone(grandchild)) == (True, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from functools import cache
+from typing import Any
 
 _SCRIPT = r"""
 trap '' INT HUP TERM QUIT
@@ -58,7 +59,7 @@ class Undertaker:
             *((os.POSIX_SPAWN_OPEN, n, os.devnull, os.O_WRONLY, 0) for n in (1, 2)),
         ]
         with suppress(OSError):  # without a shell commands run all the same
-            self._pid = os.posix_spawn("/bin/sh", ["sh", "-c", _SCRIPT], {}, file_actions=actions)
+            self._pid = _spawned(["sh", "-c", _SCRIPT], actions)
         os.close(theirs)
         with suppress(BrokenPipeError):
             os.write(self._pipe, "".join(f"born {group}\n" for group in self._groups).encode())
@@ -66,8 +67,18 @@ class Undertaker:
     def _bury(self) -> None:
         os.close(self._pipe)
         self._pipe = -1
-        with suppress(ChildProcessError):
-            os.waitpid(self._pid, os.WNOHANG)
+        if self._pid:
+            with suppress(ChildProcessError):
+                os.waitpid(self._pid, os.WNOHANG)
+            self._pid = 0
+
+
+def _spawned(argv: list[str], actions: list[Any]) -> int:
+    """A shell in a session of its own, so that what ends our whole group does not end it."""
+    try:
+        return os.posix_spawn("/bin/sh", argv, {}, file_actions=actions, setsid=True)
+    except NotImplementedError:
+        return os.posix_spawn("/bin/sh", argv, {}, file_actions=actions)
 
 
 @cache
