@@ -1,0 +1,65 @@
+"""A pytest item for each promise and record of a plugin."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from codetether.errors import CodetetherError
+from codetether.testing.examine import Case, cases, judge
+from codetether.testing.subjects import installed_subjects
+
+
+class PromiseItem(pytest.Item):
+    """One promise, tried on one record."""
+
+    def __init__(self, *, case: Case, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.case = case
+
+    def runtest(self) -> None:
+        """Fails where the promise is broken; skipped where it cannot be tried."""
+        verdict = asyncio.run(judge(self.case))
+        if verdict.judged == "broken":
+            raise PromiseBroken(verdict.why)
+        if verdict.judged != "kept":
+            pytest.skip(f"{verdict.judged}: {verdict.why}")
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """What the plugin's author should know, and no traceback through the kit."""
+        if isinstance(excinfo.value, PromiseBroken):
+            return f"{self.case.subject.name} breaks a promise of {self.case.promise.kind}.\n\n{self.case.promise.text}\n\n{excinfo.value}"
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        """Where it comes from, as far as there is such a place."""
+        return self.case.subject.info.module or "codetether", None, self.name
+
+
+class PromiseBroken(Exception):
+    """The reason of a verdict."""
+
+
+class Promises(pytest.Collector):
+    """The promises of one plugin."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Nothing: the items are made with the collector."""
+        return ()
+
+
+def promise_items(session: pytest.Session, names: Iterable[str]) -> Iterator[pytest.Item]:
+    """An item for each promise and record of the named plugins. Raises UsageError for a name that nobody has."""
+    wanted = list(names)
+    try:
+        subjects = installed_subjects([] if "all" in wanted else wanted)
+    except CodetetherError as error:
+        raise pytest.UsageError(str(error)) from error
+    for subject in subjects:
+        parent = Promises.from_parent(session, name=subject.name, nodeid=f"codetether::{subject.name}")
+        for case in cases(subject):
+            title = case.id.replace("::", ":")
+            yield PromiseItem.from_parent(parent, name=title, case=case)

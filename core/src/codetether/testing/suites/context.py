@@ -1,0 +1,112 @@
+"""What context policies keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from codetether.models.messages import ImagePart, Message, TextPart, ToolCallPart, ToolResultPart, user
+from codetether.models.record import Unknown
+from codetether.testing.promises import promises, require
+from codetether.testing.trial import Trial
+
+TURNS = 60
+
+
+def conversation(turns: int, words: int = 200) -> tuple[Message, ...]:
+    """A history of so many turns, each with two calls and their results; the last ends with a question."""
+    return (*(message for turn in range(turns) for message in _turn(turn, words)), user("And now?"))
+
+
+def _turn(turn: int, words: int) -> Iterator[Message]:
+    ids = [f"call-{turn}-{n}" for n in (1, 2)]
+    yield user(f"Question {turn}")
+    calls = (ToolCallPart(id=each, name="read", arguments='{"path": "a"}') for each in ids)
+    yield Message(role="assistant", parts=(TextPart(text=f"I look ({turn})."), *calls))
+    for each in ids:
+        content = (TextPart(text=f"{each} " + "word " * words),)
+        yield Message(
+            role="tool", parts=(ToolResultPart(tool_call_id=each, name="read", content=content, success=True),)
+        )
+    yield Message(role="assistant", parts=(TextPart(text=f"Answer {turn}: " + "word " * words),))
+
+
+def histories() -> Iterator[tuple[Message, ...]]:
+    """Short and long ones, and one that ends within a turn."""
+    yield conversation(1)
+    yield conversation(TURNS)
+    yield conversation(TURNS, 2000)
+    yield (*conversation(TURNS), *tuple(_turn(TURNS, 10))[1:4])
+
+
+async def chosen(trial: Trial, history: Sequence[Message]) -> Sequence[Message]:
+    """What a fresh policy chooses."""
+    policy = await trial.make()
+    made: Sequence[Message] = await policy.choose(history)
+    good = isinstance(made, Sequence) and all(isinstance(message, Message) for message in made)
+    require(good, f"choose() gave {type(made).__name__}, not messages")
+    return made
+
+
+async def calls_and_results_stay_together(trial: Trial) -> None:
+    """No result is sent without the call before it, and no call without its result: providers refuse such a history."""
+    for history in histories():
+        asked: set[str] = set()
+        answered: set[str] = set()
+        for message in await chosen(trial, history):
+            results = {part.tool_call_id for part in message.parts if isinstance(part, ToolResultPart)}
+            require(results <= asked, f"the result of {sorted(results - asked)[:1]} is chosen without its call")
+            asked |= {call.id for call in message.tool_calls}
+            answered |= results
+        require(asked == answered, f"the call {sorted(asked - answered)[:1]} is chosen without its result")
+
+
+async def what_is_not_changed_stays_the_same_object(trial: Trial) -> None:
+    """A message that it does not change is the very object of the history, so that it is rendered only once."""
+    for history in histories():
+        own = {id(message) for message in history}
+        copies = [message for message in await chosen(trial, history) if id(message) not in own and message in history]
+        require(not copies, f"{len(copies)} messages are equal to those of the history, but other objects")
+
+
+async def the_question_is_kept(trial: Trial) -> None:
+    """The last message of the user is sent: it is what the model must answer."""
+    for history in histories():
+        asked = next(message for message in reversed(history) if message.role == "user")
+        there = any(asked.text in message.text for message in await chosen(trial, history) if message.role == "user")
+        require(there, f"of {len(history)} messages, the last one of the user is not chosen")
+
+
+async def the_same_history_gets_the_same_choice(trial: Trial) -> None:
+    """Asked twice, it chooses the same: prompt caches depend on it."""
+    for history in histories():
+        policy = await trial.make()
+        first, second = list(await policy.choose(history)), list(await policy.choose(history))
+        require(first == second, f"of the same {len(history)} messages it chooses {len(first)}, then {len(second)}")
+
+
+async def odd_histories_are_taken(trial: Trial) -> None:
+    """A history with nothing, with images, unknown parts or an open call raises nothing."""
+    odd: Any = (
+        (),
+        (user(""),),
+        (Message(role="user", parts=(ImagePart(media_type="image/png", data=b"\x89PNG"),)),),
+        (user("go"), Message(role="assistant", parts=(Unknown(raw={"type": "from_the_future"}),))),
+        (user("go"), Message(role="assistant", parts=(ToolCallPart(id="1", name="read", arguments="{"),))),
+        (user("\ud800\0" + "x" * 1_000_000),),
+    )
+    for history in odd:
+        try:
+            await chosen(trial, history)
+        except Exception as error:
+            require(False, f"choose() raised {type(error).__name__} for {str(history)[:120]}: {str(error)[:200]}")
+
+
+PROMISES = promises(
+    "context_policies",
+    calls_and_results_stay_together,
+    what_is_not_changed_stays_the_same_object,
+    the_question_is_kept,
+    the_same_history_gets_the_same_choice,
+    odd_histories_are_taken,
+)

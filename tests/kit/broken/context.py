@@ -1,0 +1,3 @@
+"""To come."""
+
+BROKEN: dict[str, object] = {}

@@ -1,0 +1,43 @@
+"""Each promise has a plugin that breaks it, and it alone: a suite that nothing can fail proves nothing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from codetether.testing.examine import SUITES, Case, all_promises, judge
+from codetether.testing.promises import Promise
+from codetether.testing.subjects import Subject, subject
+
+PROMISES = all_promises()
+MODULES = {name: import_module(f"tests.kit.broken.{name}") for name in SUITES}
+SUITE_OF = {
+    promise.id: name for name in SUITES for promise in import_module(f"codetether.testing.suites.{name}").PROMISES
+}
+
+
+def test_every_promise_has_a_plugin_that_breaks_it() -> None:
+    broken = [(name, promise) for name, module in MODULES.items() for promise in module.BROKEN]
+    assert sorted(broken) == sorted((SUITE_OF[promise.id], promise.name) for promise in PROMISES)
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.id)
+async def test_the_suite_fails_on_that_promise_alone(promise: Promise, tmp_path: Path) -> None:
+    module = MODULES[SUITE_OF[promise.id]]
+    tried = _subject(module, promise.name)
+    records = [record for kind, record in tried.records if kind == promise.kind] or [tried.info]
+    fitting = [each for each in PROMISES if each.kind == promise.kind]
+    verdicts = []
+    for number, each in enumerate(fitting):
+        case = Case(subject=tried, promise=each, record=records[0])
+        verdicts.append(await judge(case, tmp_path / str(number)))
+    assert {v.promise.name: v.why for v in verdicts if v.judged == "broken"}.keys() == {promise.name}
+
+
+def _subject(module: ModuleType, name: str) -> Subject:
+    plugin = module.BROKEN[name]
+    if isinstance(plugin, str):
+        return subject(import_module(plugin))
+    return subject(plugin, locator=f"{module.__name__}:BROKEN/{name}")
