@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import pytest
-
 import codetether
+import pytest
 from codetether import (
     JSON,
     Availability,

@@ -208,7 +208,7 @@ class Catalog:
         configured = self.configured(spec.name) or ProviderSettings()
         secret, said = await self._credentials.look(spec.name, self.variables(spec.name))
         base_url = configured.base_url or (secret.get("base_url") if secret else None) or self._base_url(spec)
-        keyless = spec.keyless or (bool(base_url) and _is_loopback(base_url))
+        keyless = spec.keyless or (bool(base_url) and is_loopback(base_url))
         if not keyless and (secret is None or not secret.get("api_key")):
             return None, said
         headers = secret.values.get("headers") if secret else None
@@ -345,7 +345,8 @@ def _plain(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether the URL leads to this machine alone."""
     from urllib.parse import urlsplit
 
     host = urlsplit(url).hostname or ""
@@ -364,6 +365,7 @@ def no_provider(available: Sequence[Availability]) -> NoProviderAvailable:
     return NoProviderAvailable(
         "\n".join(["No providers available.", *asked]),
         remedy="keep a key in Vault at secret/codetether/providers/<provider> (field api_key), or set its variable "
-        "(e.g. OPENAI_API_KEY), or run `codetether auth login`, or install the embedded model, which needs no key: "
+        "(e.g. OPENAI_API_KEY), or run `codetether auth login <provider>`, or install the embedded model, "
+        "which needs no key: "
         'pip install "codetether-agent[local]"',
     )

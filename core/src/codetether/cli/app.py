@@ -25,6 +25,7 @@ COMMANDS = {
     "sessions": ("codetether.cli.sessions", "List, show and delete sessions."),
     "models": ("codetether.cli.models", "List models; fetch model files to this machine."),
     "providers": ("codetether.cli.listings", "List providers and whether each can be used."),
+    "auth": ("codetether.cli.auth", "Keep, forget and look at the keys of providers."),
     "plugins": ("codetether.cli.plugin_admin", "List, make, install and verify plugins."),
     "tools": ("codetether.cli.listings", "List the tools that a session here would offer."),
     "config": ("codetether.cli.config", "Show and change settings; trust a project's."),

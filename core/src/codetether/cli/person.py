@@ -40,7 +40,7 @@ class TerminalPerson:
         self.screen.err.flush()
         try:
             async with asyncio.timeout(deadline):
-                typed = (await _line()).strip()
+                typed = (await typed_line()).strip()
         except TimeoutError:
             self.screen.say("no answer in time", DIM)
             return None
@@ -95,7 +95,7 @@ def _forget_typed() -> None:
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
-async def _line() -> str:
+async def typed_line() -> str:
     """One line from the terminal, read without blocking the loop."""
     loop = asyncio.get_running_loop()
     descriptor = sys.stdin.fileno()

@@ -1,0 +1,349 @@
+"""`codetether auth`: the keys of providers, kept and forgotten where the site allows it, none ever shown."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+import attrs
+import click
+
+from codetether.cli.listings import with_runtime
+from codetether.cli.table import print_json, print_table
+from codetether.cli.terminal import YELLOW, Screen
+from codetether.errors import CodetetherError, CredentialError, UnknownModel, UsageError
+from codetether.models.providers import Secret
+
+if TYPE_CHECKING:
+    from codetether.protocols import CredentialStore
+    from codetether.runtime import Runtime
+
+T = TypeVar("T")
+LIMIT = 60.0
+"""Seconds that a store may take for one change: time to unlock it."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+source_option = click.option("--source", metavar="NAME", help="The store, e.g. file or keyring.")
+
+
+@click.group("auth")
+def auth() -> None:
+    """Keep, forget and look at the keys of providers; no key is ever shown.
+
+    A key is typed unseen or piped in. Without --source it goes to the first store that this machine has and that
+    [credentials] sources allows; an environment variable counts before any store.
+    """
+
+
+@auth.command("login")
+@click.argument("provider")
+@click.option("--stdin", "piped", is_flag=True, help="Read the key from standard input.")
+@source_option
+@click.option("--base-url", metavar="URL", help="Where it is, for a provider of your own that is OpenAI-compatible.")
+def login(provider: str, piped: bool, source: str | None, base_url: str | None) -> int:
+    """Keep the key of PROVIDER in place of the one that is kept there."""
+    from codetether.cli.key_input import checked_url, piped_key, typed_key
+
+    url = checked_url(base_url) if base_url else None
+    given = piped_key() if piped else None
+
+    async def keeping(runtime: Runtime, screen: Screen) -> int:
+        name = await _provider_to_keep(runtime, provider, url)
+        place, store = await _store(runtime, source)
+        before = await _answer(store.get, name, ())
+        key = given or await typed_key(screen, name)
+        runtime.redactor.add(key, f"{name}.api_key")
+        values = {**(before.values if before else {}), "api_key": key, **({"base_url": url} if url else {})}
+        await _audited(runtime, "auth:login", name, place, lambda: _answer(store.put, name, values))
+        kept = await _answer(store.get, name, ())
+        if kept is None or kept.get("api_key") != key:
+            raise CredentialError(
+                f"{place} took the key of {name}, and does not have it", remedy="choose another --source"
+            )
+        screen.line(f"kept: {name} in {kept.source}")
+        await _say_what_counts(runtime, screen, name, kept, url)
+        return 0
+
+    return with_runtime(keeping)
+
+
+@auth.command("logout")
+@click.argument("provider")
+@source_option
+def logout(provider: str, source: str | None) -> int:
+    """Forget the key of PROVIDER in every store, or in the one that is named."""
+
+    async def forgetting(runtime: Runtime, screen: Screen) -> int:
+        await runtime.providers()  # aliases, and providers that only a secret knows
+        name = runtime.catalog.canonical(provider)
+        stores = dict([await _store(runtime, source)]) if source else runtime.credentials.stores()
+        gone, failed = 0, None
+        for place, store in stores.items():
+            try:
+                gone += await _forgotten(runtime, screen, name, place, store)
+            except CredentialError as error:  # the other stores forget it all the same
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        if not gone:
+            screen.line(f"no key of {name} is kept in {_listed(stores)}: nothing to forget")
+        left, _ = await runtime.credentials.look(name, runtime.catalog.variables(name))
+        if left is not None:
+            screen.say(f"note: {name} still has a key, from {left.source}", YELLOW)
+        return 0
+
+    return with_runtime(forgetting)
+
+
+async def _forgotten(runtime: Runtime, screen: Screen, name: str, place: str, store: CredentialStore) -> bool:
+    secret = await _answer(store.get, name, ()) if await _answer(store.usable) else None
+    if secret is None:
+        return False
+    await _audited(runtime, "auth:logout", name, place, partial(_answer, store.delete, name))
+    screen.line(f"forgotten: {name} in {secret.source}")
+    return True
+
+
+@attrs.frozen(kw_only=True)
+class _Kept:
+    """A key that a source has: what it holds beside it, by name, and whose key counts (empty: this one)."""
+
+    provider: str
+    source: str
+    place: str
+    holds: tuple[str, ...]
+    hidden_by: str
+
+
+@auth.command("list")
+@as_json
+def list_(as_json: bool) -> int:
+    """List the keys that there are, and which of them count."""
+
+    async def listing(runtime: Runtime, screen: Screen) -> int:
+        found, failed = await _kept(runtime)
+        for source, why in failed.items():
+            screen.say(f"note: {source}: {why}", YELLOW)
+        if as_json:
+            print_json(screen, [{**attrs.asdict(each), "used": not each.hidden_by} for each in found])
+        elif not found:
+            screen.line("No keys found")
+        else:
+            rows = [
+                (k.provider, k.place, ", ".join(k.holds), f"no: {k.hidden_by} comes first" if k.hidden_by else "yes")
+                for k in found
+            ]
+            print_table(screen, ("PROVIDER", "FROM", "HOLDS", "USED"), rows)
+        return 0
+
+    return with_runtime(listing)
+
+
+@auth.command("status")
+@click.argument("provider", required=False)
+@as_json
+def status(provider: str | None, as_json: bool) -> int:
+    """Say of each source whether it can be asked and written; of PROVIDER, what each source answers (1: no key)."""
+
+    async def of_one(runtime: Runtime, screen: Screen) -> int:
+        name = await _known(runtime, str(provider))
+        found = {a.name: a for a in await runtime.providers()}.get(name)
+        answers = {source: await _said(runtime, source, name) for source in runtime.credentials.sources}
+        usable = found is not None and found.available
+        if as_json:
+            print_json(screen, {"provider": name, "usable": usable, "sources": answers})
+        else:
+            for source, answer in answers.items():
+                screen.line(f"{source}: {answer}")
+            why = "" if found else f" (no plugin for it is installed: pip install codetether-provider-{name})"
+            screen.line(f"{name} can be used" if usable else f"{name} cannot be used{why}")
+        return 0 if usable else 1
+
+    async def of_all(runtime: Runtime, screen: Screen) -> int:
+        rows = await _sources(runtime)
+        if as_json:
+            print_json(screen, rows)
+        else:
+            cells = [
+                (r["source"], "yes" if r["writable"] else "no", ", ".join(r["providers"]), r["reason"]) for r in rows
+            ]
+            print_table(screen, ("SOURCE", "WRITABLE", "KEEPS", "WHAT IS WRONG"), cells)
+        return 0
+
+    return with_runtime(of_one if provider else of_all)
+
+
+async def _answer(method: Callable[..., Awaitable[T]], *args: Any) -> T:
+    """What a source's method answers within the limit; whatever else it raises becomes a CredentialError."""
+    from codetether.boundary import BROKEN, asked, reason_of
+
+    try:
+        return await asked(method, *args, limit=LIMIT)
+    except CodetetherError:
+        raise
+    except BROKEN as error:  # the plugin boundary
+        raise CredentialError(
+            f"a source of credentials failed: {reason_of(error)}", remedy="codetether plugins"
+        ) from error
+
+
+async def _audited(
+    runtime: Runtime, action: str, provider: str, source: str, effect: Callable[[], Awaitable[object]]
+) -> None:
+    """The effect with its intent before it and its outcome after it; neither holds a value."""
+    from codetether.trail import reason
+
+    record = partial(runtime.audit.record, "auth", action, call_id=uuid4().hex)
+    detail = {"provider": provider, "source": source}
+    await record("intent", detail=detail)
+    began = time.monotonic()
+
+    def duration() -> float:
+        return (time.monotonic() - began) * 1000
+
+    try:
+        await effect()
+    except (Exception, asyncio.CancelledError) as error:  # whatever ended it is recorded and raised on
+        await record("failure", duration_ms=duration(), detail={**detail, "error": reason(error)})
+        raise
+    await record("success", duration_ms=duration(), detail=detail)
+
+
+async def _names(runtime: Runtime) -> list[str]:
+    """Every name by which a provider is known, here or at a vendor."""
+    from codetether.catalog import VENDORS
+
+    here = [name for a in await runtime.providers() for name in (a.name, *a.aliases)]
+    return sorted({*here, *VENDORS})
+
+
+async def _known(runtime: Runtime, provider: str) -> str:
+    """The provider's own name. Raises UsageError for one that nobody knows."""
+    from codetether.structure import did_you_mean
+
+    known = await _names(runtime)
+    if provider not in known:
+        raise UsageError(
+            f"no provider {provider!r}{did_you_mean(provider, known)}",
+            remedy=f"for an OpenAI-compatible server of your own: codetether auth login {provider} --base-url URL",
+        )
+    return runtime.catalog.canonical(provider)
+
+
+async def _provider_to_keep(runtime: Runtime, provider: str, base_url: str | None) -> str:
+    """The name under which the key is kept; a new one is fine with a base URL."""
+    if not _NAME.fullmatch(provider):
+        raise UsageError(
+            f"{provider!r} is no name of a provider", remedy="letters, digits, `_`, `-` and `.`, without a `/`"
+        )
+    if base_url and provider not in await _names(runtime):
+        return provider
+    name = await _known(runtime, provider)
+    try:
+        keyless = runtime.catalog.spec(name).keyless and runtime.catalog.configured(name) is None
+    except UnknownModel:  # a vendor whose plugin may come later
+        keyless = False
+    if keyless:
+        raise UsageError(f"the provider {name} needs no key", remedy=f"codetether run -m {name} …")
+    return name
+
+
+async def _store(runtime: Runtime, wanted: str | None) -> tuple[str, CredentialStore]:
+    """The store that is named, else the first. Raises UsageError where it may not or cannot be written."""
+    stores = runtime.credentials.stores()
+    for name, store in stores.items():
+        if wanted in (None, name) and await _answer(store.usable):
+            return name, store
+    remedy = f"those that could be written: {_listed(name for name in stores if name != wanted)}"
+    if wanted is None:
+        raise UsageError("no store of credentials can be written here", remedy=f"{_LEFT_OUT}, or set a variable")
+    if wanted in stores:
+        raise UsageError(f"this machine has no {wanted} that can be written", remedy=remedy)
+    if wanted in runtime.credentials.sources:
+        raise UsageError(f"{wanted} can only be read", remedy=remedy)
+    if wanted in _installed(runtime):
+        raise UsageError(f"[credentials] sources leaves {wanted} out, so nothing is kept there", remedy=remedy)
+    raise UsageError(f"no source {wanted!r} is installed", remedy=remedy)
+
+
+_LEFT_OUT = "look at codetether auth status and at [credentials] sources in the settings"
+
+
+def _installed(runtime: Runtime) -> list[str]:
+    from codetether.specs import CredentialSourceSpec
+
+    found = runtime.plugins.collect(CredentialSourceSpec)
+    return [p.record.name for p in sorted(found, key=lambda p: (p.record.place, p.record.name))]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+async def _say_what_counts(runtime: Runtime, screen: Screen, name: str, kept: Secret, url: str | None) -> None:
+    """Looks at the provider as a run would, and says where that is not what the user may expect."""
+    from codetether.catalog import is_loopback
+
+    found = {a.name: a for a in await runtime.providers()}.get(name)
+    if found is None:
+        screen.say(f"note: no plugin for {name} is installed: pip install codetether-provider-{name}", YELLOW)
+        return
+    if not found.available:
+        screen.say(f"note: {name} cannot be used yet: {found.reason}", YELLOW)
+        return
+    if found.source != kept.source:
+        variable = found.source.removeprefix("env:")
+        remedy = f"; unset {variable} to use what was kept" if variable != found.source else ""
+        screen.say(f"note: {found.source} comes before it, so that is what {name} uses{remedy}", YELLOW)
+    used = (await runtime.catalog.provider(name)).base_url
+    if url and used != url:
+        screen.say(f"note: the settings name another base URL, which is what {name} uses: {used}", YELLOW)
+    if url and url.startswith("http://") and not is_loopback(url):
+        screen.say("note: the base URL is http://: everybody on the way can read the key", YELLOW)
+    model = found.default_model or "MODEL"
+    screen.line(f"{name} can be used: codetether run -m {name}/{model} …")
+
+
+async def _said(runtime: Runtime, source: str, provider: str) -> str:
+    """What a source answers for the provider, in words."""
+    answer = await runtime.credentials.ask(source, provider, runtime.catalog.variables(provider))
+    return f"has it: {answer.source}" if isinstance(answer, Secret) else answer
+
+
+async def _kept(runtime: Runtime) -> tuple[list[_Kept], dict[str, str]]:
+    """Every key of every source, by provider, those that count first; and why a source cannot tell."""
+    names = {a.name for a in await runtime.providers()}
+    lists, failed = await runtime.credentials.kept()
+    found = []
+    for name in sorted(names.union(*lists.values())):
+        first = ""
+        for source in runtime.credentials.sources:
+            answer = await runtime.credentials.ask(source, name, runtime.catalog.variables(name))
+            if isinstance(answer, Secret):
+                holds = tuple(sorted(answer.values))
+                found.append(_Kept(provider=name, source=source, place=answer.source, holds=holds, hidden_by=first))
+                first = first or answer.source
+    return found, failed
+
+
+async def _sources(runtime: Runtime) -> list[dict[str, Any]]:
+    """Every source that is installed, those that may be asked first and in that order."""
+    found, failed = await _kept(runtime)
+    stores, allowed = runtime.credentials.stores(), list(runtime.credentials.sources)
+    rows = []
+    for name in [*allowed, *(other for other in _installed(runtime) if other not in allowed)]:
+        writable, reason = False, failed.get(name, "")
+        if name not in allowed:
+            reason = "left out by [credentials] sources, or could not start"
+        elif name in stores and not reason:
+            writable = await _answer(stores[name].usable)
+            reason = "" if writable else "this machine has none"
+        keeps = [kept.provider for kept in found if kept.source == name]
+        rows.append({"source": name, "writable": writable, "providers": keeps, "reason": reason})
+    return rows
