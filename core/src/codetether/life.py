@@ -12,13 +12,15 @@ from codetether import boundary
 from codetether.boundary import BROKEN, Limiter, asked, reason_of
 from codetether.contracts import METHODS
 from codetether.errors import PluginError
+from codetether.specs import AuditSinkSpec, EventSinkSpec
 
 
 async def created(stack: AsyncExitStack, record: Any, ctx: Any) -> Any:
     """What the record's `create(ctx)` makes: awaited where it is awaitable, entered where it is a context manager.
 
     `create` is called on a thread, so that one that hangs can be abandoned; all else happens on the event loop. Each
-    may take 10 seconds. Raises what the plugin raised, or PluginError; a failure to close is only said.
+    may take 10 seconds. None is a sink that its settings leave off. Raises what the plugin raised, or PluginError; a
+    failure to close is only said.
     """
     limiter = Limiter()
     try:
@@ -27,6 +29,8 @@ async def created(stack: AsyncExitStack, record: Any, ctx: Any) -> Any:
         limiter.close()
     if inspect.isawaitable(made):
         made = await asked(partial(_awaited, made), limit=boundary.HOOK_LIMIT)
+    if made is None and isinstance(record, AuditSinkSpec | EventSinkSpec):
+        return None
     made = await entered(stack, made, record.name, ctx.notice, limit=boundary.HOOK_LIMIT)
     for method in METHODS.get(type(record), ()):
         if not callable(getattr(made, method, None)):

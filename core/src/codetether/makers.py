@@ -9,7 +9,6 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from attrs import define
 
 from codetether import specs
 from codetether.boundary import BROKEN, HOOK_LIMIT, asked, plain, reason_of
@@ -21,6 +20,7 @@ from codetether.life import created
 from codetether.plugins import Provided
 from codetether.prompt import NamedSection
 from codetether.protocols import ToolFilter
+from codetether.values import define
 
 if TYPE_CHECKING:
     from codetether.runtime import Runtime
@@ -57,7 +57,8 @@ class Makers:
         made = []
         for provided in sorted(found, key=lambda p: (getattr(p.record, "place", 0), p.record.name)):
             try:
-                made.append((provided, await self._make(provided)))
+                if (each := await self._make(provided)) is not None:
+                    made.append((provided, each))
             except BROKEN as error:  # the plugin boundary: the session works without it, and the user is told
                 self.failed(provided.plugin, f"create of {provided.record.name}", error)
         return made

@@ -214,8 +214,8 @@ def _touches(request: PermissionRequest) -> Iterator[Touch]:
         "network": resources.hosts,
     }
     for effect in request.effects:
-        if not named[effect]:
-            yield Touch(effect=effect, kind="implied" if resources.commands else "whole")
+        if not named.get(effect):  # one of a later version is nobody's by implication
+            yield Touch(effect=effect, kind="implied" if resources.commands and effect in named else "whole")
 
 
 def _path(directory: Path, effect: Effect, spelled: str) -> Touch:
