@@ -147,8 +147,8 @@ class CommandLine:
         """The command to start."""
         return [sys.executable, "-P", "-m", "codetether", *arguments]
 
-    def __call__(self, *arguments: str, cwd: Path | None = None, **env: str) -> Ran:
-        """Runs it within this process, because that is quicker; its standard input is empty."""
+    def __call__(self, *arguments: str, cwd: Path | None = None, stdin: str = "", **env: str) -> Ran:
+        """Runs it within this process, because that is quicker."""
         from codetether.cli.app import run
         from codetether.cli.interrupts import SIGNALS
 
@@ -158,7 +158,7 @@ class CommandLine:
         try:
             with (
                 patch.dict(os.environ, {**self.environment, **env}, clear=True),
-                patch.multiple(sys, stdout=out, stderr=err, stdin=TextIOWrapper(BytesIO())),
+                patch.multiple(sys, stdout=out, stderr=err, stdin=TextIOWrapper(BytesIO(stdin.encode()), "utf-8")),
             ):
                 code = run(arguments)
         finally:

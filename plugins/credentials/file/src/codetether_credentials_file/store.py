@@ -59,6 +59,8 @@ class KeyFile:
                 replace_file(self.path, json.dumps(kept, indent=2, ensure_ascii=False).encode() + b"\n")
         except StorageError as error:
             raise CredentialError(error.message, remedy=error.remedy) from error
+        except OSError as error:
+            raise CredentialError(f"{self.path} cannot be written: {error.strerror}") from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -79,9 +81,12 @@ class KeyFile:
             if self.path.is_symlink():
                 raise CredentialError(f"{self.path} is a symbolic link", remedy="put the file itself there") from None
             raise CredentialError(f"{self.path} cannot be read: {error.strerror}") from None
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             self._check(os.fstat(descriptor))
-            return self._parsed(file.read(_LARGEST))
+            with open(descriptor, "rb", closefd=False) as file:
+                return self._parsed(file.read(_LARGEST))
+        finally:
+            os.close(descriptor)
 
     def _check(self, status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):
