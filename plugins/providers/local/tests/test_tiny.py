@@ -243,6 +243,18 @@ async def test_a_failed_call_is_said_and_not_tried_again(smollm2: Engine, tmp_pa
     assert answered == [TextDelta(text="That did not work: denied: nobody to ask"), Finished(reason="stop")]
 
 
+async def test_what_is_beyond_it_is_said_and_what_was_written_is_told_in_the_tools_words(
+    smollm2: Engine, tmp_path: Path
+) -> None:
+    profile = TinyProfile(smollm2)
+    (refused, end) = await heard(profile, tmp_path, user("refactor the code and run the tests"))
+    assert isinstance(refused, TextDelta)
+    assert refused.text.startswith("That is more than a tiny model can do.")
+    part = ToolResultPart(tool_call_id="1", name="write", content=(TextPart(text="wrote a.md, 1 line"),), success=True)
+    answered = await heard(profile, tmp_path, user("create a.md with the text b"), Message(role="tool", parts=(part,)))
+    assert answered == [TextDelta(text="Done: wrote a.md, 1 line"), end]
+
+
 async def test_words_are_answered_with_words(smollm2: Engine, tmp_path: Path) -> None:
     answered = await heard(TinyProfile(smollm2), tmp_path, user("say hello to Mina"))
     assert "Mina" in "".join(chunk.text for chunk in answered if isinstance(chunk, TextDelta))

@@ -166,7 +166,7 @@ EXAMPLES: dict[str, tuple[tuple[str, dict[str, JSON]], ...]] = {
         ("replace foo by bar in lib/app.py", {"path": "lib/app.py", "old": "foo", "new": "bar", "replace_all": True}),
         ("in lib/app.py change foo to bar", {"path": "lib/app.py", "old": "foo", "new": "bar", "replace_all": True}),
         (
-            "substitute bar for foo in lib/app.py",
+            "swap foo for bar in lib/app.py",
             {"path": "lib/app.py", "old": "foo", "new": "bar", "replace_all": True},
         ),
         ("in lib/app.py rename foo to bar", {"path": "lib/app.py", "old": "foo", "new": "bar", "replace_all": True}),

@@ -15,7 +15,7 @@ from codetether import JSON, ToolDefinition
 from codetether_provider_local.tiny.ranking import Ranking
 from codetether_provider_local.tiny.readings import Reading, readings
 from codetether_provider_local.tiny.templates import Slot, Template
-from codetether_provider_local.tiny.words import Word, stem
+from codetether_provider_local.tiny.words import Word, stem, words
 from codetether_provider_local.tiny.workspace import Workspace, pathlike
 
 _LEAST = 0.06
@@ -25,6 +25,11 @@ _VERBS = (
     "add append change create delete edit generate insert make modify new put remove rename replace save set store \
 substitute swap turn update write"
 )
+_CHANGES = (
+    "add append change commit copy create debug delete deploy edit fix generate implement improve insert install \
+merge modify move optimize push refactor remove rename replace rewrite translate update write"
+)
+_CHANGING = frozenset(_CHANGES.split())
 _WRITING = frozenset(stem(verb) for verb in _VERBS.split())
 
 
@@ -72,6 +77,13 @@ def candidates(text: str, workspace: Workspace, known: Ranking) -> list[Candidat
     return sorted((_chorus(same) for same in voices.values()), key=lambda candidate: -candidate.score)
 
 
+def beyond(text: str, best: Candidate) -> bool:
+    """Whether the request begins with the wish to change something, and the best call would only look or run."""
+    first = next((word for word in words(text) if not word.stop), None)
+    changes = best.tool is not None and "write" in best.tool.effects and "execute" not in best.tool.effects
+    return first is not None and first.text.lower() in _CHANGING and not changes
+
+
 def _chorus(same: Sequence[Candidate]) -> Candidate:
     """Several examples for one call count for more than one, but no crowd outvotes a good match."""
     best = sorted(same, key=lambda candidate: -candidate.score)[:3]
@@ -91,7 +103,7 @@ class _Filling:
 
     def fill(self) -> tuple[dict[str, JSON], float] | None:
         arguments = dict(self.template.arguments)
-        for slot in sorted(self.template.slots, key=lambda slot: slot.kind != "path"):
+        for slot in sorted(self.template.slots, key=lambda slot: (slot.kind != "path", slot.first)):
             value = self._value(slot)
             if value is None:
                 return None
@@ -201,8 +213,9 @@ class _Filling:
             return slot.before + request[quoted[0]].text + slot.after
         for start in self._starts(slot):
             end = self._end(slot, start)
-            if end is None or end <= start or any(i in paths for i in range(start, end)):
+            if end is None or end <= start or any(i in paths or i in self.used for i in range(start, end)):
                 continue
+            self.used.update(range(start, end))
             if all(word.stop for word in request[start:end]):
                 self.quality *= 0.4
             if end - start == 1:

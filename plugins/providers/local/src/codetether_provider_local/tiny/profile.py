@@ -21,7 +21,7 @@ from codetether import (
 from codetether_provider_local.engine import Body, Engine
 from codetether_provider_local.grammar import choice_grammar, words_grammar
 from codetether_provider_local.plain import usage
-from codetether_provider_local.tiny.candidates import Candidate, candidates
+from codetether_provider_local.tiny.candidates import Candidate, beyond, candidates
 from codetether_provider_local.tiny.evidence import evidence, speakable
 from codetether_provider_local.tiny.ranking import Ranking, ranking
 from codetether_provider_local.tiny.talk import OUTPUTS, TALK
@@ -35,6 +35,10 @@ _OUTPUT_SHOTS = 5
 _AT_MOST = 4
 _CALLS = "Choose the tool for each task."
 _TALKS = "Answer briefly and kindly."
+_TOO_MUCH = (
+    "That is more than a tiny model can do. It lists, reads and searches files, writes or replaces a text that you "
+    "spell out, and runs a few commands. For more, add a key (codetether providers) or a larger model."
+)
 _READS = "Answer each question in one sentence from the output."
 
 
@@ -48,7 +52,7 @@ class TinyProfile:
     async def answer(self, request: CompletionRequest) -> AsyncGenerator[StreamChunk, None]:
         """One call where the request wants a tool; a sentence where it does not, or where the tool has answered."""
         asked, results = _last_exchange(request.messages)
-        stream = self._sum_up(asked, results[-1]) if results else self._call_or_talk(asked, request)
+        stream = self._sum_up(asked, results[-1], request) if results else self._call_or_talk(asked, request)
         try:
             async for chunk in stream:
                 yield chunk
@@ -61,6 +65,10 @@ class TinyProfile:
         if not found or found[0].tool is None:
             async for chunk in self._said(_dialogue(_TALKS, TALK, asked), 80):
                 yield chunk
+            return
+        if beyond(asked, found[0]):
+            yield TextDelta(text=_TOO_MUCH)
+            yield Finished(reason="stop")
             return
         close = [c for c in found[:_AT_MOST] if c.tool is not None and c.score >= _CLOSE_CALL * found[0].score]
         chosen = close[0]
@@ -82,10 +90,19 @@ class TinyProfile:
             self._known = (tools, ranking([*known, *(reply(prompt, text) for prompt, text in TALK)]))
         return self._known[1]
 
-    async def _sum_up(self, asked: str, result: ToolResultPart) -> AsyncGenerator[StreamChunk, None]:
+    async def _sum_up(
+        self, asked: str, result: ToolResultPart, request: CompletionRequest
+    ) -> AsyncGenerator[StreamChunk, None]:
+        first = next((line.strip() for line in result.text.splitlines() if line.strip()), "")
         if not result.success:
-            first = next((line for line in result.text.splitlines() if line.strip()), "it failed")
-            yield TextDelta(text=f"That did not work: {first.removeprefix('Error: ')}")
+            yield TextDelta(text=f"That did not work: {first.removeprefix('Error: ') or 'nobody says why'}")
+            yield Finished(reason="stop")
+            return
+        if any(
+            tool.name == result.name and "write" in tool.effects and "execute" not in tool.effects
+            for tool in request.tools
+        ):
+            yield TextDelta(text=f"Done: {first or result.name}")  # what was changed is nothing to guess at
             yield Finished(reason="stop")
             return
         shown = evidence(asked, result.text)

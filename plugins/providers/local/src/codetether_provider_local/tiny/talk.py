@@ -35,6 +35,5 @@ OUTPUTS = (
     ("run the tests", "7 passed in 0.4s", "All 7 tests passed."),
     ("which branch is this?", "On branch dev\nnothing to commit, working tree clean", "The branch is dev."),
     ("git status", "On branch dev\nnothing to commit, working tree clean", "There is nothing to commit on branch dev."),
-    ("create a file note.txt with the text bye", "wrote note.txt (4 bytes)", "I created note.txt."),
 )
 """A request, what a tool gave for it, and the answer in a sentence."""
