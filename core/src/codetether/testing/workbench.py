@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from attrs import define, field
 from codetether.builtin.executor import LocalExecutor
 from codetether.contracts import validator
 from codetether.models.record import JSON
+from codetether.models.session import Session, SessionMetadata
 from codetether.models.tools import (
     Decision,
     Mode,
@@ -39,6 +41,22 @@ class BenchContext:
     settings: Any = None
     call_id: str = ""
     shown: list[str] = field(factory=list)
+
+    session: Session = field()
+
+    @session.default
+    def _default_session(self) -> Session:
+        now = datetime.now(UTC)
+        where = SessionMetadata(directory=str(self.directory))
+        return Session(id="bench", created_at=now, updated_at=now, metadata=where, turn=1)
+
+    @property
+    def state_dir(self) -> Path:
+        """A plugin's own directory, away from the workspace and what lies beside it; made when first asked for."""
+        above = self.directory.parent
+        place = above.parent / f".{above.name}-{self.directory.name}.state"
+        place.mkdir(mode=0o700, exist_ok=True)
+        return place
 
     def progress(self, text: str) -> None:
         """Keeps what the call shows."""

@@ -11,8 +11,9 @@ from attrs import evolve
 from codetether.boundary import BROKEN, asked, reason_of
 from codetether.cli.app import say_error
 from codetether.cli.terminal import Screen, one_line
-from codetether.errors import CodetetherError
+from codetether.errors import CodetetherError, UsageError
 from codetether.life import created
+from codetether.models.audit import AuditOutcome
 from codetether.models.providers import Availability
 from codetether.plugins import Provided
 from codetether.settings_core import MODES
@@ -177,20 +178,34 @@ class SlashCommands:
         }
 
     def _typed(self, provided: Provided[SlashCommandSpec]) -> Run:
+        name = provided.record.name
+
         async def run(arguments: str) -> Next:
             ctx = self._runtime.contexts.session(provided.plugin, self._session.shared)
+            await self._note(name, "intent")
             try:
                 async with AsyncExitStack() as stack:
                     command = await created(stack, provided.record, ctx)
                     text = await asked(command.run, arguments)
             except BROKEN as error:  # a plugin's command must not end the conversation: it is named and said
-                self._screen.say(f"/{provided.record.name} ({provided.plugin}) failed: {reason_of(error)}")
+                await self._note(name, "failure", error=reason_of(error))
+                if isinstance(error, UsageError):  # a refusal, in words meant for the user
+                    raise
+                self._screen.say(f"/{name} ({provided.plugin}) failed: {reason_of(error)}")
                 return None
+            await self._note(name, "success")
             if text:
                 self._screen.line(text)
             return None
 
         return run
+
+    async def _note(self, name: str, outcome: AuditOutcome, **detail: str) -> None:
+        """What a plugin's command does is the user's own doing, and stands in the audit trail."""
+        session = self._session.session
+        await self._runtime.audit.record(
+            "session", f"slash:{name}", outcome, session_id=session.id, turn=session.turn, detail=detail
+        )
 
 
 def _models(provider: Availability) -> Sequence[str]:

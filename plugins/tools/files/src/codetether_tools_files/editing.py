@@ -8,10 +8,11 @@ from pathlib import Path
 from attrs import frozen
 from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolDefinition, ToolResult, text_result
 
+from codetether_tools_files.changes import Changes
 from codetether_tools_files.diffs import unified
 from codetether_tools_files.examples import examples
 from codetether_tools_files.nearest import nearest
-from codetether_tools_files.replacing import content_of, replace
+from codetether_tools_files.replacing import content_of
 from codetether_tools_files.text import Encoding, has_crlf, is_binary, with_crlf
 from codetether_tools_files.workspace import Refused, Workspace, counted, result_of, shown
 from codetether_tools_files.writing import DIFF, PREVIEWED, encoded
@@ -56,8 +57,9 @@ class Edit:
 
     definition = EDIT
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, changes: Changes) -> None:
         self._workspace = workspace
+        self._changes = changes
 
     def resources(self, call: ToolCall, ctx: SessionContext) -> Resources:
         """Reads and writes the file; the preview is the change."""
@@ -77,9 +79,9 @@ class Edit:
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """What was replaced where."""
-        return await result_of(self._edit, call)
+        return await result_of(self._edit, call, ctx.session.turn)
 
-    def _edit(self, call: ToolCall) -> ToolResult:
+    def _edit(self, call: ToolCall, turn: int) -> ToolResult:
         path = str(call.arguments["path"])
         real, name = self._workspace.target(call, path), shown(path)
         data, status = content_of(real, name)
@@ -87,7 +89,8 @@ class Edit:
             raise Refused(f"{name} is a binary file; edit changes text only")
         encoding = Encoding.of(data)
         made = change(encoding.decode(data), call, name)
-        self._workspace.saw(real, replace(real, name, encoded(encoding, made.after, name), status))
+        new = encoded(encoding, made.after, name)
+        self._workspace.saw(real, self._changes.replace(turn, real, name, new, (data, status)))
         diff = unified(made.before, made.after, name)
         places = counted(made.count, "replacement")
         return text_result(f"{name} edited: {places} at {made.where}", path=real, diff=diff[:DIFF])

@@ -23,8 +23,10 @@ def content_of(real: str, name: str) -> tuple[bytes, os.stat_result]:
     return data, status
 
 
-def replace(real: str, name: str, data: bytes, before: os.stat_result | None) -> os.stat_result:
-    """Writes a file anew, with the mode it had, and returns its status.
+def replace(
+    real: str, name: str, data: bytes, before: os.stat_result | None, *, mode: int | None = None
+) -> os.stat_result:
+    """Writes a file anew, with the mode it had (or `mode`), and returns its status.
 
     `before` is the status on which the new content rests, None for a file that must not be there yet. Missing
     directories are made. Killed at any point, this leaves the old content or the new.
@@ -38,7 +40,7 @@ def replace(real: str, name: str, data: bytes, before: os.stat_result | None) ->
                 file.write(data)
                 file.flush()
                 if before is not None:
-                    _keep_owner(fd, before)
+                    _keep_owner(fd, before, mode)
                 status = os.fstat(fd)
                 _still(above, last, name, before)
                 if nameless:
@@ -60,10 +62,18 @@ def _new(temporary: str, above: int) -> tuple[int, bool]:
     return os.open(temporary, flags, 0o666, dir_fd=above), False
 
 
-def _keep_owner(fd: int, before: os.stat_result) -> None:
+def remove(real: str, name: str, before: os.stat_result) -> None:
+    """Removes a file that is still what it was at `before`."""
+    parent, _, last = real.rpartition("/")
+    with told(real, name), directory_at(parent) as above:
+        _still(above, last, name, before)
+        os.unlink(last, dir_fd=above)
+
+
+def _keep_owner(fd: int, before: os.stat_result, mode: int | None) -> None:
     with suppress(PermissionError):
         os.fchown(fd, before.st_uid, before.st_gid)
-    os.fchmod(fd, stat.S_IMODE(before.st_mode))
+    os.fchmod(fd, stat.S_IMODE(before.st_mode) if mode is None else mode)
 
 
 def _still(above: int, last: str, name: str, before: os.stat_result | None) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from codetether import Tool
 
+from codetether_tools_files.changes import Changes
 from codetether_tools_files.editing import Edit
 from codetether_tools_files.listing import List
 from codetether_tools_files.reading import Read
@@ -18,10 +19,11 @@ from codetether_tools_files.writing import Write
 class FileTools:
     """The tools of this plugin, in the order in which they are offered."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, changes: Changes) -> None:
         self._workspace = Workspace(directory)
+        self._changes = changes
 
     async def tools(self) -> Sequence[Tool]:
         """list, read, write, edit, glob, grep."""
         here = self._workspace
-        return (List(here), Read(here), Write(here), Edit(here), Glob(here), Grep(here))
+        return (List(here), Read(here), Write(here, self._changes), Edit(here, self._changes), Glob(here), Grep(here))

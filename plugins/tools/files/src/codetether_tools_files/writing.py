@@ -8,9 +8,10 @@ from pathlib import Path
 
 from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolDefinition, ToolResult, text_result
 
+from codetether_tools_files.changes import Changes
 from codetether_tools_files.diffs import unified
 from codetether_tools_files.examples import examples
-from codetether_tools_files.replacing import content_of, replace
+from codetether_tools_files.replacing import content_of
 from codetether_tools_files.text import Encoding, has_crlf, is_binary, line_count, with_crlf
 from codetether_tools_files.workspace import Refused, Stamp, Workspace, counted, result_of, shown
 
@@ -45,8 +46,9 @@ class Write:
 
     definition = WRITE
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, changes: Changes) -> None:
         self._workspace = workspace
+        self._changes = changes
 
     def resources(self, call: ToolCall, ctx: SessionContext) -> Resources:
         """Writes the file; the preview is the change it makes."""
@@ -66,14 +68,14 @@ class Write:
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """What was written."""
-        return await result_of(self._write, call)
+        return await result_of(self._write, call, ctx.session.turn)
 
-    def _write(self, call: ToolCall) -> ToolResult:
+    def _write(self, call: ToolCall, turn: int) -> ToolResult:
         path, content = str(call.arguments["path"]), str(call.arguments["content"])
         real, name = self._workspace.target(call, path), shown(path)
         if not os.path.lexists(real):
             data = encoded(Encoding(), content, name)
-            self._workspace.saw(real, replace(real, name, data, None))
+            self._workspace.saw(real, self._changes.replace(turn, real, name, data, None))
             return self._said(name, real, "created", content, len(data), unified("", content, name, created=True))
         old, status = content_of(real, name)
         encoding = Encoding.of(old)
@@ -83,7 +85,7 @@ class Write:
         if data == old:
             return self._said(name, real, "already holds exactly this", content, len(data), "")
         self._must_be_read(real, name, status)
-        self._workspace.saw(real, replace(real, name, data, status))
+        self._workspace.saw(real, self._changes.replace(turn, real, name, data, (old, status)))
         return self._said(name, real, "replaced", content, len(data), unified(before, new, name))
 
     def _must_be_read(self, real: str, name: str, status: os.stat_result) -> None:
