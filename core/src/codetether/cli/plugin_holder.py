@@ -97,7 +97,7 @@ class Uv:
     ) -> list[str]:
         """`uv pip install …`."""
         flags = _flags({"--upgrade": upgrade, "--dry-run": dry_run})
-        flags += [word for name in names if reinstall for word in ("--reinstall-package", _bare(name))]
+        flags += _anew(names) if reinstall else []
         return [self.uv, "pip", "install", "--python", self.python, *flags, *sources.options, *names]
 
     def fetch(self, names: Sequence[str], sources: Sources, place: Path) -> list[str]:
@@ -130,7 +130,7 @@ class UvTool:
         """`uv tool install … --with …`: all that the receipt names, and the new ones."""
         wanted = {_bare(name) for name in names}
         flags = [word for name in names if upgrade for word in ("--upgrade-package", _bare(name))]
-        flags += [word for name in names if reinstall for word in ("--reinstall-package", _bare(name))]
+        flags += _anew(names) if reinstall else []
         new = [word for name in names for word in ("--with", name)]
         return [*self._kept(wanted), *new, *flags, *sources.options]
 
@@ -246,6 +246,11 @@ def _found(program: str) -> str:
 
 def _flags(wanted: dict[str, bool]) -> list[str]:
     return [flag for flag, on in wanted.items() if on]
+
+
+def _anew(names: Sequence[str]) -> list[str]:
+    """Without uv's cache: its files are the very ones that were linked here, with whatever was changed in them."""
+    return ["--no-cache", *(word for name in names for word in ("--reinstall-package", _bare(name)))]
 
 
 def _bare(name: str) -> str:
