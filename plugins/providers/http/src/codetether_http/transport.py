@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -38,13 +39,18 @@ _KEEP_ALIVE_SECONDS = 60.0
 
 @cache
 def _import_httpx() -> None:
-    """Imports httpx without its own command line, with which click, rich and pygments would come: half of its cost."""
-    if "httpx" in sys.modules:
-        return
-    sys.modules["httpx._main"] = None  # type: ignore[assignment]  # "not to be had", for which httpx is prepared
-    import httpx  # noqa: F401
+    """Imports httpx without what only costs: None in `sys.modules` stands for a module that is not to be had.
 
-    del sys.modules["httpx._main"]
+    httpx's own command line brings click, rich and pygments, half of its cost. httpcore asks for sniffio at each of
+    its locks, and where that is not installed Python looks through the whole path every time.
+    """
+    if "httpx" not in sys.modules:
+        sys.modules["httpx._main"] = None  # type: ignore[assignment]
+        import httpx  # noqa: F401
+
+        del sys.modules["httpx._main"]
+    if find_spec("sniffio") is None:
+        sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
 @cache
@@ -89,8 +95,8 @@ def _check_base_url(name: str, base_url: str) -> None:
     if why:
         raise UsageError(
             f"{name}: the base URL {shown(base_url)!r} cannot be used: {why}",
-            remedy=f"set it right where it comes from (a variable, the key's entry, or codetether config set "
-            f"providers.{name}.base_url https://…)",
+            remedy=f"set it right where it comes from: a variable, the entry of the key, or "
+            f"codetether config set providers.{name}.base_url https://…",
         )
 
 
