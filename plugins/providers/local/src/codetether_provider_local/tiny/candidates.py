@@ -29,6 +29,8 @@ _CHANGES = (
     "add append change commit copy create debug delete deploy edit fix generate implement improve insert install \
 merge modify move optimize push refactor remove rename replace rewrite translate update write"
 )
+_ASKING = "please could can would will you hey now then just kindly i want to let us and also"
+_POLITE = frozenset(_ASKING.split())
 _CHANGING = frozenset(_CHANGES.split())
 _WRITING = frozenset(stem(verb) for verb in _VERBS.split())
 
@@ -79,7 +81,7 @@ def candidates(text: str, workspace: Workspace, known: Ranking) -> list[Candidat
 
 def beyond(text: str, best: Candidate) -> bool:
     """Whether the request begins with the wish to change something, and the best call would only look or run."""
-    first = next((word for word in words(text) if not word.stop), None)
+    first = next((word for word in words(text) if word.text.lower() not in _POLITE), None)
     changes = best.tool is not None and "write" in best.tool.effects and "execute" not in best.tool.effects
     return first is not None and first.text.lower() in _CHANGING and not changes
 

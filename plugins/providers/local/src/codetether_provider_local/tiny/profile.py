@@ -31,7 +31,7 @@ from codetether_provider_local.tiny.workspace import explore
 
 _CLOSE_CALL = 0.93
 _SHOTS = 6
-_OUTPUT_SHOTS = 5
+_OUTPUT_SHOTS = 3
 _AT_MOST = 4
 _CALLS = "Choose the tool for each task."
 _TALKS = "Answer briefly and kindly."
