@@ -186,7 +186,7 @@ def _automatic(entry: JournalEntry) -> bool:
 
 TestSessions = Sessions.TestCase
 TestSessions.settings = settings(
-    max_examples=1_000 if PROOF else 12,
+    max_examples=300 if PROOF else 12,
     stateful_step_count=50 if PROOF else 25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
