@@ -349,7 +349,10 @@ def is_loopback(url: str) -> bool:
     """Whether the URL leads to this machine alone."""
     from urllib.parse import urlsplit
 
-    host = urlsplit(url).hostname or ""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # it is none: the wire says so when it is used
+        return False
     return host in ("localhost", "::1") or host.startswith("127.")
 
 

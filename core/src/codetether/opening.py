@@ -53,12 +53,10 @@ class Opening:
 async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack) -> RunningSession:
     """Everything that a session needs, in this order: model, journal, executor, tools, sinks, policies, the rest."""
     runtime.plugins.check_required(runtime.settings.core.plugins.required)
-    journal, ref = await _journal_and_model(runtime, wanted, stack)
+    journal, ref, connection = await _journal_and_model(runtime, wanted, stack)
     session = journal.state.session
     directory = wanted.directory or Path(session.metadata.directory)
     agent = runtime.agent(wanted.agent or session.agent)
-    provider = await runtime.catalog.provider(ref.provider)
-    connection = await runtime.connect(provider, stack)
     shared = Shared(journal=journal, directory=directory, agent=agent, person=runtime.person)
     contexts = attrs.evolve(runtime.contexts, core=_allowing(runtime.settings.core, wanted.allow))
     makers = Makers(runtime=runtime, stack=stack, shared=shared, contexts=contexts)
@@ -128,7 +126,9 @@ async def _loop(
     )
 
 
-async def _journal_and_model(runtime: Runtime, wanted: Opening, stack: AsyncExitStack) -> tuple[Journal, ModelRef]:
+async def _journal_and_model(
+    runtime: Runtime, wanted: Opening, stack: AsyncExitStack
+) -> tuple[Journal, ModelRef, Connection]:
     """The journal of a session that is there, or a new one; a model that cannot be had leaves no empty session."""
     if wanted.directory is not None and not wanted.directory.is_dir():
         raise UsageError(f"{wanted.directory} is no directory", remedy="name one that exists")
@@ -143,10 +143,11 @@ async def _journal_and_model(runtime: Runtime, wanted: Opening, stack: AsyncExit
                 remedy="put it back, or name another one",
             )
         agent = runtime.agent(wanted.agent or session.agent)
-        return journal, await runtime.resolve(wanted.model or session.metadata.model or agent.model or settings.wish)
+        ref = await runtime.resolve(wanted.model or session.metadata.model or agent.model or settings.wish)
+        return journal, ref, await runtime.connect(await runtime.catalog.provider(ref.provider), stack)
     agent = runtime.agent(wanted.agent or "build")
     ref = await runtime.resolve(wanted.model or agent.model or settings.wish)
-    await runtime.catalog.provider(ref.provider)
+    connection = await runtime.connect(await runtime.catalog.provider(ref.provider), stack)
     journal = await runtime.sessions.create(
         SessionStarted(
             id=new_session_id(),
@@ -158,7 +159,7 @@ async def _journal_and_model(runtime: Runtime, wanted: Opening, stack: AsyncExit
         )
     )
     stack.push_async_callback(journal.close)
-    return journal, ref
+    return journal, ref, connection
 
 
 def _settle(runtime: Runtime, made: RunningSession, agent: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -118,19 +117,13 @@ async def test_what_is_damaged_is_named_without_a_word_of_it_and_left(path: Path
     assert path.read_bytes() == before
 
 
-def _put(path: Path, name: str) -> None:
-    for number in range(5):
-        asyncio.run(KeyFile(path).put(f"{name}-{number}", {"api_key": "k"}))
+async def test_writers_at_once_lose_nothing(path: Path) -> None:
+    async def put(writer: int) -> None:
+        for number in range(5):
+            await KeyFile(path).put(f"{writer}-{number}", {"api_key": "k"})
 
-
-def test_writers_at_once_lose_nothing(path: Path) -> None:
-    context = get_context("fork")
-    writers = [context.Process(target=_put, args=(path, f"writer{n}")) for n in range(4)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert sorted(json.loads(path.read_text())) == [f"writer{n}-{number}" for n in range(4) for number in range(5)]
+    await asyncio.gather(*map(put, range(4)))
+    assert sorted(json.loads(path.read_text())) == [f"{writer}-{n}" for writer in range(4) for n in range(5)]
 
 
 async def test_it_is_asked_last_and_lies_beside_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
