@@ -132,14 +132,14 @@ def test_what_is_installed_is_found_loaded_and_asked(site: Site) -> None:
             "class E(Exception):\n def __str__(self): raise KeyError('x')\nraise E",
             "E: (its text cannot be had: KeyError)",
         ),
-        ("import time; time.sleep(30)", "took longer than 0.3 s; abandoned"),
+        ("import time; time.sleep(30)", "took longer than 0.7 s; abandoned"),
         ("x = 1", "it has no hook: mark functions named codetether_… with @codetether.hookimpl"),
     ],
 )
 def test_M01_M03_M04_an_import_that_fails_costs_only_itself(site: Site, source: str, reason: str) -> None:
     site.install("broken", source=source)
     site.install("fair", source=GOOD.format(name="fair"))
-    plugins = loaded(found(site), import_limit=0.3)
+    plugins = loaded(found(site), import_limit=0.7 if "sleep" in source else 10)
     assert [p.record.name for p in plugins.collect(specs.AgentSpec)] == ["fair"]
     assert said(plugins) == [("broken", "", reason)]
     assert next(p for p in plugins.plugins if p.name == "broken").whole is False
