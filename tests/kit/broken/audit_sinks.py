@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -81,10 +82,8 @@ class SoonFlushed(Buffered):
 
 class Silent(Log):
     async def record(self, entry: AuditEntry) -> None:
-        try:
+        with contextlib.suppress(OSError):
             await super().record(entry)
-        except OSError:
-            pass
 
 
 class Rewriter(Log):

@@ -46,6 +46,10 @@ def schema(**changes: Any) -> ToolDefinition:
     return attrs.evolve(SOUND, schema={**SOUND.schema, **changes})
 
 
+STARTED: list[Any] = []
+"""Kept, so that nobody is warned of a process that the kit ends."""
+
+
 class Probe:
     """A tool that keeps every promise."""
 
@@ -123,7 +127,7 @@ class Stubborn(Probe):
 class Parent(Probe):
     async def said(self, arguments: Any, ctx: ToolContext) -> str:
         if arguments["word"] == "hello":
-            subprocess.Popen(["sleep", "67"], start_new_session=True)  # noqa: ASYNC220
+            STARTED.append(subprocess.Popen(["sleep", "67"], start_new_session=True))
         return "begun"
 
 

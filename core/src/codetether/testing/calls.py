@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 from attrs import frozen
@@ -71,7 +71,8 @@ class ToolOnTrial:
         """The call's result; what the tool raises is an error result, as in the loop."""
         ctx = self.trial.call_context(call.id)
         reaches = "network" in self.tool.definition.effects and "execute" not in self.tool.definition.effects
-        with nullcontext([]) if reaches else no_network(f"the tool {self.name}") as tried:
+        fence: AbstractContextManager[list[str]] = nullcontext([]) if reaches else no_network(f"the tool {self.name}")
+        with fence as tried:
             try:
                 async with asyncio.timeout(LIMIT):
                     result = check_result(await self.tool.run(call, ctx))
@@ -108,12 +109,17 @@ def first_of(calls: Sequence[tuple[ToolOnTrial, ToolCall]]) -> list[tuple[ToolOn
 @asynccontextmanager
 async def running(tool: ToolOnTrial, call: ToolCall) -> AsyncIterator[asyncio.Task[Any]]:
     """The call, begun; ended with the block at the latest."""
-    task = asyncio.ensure_future(tool.run(call))
+    task = asyncio.ensure_future(_contained(tool, call))
     try:
         yield task
     finally:
         task.cancel()
         await asyncio.wait({task}, timeout=5)
+
+
+async def _contained(tool: ToolOnTrial, call: ToolCall) -> None:
+    with suppress(SystemExit):  # which would end the event loop from within a task
+        await tool.run(call)
 
 
 def odd_arguments(schema: Mapping[str, Any], base: Mapping[str, JSON]) -> Iterator[dict[str, JSON]]:
@@ -127,7 +133,17 @@ def odd_arguments(schema: Mapping[str, Any], base: Mapping[str, JSON]) -> Iterat
 
 
 _ODD: dict[str, tuple[JSON, ...]] = {
-    "string": ("", " ", "\0", "../../../../nowhere", "grüße 日本 \U0001f600 \u202e", "x" * 100_000, "$(false)", "-x", "["),
+    "string": (
+        "",
+        " ",
+        "\0",
+        "../../../../nowhere",
+        "grüße 日本 \U0001f600 \u202e",
+        "x" * 100_000,
+        "$(false)",
+        "-x",
+        "[",
+    ),
     "integer": (0, -1, 2**63),
     "number": (0, -1.5, 1e300),
     "boolean": (True, False),

@@ -146,7 +146,7 @@ def first_difference(recorded: JSON, now: JSON, path: str = "") -> Difference | 
         case list(), list():
             for number in range(max(len(recorded), len(now))):
                 sides = [side[number] if number < len(side) else None for side in (recorded, now)]
-                if found := first_difference(*sides, f"{path}[{number}]"):
+                if found := first_difference(sides[0], sides[1], f"{path}[{number}]"):
                     return found
             return None
         case _:

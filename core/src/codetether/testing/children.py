@@ -29,7 +29,7 @@ async def child(trial: Trial, work: str, **arguments: Any) -> AsyncIterator[asyn
         pass
     number = [each for each in trial.subject.records if each[0] == trial.kind].index((trial.kind, trial.record))
     job = {
-        "path": [os.path.abspath(p) for p in sys.path],
+        "path": [str(Path(p).absolute()) for p in sys.path],
         "plugin": trial.subject.name,
         "locator": trial.subject.locator,
         "kind": trial.kind,

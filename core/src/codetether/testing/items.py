@@ -31,7 +31,8 @@ class PromiseItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """What the plugin's author should know, and no traceback through the kit."""
         if isinstance(excinfo.value, PromiseBroken):
-            return f"{self.case.subject.name} breaks a promise of {self.case.promise.kind}.\n\n{self.case.promise.text}\n\n{excinfo.value}"
+            promise = self.case.promise
+            return f"{self.case.subject.name} breaks a promise of {promise.kind}.\n\n{promise.text}\n\n{excinfo.value}"
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:

@@ -42,7 +42,11 @@ def no_network(who: str = "") -> Iterator[list[str]]:
         @functools.wraps(original)
         def guarded(self: socket.socket, *arguments: Any, **named: Any) -> Any:
             address = arguments[place] if len(arguments) > abs(place) - (place < 0) else None
-            if self.family in (socket.AF_INET, socket.AF_INET6) and isinstance(address, tuple) and not local(address[0]):
+            if (
+                self.family in (socket.AF_INET, socket.AF_INET6)
+                and isinstance(address, tuple)
+                and not local(address[0])
+            ):
                 refuse(address[0], address[1])
             return original(self, *arguments, **named)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from attrs import frozen
 
 if TYPE_CHECKING:
     from codetether.testing.trial import Trial
 
+T = TypeVar("T")
 Judged = Literal["kept", "broken", "excused", "not tried"]
 
 
@@ -25,6 +27,18 @@ def require(kept: object, why: str) -> None:
     """Raises BrokenPromise with the reason unless `kept` is true."""
     if not kept:
         raise BrokenPromise(why)
+
+
+async def within(seconds: float, waiting: Awaitable[T]) -> T:
+    """What it comes to, in this very task. Raises BrokenPromise when so many seconds pass."""
+    clock = asyncio.timeout(seconds)
+    try:
+        async with clock:
+            return await waiting
+    except TimeoutError:
+        if clock.expired():
+            raise BrokenPromise(f"it took longer than {seconds:g} s") from None
+        raise
 
 
 @frozen(kw_only=True)
@@ -63,6 +77,8 @@ class Verdict:
 def promises(kind: str, *checks: Callable[[Trial], Awaitable[None]]) -> tuple[Promise, ...]:
     """The checks as promises: the function's name is the promise's, its docstring the text."""
     return tuple(
-        Promise(kind=kind, name=check.__name__.replace("_", " "), text=" ".join((check.__doc__ or "").split()), check=check)
+        Promise(
+            kind=kind, name=check.__name__.replace("_", " "), text=" ".join((check.__doc__ or "").split()), check=check
+        )
         for check in checks
     )

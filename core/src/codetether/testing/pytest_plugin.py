@@ -30,9 +30,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--codetether-no-network", action="store_true", help="every test fails that reaches for another machine"
     )
     group.addoption(
-        "--codetether-record", action="store_true", help="record cassettes from what really answers, in place of replaying"
+        "--codetether-record",
+        action="store_true",
+        help="record cassettes from what really answers, in place of replaying",
     )
-    parser.addini("codetether", "installed plugins whose promises are tried, as by --codetether", type="args", default=[])
+    parser.addini(
+        "codetether", "installed plugins whose promises are tried, as by --codetether", type="args", default=[]
+    )
     parser.addini("codetether_no_network", "as by --codetether-no-network", type="bool", default=False)
 
 
@@ -104,7 +108,7 @@ def scripted_provider() -> type[ScriptedProvider]:
 
 @pytest.fixture
 def cassette(request: pytest.FixtureRequest, codetether_home: Path, tmp_path: Path) -> Iterator[Any]:
-    """A `Deck` for `cassettes/<module>/<test>.jsonl` beside the test: replays it, or with --codetether-record records it."""
+    """A `Deck` for `cassettes/<module>/<test>.jsonl` beside the test: replayed; recorded by --codetether-record."""
     from codetether.testing.deck import Deck
 
     path = request.path.parent / "cassettes" / request.path.stem / f"{request.node.name}.jsonl"

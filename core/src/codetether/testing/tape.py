@@ -116,7 +116,10 @@ class RecordedConnection:
     async def stream(self, request: CompletionRequest) -> AsyncIterator[StreamChunk]:
         """The real answer; it is kept as far as it was read."""
         chunks: list[JSON] = []
-        exchange: dict[str, JSON] = {"exchange": "completion", "request": moved(asked(request), request.directory, HERE)}
+        exchange: dict[str, JSON] = {
+            "exchange": "completion",
+            "request": moved(asked(request), request.directory, HERE),
+        }
         self._cassette.exchanges.append(exchange)
         try:
             async with aclosing(self._connection.stream(request)) as answer:
@@ -183,7 +186,7 @@ class Player:
         self.mismatch: CassetteMismatch | None = None
         self._left = list(cassette.exchanges)
         models = [str(e["request"]["model"]).split("/", 1) for e in self._left if e["exchange"] == "completion"]
-        providers = {provider: model for provider, model in reversed(models)}
+        providers = dict(reversed(models))
         self.plugin = Hooks(
             "cassette",
             [

@@ -71,7 +71,7 @@ async def survivors(mark: str, patience: float = 1.0) -> list[str]:
     if not sys.platform.startswith("linux"):
         raise NotTried("processes that are left can only be found on Linux")
     end = asyncio.get_running_loop().time() + patience
-    while (left := _alive(mark)) and asyncio.get_running_loop().time() < end:
+    while (left := _alive(mark)) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.05)
     return sorted(_command(pid) for pid in left)
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import attrs
 from attrs import define, field
 
 from codetether.builtin.executor import LocalExecutor
@@ -30,7 +29,17 @@ CANARY = "sk-canary-4f9d1c7ab2e85630"
 """A secret that stands in the environment of every trial, and must come out nowhere."""
 SESSION = "trial"
 PROCESS_KINDS = frozenset(
-    "settings wires providers model_defaults selectors agents credential_sources audit_sinks session_formats".split()
+    [
+        "settings",
+        "wires",
+        "providers",
+        "model_defaults",
+        "selectors",
+        "agents",
+        "credential_sources",
+        "audit_sinks",
+        "session_formats",
+    ]
 )
 """Kinds whose objects live as long as the process, and know no session."""
 
@@ -142,9 +151,7 @@ async def on_trial(
     for each in (directory, outside, home):
         private_directory(each)
     (outside / "secret.txt").write_text("nobody's business\n")
-    directories = Directories(
-        config=home / "config", data=home / "data", state=home / "state", cache=home / "cache"
-    )
+    directories = Directories(config=home / "config", data=home / "data", state=home / "state", cache=home / "cache")
     events: list[SessionEvent] = []
     journal: Any = MemoryJournal(directory)
     shared = Shared(
@@ -157,7 +164,7 @@ async def on_trial(
     )
     with environment({"CODETETHER_HOME": str(home), CANARY_NAME: CANARY}):
         subject.trials.prepare(directory)
-        contexts = _contexts(subject, directory, directories)
+        contexts = _contexts(subject, kind, directory, directories)
         async with AsyncExitStack() as stack:
             yield Trial(
                 subject=subject,
@@ -171,12 +178,16 @@ async def on_trial(
             )
 
 
-def _contexts(subject: Subject, directory: Path, directories: Directories) -> ContextFactory:
+def _contexts(subject: Subject, kind: str, directory: Path, directories: Directories) -> ContextFactory:
     wishes = subject.trials.settings(directory) if subject.trials.settings else {}
     settings = load_settings(
         directory, overrides={"plugins": {subject.name: dict(wishes)}}, managed=directory / "no-such-file"
     )
-    sections = {} if subject.settings is None else {subject.name: settings.plugin(subject.name, subject.settings)}
+    sections = (
+        {}
+        if subject.settings is None or kind == "settings"
+        else {subject.name: settings.plugin(subject.name, subject.settings)}
+    )
     return ContextFactory(
         core=settings.core,
         credentials=Chain(()),

@@ -14,7 +14,7 @@ from uuid import uuid4
 from codetether.models.audit import AuditEntry, AuditOutcome
 from codetether.models.record import JSON
 from codetether.testing.children import child, said, say
-from codetether.testing.promises import promises, require
+from codetether.testing.promises import BrokenPromise, promises, require, within
 from codetether.testing.traces import kept, positions
 from codetether.testing.trial import Trial
 
@@ -51,7 +51,7 @@ async def record(sink: Any, made: AuditEntry) -> None:
     """Gives the sink an entry, as the trail does: what it returns is awaited if there is something to await."""
     waiting = sink.record(made)
     if waiting is not None:
-        await asyncio.wait_for(waiting, 10)
+        await within(10, waiting)
 
 
 def missing(trial: Trial, marks: Sequence[str]) -> list[str]:
@@ -91,7 +91,9 @@ async def odd_values_are_kept(trial: Trial) -> None:
             try:
                 await record(sink, entry(each, detail, rule=detail.pop("rule", None)))
             except Exception as error:
-                require(False, f"record() raised {type(error).__name__} for the detail {str(detail)[:60]!r}: {str(error)[:200]}")
+                raise BrokenPromise(
+                    f"record() raised {type(error).__name__} for the detail {str(detail)[:60]!r}: {str(error)[:200]}",
+                ) from error
     lost = missing(trial, marks)
     require(not lost, f"{len(lost)} of {len(odd)} entries with odd values are not there: {ELSEWHERE}")
     lines = [line for text in kept(trial) for line in text.splitlines() if line.startswith(forged)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from codetether.errors import CodetetherError
 from codetether.models.completion import ModelRef
 from codetether.models.providers import Availability
 from codetether.settings_core import MODES
-from codetether.testing.promises import Promise, promises, require
+from codetether.testing.promises import BrokenPromise, NotTried, Promise, promises, require, within
 from codetether.testing.trial import Trial
 
 AVAILABLE = (
@@ -31,11 +30,11 @@ ODD = ("", "/", "//", "nobody/nothing", "\0", "\ud800", "x" * 10_000, "first/a",
 async def selected(selector: Any, wish: str | None, available: Sequence[Availability]) -> tuple[ModelRef, ...]:
     """The models that it chooses; none where it passes, or says with a named error that there is none."""
     try:
-        made = await asyncio.wait_for(selector.select(wish, available), 10)
+        made = await within(10, selector.select(wish, available))
     except CodetetherError:
         return ()
     except Exception as error:
-        require(False, f"select({wish!r:.40}) raised {type(error).__name__}: {str(error)[:200]}")
+        raise BrokenPromise(f"select({wish!r:.40}) raised {type(error).__name__}: {str(error)[:200]}") from error
     good = made is None or (isinstance(made, Sequence) and all(isinstance(ref, ModelRef) for ref in made))
     require(good, f"select({wish!r:.40}) gave {made!r:.80}, neither ModelRefs nor None")
     return tuple(made or ())
@@ -67,7 +66,9 @@ async def the_same_wish_gets_the_same_models(trial: Trial) -> None:
 async def an_agent_can_be_chosen(trial: Trial) -> None:
     """An agent's name can be typed, it says what it is for, and its limits can be reached."""
     agent = trial.record
-    require(re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,49}", agent.name), f"the name {agent.name!r} cannot be typed after --agent")
+    require(
+        re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,49}", agent.name), f"the name {agent.name!r} cannot be typed after --agent"
+    )
     require(agent.description.strip(), f"{agent.name} has no description for `codetether agents`")
     require(agent.max_steps is None or agent.max_steps > 0, f"{agent.name} may take {agent.max_steps} steps")
     require(agent.mode is None or agent.mode in MODES, f"{agent.name} has the mode {agent.mode!r}")
@@ -80,7 +81,9 @@ async def a_provider_can_be_reached(trial: Trial) -> None:
     for name in (spec.name, *spec.aliases):
         require(re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name), f"the name {name!r} cannot be typed before a model's")
     url = urlsplit(spec.base_url)
-    good = not spec.base_url or (url.scheme in ("http", "https") and url.hostname and not url.username and not url.query)
+    good = not spec.base_url or (
+        url.scheme in ("http", "https") and url.hostname and not url.username and not url.query
+    )
     require(good, f"the base_url {spec.base_url!r} is no plain http(s) URL")
     odd = [name for name in (*spec.env, *spec.base_url_env) if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name)]
     require(not odd, f"{odd} is no name of a variable")
@@ -114,13 +117,16 @@ async def settings_have_defaults(trial: Trial) -> None:
 
 async def settings_do_not_change(trial: Trial) -> None:
     """The class is frozen: settings are read once, and are the same for everyone."""
-    made = trial.record.cls()
+    try:
+        made = trial.record.cls()
+    except TypeError as error:
+        raise NotTried("it has settings without defaults") from error
     for attribute in attrs.fields(trial.record.cls):
         try:
             setattr(made, attribute.name, getattr(made, attribute.name))
         except attrs.exceptions.FrozenInstanceError:
             continue
-        require(False, f"{trial.record.cls.__name__}.{attribute.name} can be changed; use attrs.frozen")
+        raise BrokenPromise(f"{trial.record.cls.__name__}.{attribute.name} can be changed; use attrs.frozen")
 
 
 async def settings_hold_no_secret(trial: Trial) -> None:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from codetether.models.events import EventRecord, TextComplete
 from codetether.testing.children import child, said, say
-from codetether.testing.promises import NotTried, promises, require
+from codetether.testing.promises import BrokenPromise, NotTried, promises, require, within
 from codetether.testing.traces import kept, positions
 from codetether.testing.trial import SESSION, Trial
 
@@ -43,7 +43,7 @@ async def write(sink: Any, record: EventRecord) -> None:
     """Gives the sink an event, as the feed does."""
     waiting = sink.write(record)
     if waiting is not None:
-        await asyncio.wait_for(waiting, 10)
+        await within(10, waiting)
 
 
 def durable(trial: Trial) -> None:
@@ -109,9 +109,11 @@ async def odd_events_are_taken(trial: Trial) -> None:
         for number, text in enumerate(odd, 1):
             try:
                 await write(sink, event(number, text))
-                await asyncio.wait_for(sink.flush(), 10)
+                await within(10, sink.flush())
             except Exception as error:
-                require(False, f"an event with {text[:20]!r} raised {type(error).__name__}: {str(error)[:200]}")
+                raise BrokenPromise(
+                    f"an event with {text[:20]!r} raised {type(error).__name__}: {str(error)[:200]}"
+                ) from error
 
 
 async def what_cannot_be_kept_is_not_claimed(trial: Trial) -> None:
@@ -161,7 +163,7 @@ async def writing_on_a_full_disk(trial: Trial, sink: Any, *, texts: Sequence[str
     try:
         for number, text in enumerate(texts, 1):
             await write(sink, event(number, text))
-        await asyncio.wait_for(sink.flush(), 10)
+        await within(10, sink.flush())
     except Exception as error:  # it may raise; what counts is the cursor that it has afterwards
         say(f"raised {type(error).__name__}")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from codetether.errors import ExecutorError
 from codetether.models.tools import Completed
-from codetether.testing.promises import promises, require
+from codetether.testing.promises import BrokenPromise, promises, require
 from codetether.testing.traces import marked, survivors
 from codetether.testing.trial import CANARY, Trial
 
@@ -83,8 +83,13 @@ async def output_is_told_as_it_comes(trial: Trial) -> None:
     """`on_output` gets what a command writes while it runs."""
     seen: list[float] = []
     began = time.perf_counter()
-    await run(trial, ["sh", "-c", "echo early; sleep 0.5"], on_output=lambda _: seen.append(time.perf_counter() - began))
-    require(seen and seen[0] < 0.4, "on_output was told only at the end of the command" if seen else "on_output was told nothing")
+    await run(
+        trial, ["sh", "-c", "echo early; sleep 0.5"], on_output=lambda _: seen.append(time.perf_counter() - began)
+    )
+    require(
+        seen and seen[0] < 0.4,
+        "on_output was told only at the end of the command" if seen else "on_output was told nothing",
+    )
 
 
 async def directory_and_environment_are_obeyed(trial: Trial) -> None:
@@ -110,15 +115,17 @@ async def what_cannot_start_is_an_ExecutorError(trial: Trial) -> None:  # noqa: 
         except ExecutorError:
             continue
         except Exception as error:
-            require(False, f"what cannot start raised {type(error).__name__}: {error}")
-        require(False, f"{argv[0]!r} with {how} cannot start, and nothing was raised")
+            raise BrokenPromise(f"what cannot start raised {type(error).__name__}: {error}") from error
+        raise BrokenPromise(f"{argv[0]!r} with {how} cannot start, and nothing was raised")
 
 
 async def pipes_can_be_talked_to(trial: Trial) -> None:
     """`start()` gives a process that takes input, gives output, and ends with all it started when it is killed."""
     executor = await trial.make()
     async with marked() as mark:
-        process = await executor.start(["sh", "-c", "read word; echo got $word; sleep 65 & sleep 66"], directory=trial.directory)
+        process = await executor.start(
+            ["sh", "-c", "read word; sleep 65 & sleep 66 & echo got $word; wait"], directory=trial.directory
+        )
         await process.write(b"hello\n")
         said = b""
         async with asyncio.timeout(5):

@@ -110,7 +110,9 @@ async def damage_is_a_named_error(trial: Trial) -> None:
         except CodetetherError:
             continue
         except Exception as error:
-            require(False, f"damaged input ended in {type(error).__name__}: {str(error)[:200]}; raise a CodetetherError")
+            raise BrokenPromise(
+                f"damaged input ended in {type(error).__name__}: {str(error)[:200]}; raise a CodetetherError"
+            ) from error
 
 
 async def reading_changes_nothing(trial: Trial) -> None:

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
+from pathlib import Path
 
 import orjson
 
 from codetether.testing.promises import NotTried, promises, require
 from codetether.testing.trial import Trial
 
-HEAVY = ("aiohttp", "anthropic", "boto3", "botocore", "httpx", "hvac", "numpy", "openai", "prompt_toolkit", "requests")
-HEAVY += ("rich", "sqlite3", "torch", "xllamacpp")
+HEAVY = frozenset(
+    [
+        "aiohttp",
+        "anthropic",
+        "boto3",
+        "botocore",
+        "httpx",
+        "hvac",
+        "numpy",
+        "openai",
+        "prompt_toolkit",
+        "requests",
+        "rich",
+        "sqlite3",
+        "torch",
+        "xllamacpp",
+    ]
+)
 """What must be imported where it is used, because every start pays for what a plugin imports."""
 
 _PROGRAM = """
@@ -39,14 +55,14 @@ async def its_import_is_light(trial: Trial) -> None:
         sys.executable,
         "-c",
         _PROGRAM,
-        orjson.dumps([os.path.abspath(p) for p in sys.path]).decode(),
+        orjson.dumps([str(Path(p).absolute()) for p in sys.path]).decode(),
         trial.subject.locator,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
     require(process.returncode == 0, f"importing it failed: {err.decode('utf-8', 'replace')[-300:]}")
-    heavy = sorted(set(orjson.loads(out)) & set(HEAVY))
+    heavy = sorted(HEAVY & set(orjson.loads(out)))
     require(not heavy, f"importing its module imports {', '.join(heavy)}; import them where they are used")
 
 

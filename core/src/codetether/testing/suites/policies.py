@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import attrs
 
 from codetether.models.tools import Decision, Effect, Mode, PermissionRequest, Resources, ToolCall, ToolDefinition
-from codetether.testing.promises import promises, require
+from codetether.testing.promises import BrokenPromise, promises, require, within
 from codetether.testing.trial import Trial
 
 SEVERITY = {"allow": 0, "ask": 1, "deny": 2}
@@ -62,9 +61,9 @@ async def judged(policy: Any, asked: PermissionRequest) -> int:
     """How severe the decision is; a broken promise when it is none."""
     what = f"{asked.effects} {str(asked.resources)[:120]}"
     try:
-        decision = await asyncio.wait_for(policy.decide(asked), 5)
+        decision = await within(5, policy.decide(asked))
     except Exception as error:
-        require(False, f"decide() raised {type(error).__name__} for {what}: {str(error)[:200]}")
+        raise BrokenPromise(f"decide() raised {type(error).__name__} for {what}: {str(error)[:200]}") from error
     good = isinstance(decision, Decision) and decision.verdict in SEVERITY
     require(good, f"decide() gave {decision!r:.200} for {what}, no decision")
     return SEVERITY[decision.verdict]
@@ -95,7 +94,8 @@ async def a_call_that_touches_more_is_judged_no_milder(trial: Trial) -> None:
             for more in ((*values, "notes.txt"), ("notes.txt", *values)):
                 if name == "commands":
                     more = tuple("ls" if word == "notes.txt" else word for word in more)
-                with_more = attrs.evolve(asked, resources=attrs.evolve(own, **{name: more}))
+                changes: Any = {name: more}
+                with_more = attrs.evolve(asked, resources=attrs.evolve(own, **changes))
                 milder = await judged(policy, with_more) < alone
                 require(not milder, f"{own} is judged milder when {more[0]!r} and others stand in its {name}")
 
@@ -115,7 +115,9 @@ async def an_unknown_effect_is_judged_like_the_worst(trial: Trial) -> None:
     known: tuple[Effect, ...] = ("read", "write", "execute", "network")
     worst = max([await judged(policy, request(trial, effect)) for effect in known])
     unknown = await judged(policy, request(trial, "telepathy"))
-    require(unknown >= worst, "a call with an effect that it does not know is judged milder than one with a known effect")
+    require(
+        unknown >= worst, "a call with an effect that it does not know is judged milder than one with a known effect"
+    )
 
 
 PROMISES = promises(

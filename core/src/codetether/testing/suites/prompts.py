@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from codetether.models.tools import ToolDefinition
-from codetether.testing.promises import Promise, promises, require
+from codetether.testing.promises import BrokenPromise, Promise, promises, require, within
 from codetether.testing.traces import changed, snapshot
 from codetether.testing.trial import CANARY, Trial
 
@@ -17,9 +17,9 @@ LONGEST = 256 * 1024
 async def rendered(section: Any) -> str:
     """Its text, in ten seconds; empty where it gives None."""
     try:
-        text = await asyncio.wait_for(section.render(), 10)
+        text = await within(10, section.render())
     except Exception as error:
-        require(False, f"render() raised {type(error).__name__}: {str(error)[:200]}")
+        raise BrokenPromise(f"render() raised {type(error).__name__}: {str(error)[:200]}") from error
     require(text is None or isinstance(text, str), f"render() gave {type(text).__name__}, neither text nor None")
     return text or ""
 
@@ -84,10 +84,15 @@ async def every_tool_gets_a_yes_or_no(trial: Trial) -> None:
         try:
             kept = chosen.keep(definition)
         except Exception as error:
-            require(False, f"keep() raised {type(error).__name__} for {definition.name:.20}: {str(error)[:200]}")
+            raise BrokenPromise(
+                f"keep() raised {type(error).__name__} for {definition.name:.20}: {str(error)[:200]}"
+            ) from error
         if asyncio.iscoroutine(kept):
             kept.close()
-        require(isinstance(kept, bool), f"keep() gave {type(kept).__name__} for {definition.name:.20}, neither True nor False")
+        require(
+            isinstance(kept, bool),
+            f"keep() gave {type(kept).__name__} for {definition.name:.20}, neither True nor False",
+        )
 
 
 async def a_tool_is_judged_the_same_each_time(trial: Trial) -> None:
@@ -103,13 +108,16 @@ async def whatever_is_typed_is_answered(trial: Trial) -> None:
     command = await trial.make()
     for arguments in ("", " ", "--help", "'", "\0", "x" * 10_000, "grüße 日本", "\ud800", "../..", "$(true)"):
         try:
-            said = await asyncio.wait_for(command.run(arguments), 10)
+            said = await within(10, command.run(arguments))
         except SystemExit as error:
-            require(False, f"run({arguments!r:.40}) tried to end the program ({error})")
+            raise BrokenPromise(f"run({arguments!r:.40}) tried to end the program ({error})") from error
         except Exception as error:
             require(str(error).strip(), f"run({arguments!r:.40}) raised {type(error).__name__} without a word")
             continue
-        require(said is None or isinstance(said, str), f"run({arguments!r:.40}) gave {type(said).__name__}, neither text nor None")
+        require(
+            said is None or isinstance(said, str),
+            f"run({arguments!r:.40}) gave {type(said).__name__}, neither text nor None",
+        )
 
 
 PROMISES: tuple[Promise, ...] = (

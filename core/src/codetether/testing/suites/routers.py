@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
 from codetether.models.completion import CompletionResponse
 from codetether.models.messages import Message, TextPart, ToolCallPart
 from codetether.models.tools import ToolDefinition
-from codetether.testing.promises import promises, require
+from codetether.testing.promises import BrokenPromise, promises, require, within
 from codetether.testing.trial import Trial
 
 READ = ToolDefinition(
@@ -30,7 +29,7 @@ ODD = (
     "<tool_call>" * 50,
     '<tool_call>{"name": "read", "arguments": ',
     '```tool\n{"name": null}\n```',
-    '```tool\n[1, 2]\n```',
+    "```tool\n[1, 2]\n```",
     '```json\n{"name": 5, "arguments": "x"}\n```',
     "<function=read><parameter=path>",
     "[TOOL_CALLS][{}]",
@@ -60,9 +59,11 @@ async def reformatted(router: Any, given: CompletionResponse, *offered: ToolDefi
     """What the router makes of it, in five seconds."""
     text = given.message.text
     try:
-        made = await asyncio.wait_for(router.reformat(given, offered), 5)
+        made = await within(5, router.reformat(given, offered))
     except Exception as error:
-        require(False, f"reformat() raised {type(error).__name__} for {text[:80]!r}: {str(error)[:200]}")
+        raise BrokenPromise(
+            f"reformat() raised {type(error).__name__} for {text[:80]!r}: {str(error)[:200]}"
+        ) from error
     require(isinstance(made, CompletionResponse), f"reformat() gave {type(made).__name__} for {text[:80]!r}")
     good: CompletionResponse = made
     return good
@@ -73,7 +74,9 @@ async def plain_text_passes_untouched(trial: Trial) -> None:
     router = await trial.make()
     for text in PROSE:
         given = response(text)
-        require(await reformatted(router, given, READ) is given, f"{text!r} holds no call, and came back as another object")
+        require(
+            await reformatted(router, given, READ) is given, f"{text!r} holds no call, and came back as another object"
+        )
 
 
 async def structured_calls_are_left_alone(trial: Trial) -> None:
@@ -82,7 +85,10 @@ async def structured_calls_are_left_alone(trial: Trial) -> None:
     call = ToolCallPart(id="call-1", name="read", arguments='{"path": "a"}')
     for text in ("", *PROSE, FORMS[0].replace("{}", json.dumps({"name": "read", "arguments": {"path": "b"}}))):
         given = response(text, call)
-        require(await reformatted(router, given, READ) is given, f"a response with a call of its own was changed: {text[:80]!r}")
+        require(
+            await reformatted(router, given, READ) is given,
+            f"a response with a call of its own was changed: {text[:80]!r}",
+        )
 
 
 async def odd_text_raises_nothing(trial: Trial) -> None:
@@ -106,7 +112,7 @@ async def calls_have_an_object_for_arguments(trial: Trial) -> None:
     """The arguments of each call that it makes are the JSON text of an object."""
     router = await trial.make()
     for form in FORMS:
-        for arguments in ({"path": "a \"b\"\n日本"}, {}):
+        for arguments in ({"path": 'a "b"\n日本'}, {}):
             text = form.replace("{}", json.dumps({"name": "read", "arguments": arguments}))
             for call in (await reformatted(router, response(text), READ)).tool_calls:
                 try:

@@ -44,7 +44,11 @@ async def definitions_are_stable(trial: Trial) -> None:
 
 async def unknown_arguments_are_refused(trial: Trial) -> None:
     """The schema says `additionalProperties: false`, so that a model hears of an argument that it made up."""
-    loose = [tool.name for tool in await tools_of(trial) if tool.tool.definition.schema.get("additionalProperties") is not False]
+    loose = [
+        tool.name
+        for tool in await tools_of(trial)
+        if tool.tool.definition.schema.get("additionalProperties") is not False
+    ]
     require(not loose, f'the schema of {", ".join(loose)} lacks "additionalProperties": false')
 
 
@@ -62,7 +66,9 @@ async def examples_fit_the_schema(trial: Trial) -> None:
         check = validator(tool.tool.definition.schema)
         for example in tool.tool.definition.examples:
             problems = [error.message for error in check.iter_errors(dict(example.arguments))]
-            require(not problems, f"{tool.name}: the example {dict(example.arguments)!r} is invalid: {'; '.join(problems)}")
+            require(
+                not problems, f"{tool.name}: the example {dict(example.arguments)!r} is invalid: {'; '.join(problems)}"
+            )
 
 
 async def resources_only_looks(trial: Trial) -> None:
@@ -104,10 +110,13 @@ async def odd_arguments_end_in_a_result(trial: Trial) -> None:
                 result = await tool.run(odd)
             except SystemExit as error:
                 raise BrokenPromise(f"{tool.name} tried to end the program ({error}) with {shown(odd)}") from error
-            require(result.output.strip() not in ("", "Error:") or result.success, f"{tool.name} fails without a word with {shown(odd)}")
-        for arguments in tool.told.odd:
-            result = await tool.run(tool.call(arguments))
-            require(not result.success, f"{tool.name} calls {arguments!r} a success")
+            require(
+                result.output.strip() not in ("", "Error:") or result.success,
+                f"{tool.name} fails without a word with {shown(odd)}",
+            )
+        for wrong in tool.told.odd:
+            result = await tool.run(tool.call(wrong))
+            require(not result.success, f"{tool.name} calls {wrong!r} a success")
 
 
 async def paths_lead_nowhere_else(trial: Trial) -> None:
@@ -180,7 +189,10 @@ async def results_are_proper_text(trial: Trial) -> None:
     for tool, call in await calls_of(trial):
         text = files_of(await tool.run(call))
         bad = [hex(ord(c)) for c in text if "\ud800" <= c <= "\udfff"]
-        require(not bad, f"{tool.name} gave text with the lone surrogate {bad[:1]} that no file can hold; decode with errors='replace'")
+        require(
+            not bad,
+            f"{tool.name} gave text with the lone surrogate {bad[:1]} ; decode with errors='replace'",
+        )
 
 
 async def secrets_of_the_environment_stay_there(trial: Trial) -> None:

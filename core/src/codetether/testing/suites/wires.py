@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from collections.abc import AsyncIterator
 from typing import Any
 
 from codetether.assemble import Assembly
@@ -16,7 +16,7 @@ from codetether.models.messages import user
 from codetether.models.providers import Provider, Secret
 from codetether.testing.faults import KEY, faults, says
 from codetether.testing.playback import Playback, Respond, chunked
-from codetether.testing.promises import NotTried, promises, require
+from codetether.testing.promises import BrokenPromise, NotTried, promises, require
 from codetether.testing.trial import Trial
 
 SOME = (
@@ -49,7 +49,7 @@ REQUEST = CompletionRequest(model=ModelRef(provider="faulty", model="some"), mes
 @asynccontextmanager
 async def connected(trial: Trial, base_url: str) -> AsyncIterator[Any]:
     """A connection to a server, with a key and half a second."""
-    options = next((r.quirks for kind, r in trial.subject.records if kind == "providers"), {})
+    options: Mapping[str, Any] = next((r.quirks for kind, r in trial.subject.records if kind == "providers"), {})
     secret = Secret(values={"api_key": KEY}, source="trial")
     wire = await trial.make()
     provider = Provider(
@@ -111,10 +111,15 @@ async def every_fault_is_a_named_error(trial: Trial) -> None:
         except NotTried:
             finished, error = False, None
         except Exception as raised:
-            require(False, f"{fault.name}: raised {type(raised).__name__}, no ProviderError: {str(raised)[:150]}")
+            raise BrokenPromise(
+                f"{fault.name}: raised {type(raised).__name__}, no ProviderError: {str(raised)[:150]}"
+            ) from raised
         took = time.perf_counter() - began
         require(error is not None and not finished, f"{fault.name}: it took the answer for whole")
-        require(isinstance(error, fault.raises), f"{fault.name}: {fault.raises.__name__} expected, got {type(error).__name__}")
+        require(
+            isinstance(error, fault.raises),
+            f"{fault.name}: {fault.raises.__name__} expected, got {type(error).__name__}",
+        )
         require(took < DEADLINE + 2, f"{fault.name}: it took {took:.1f} s, with a deadline of {DEADLINE} s")
 
 
