@@ -1,6 +1,6 @@
 # Run in an active environment with the extra `test`, after `uv sync --all-packages --all-extras`, or as `uv run make …`.
 .DEFAULT_GOAL := help
-.PHONY: help check check-docs docs site fix test proof bench release changelog constraints
+.PHONY: help check check-docs docs site fix test proof bench release changelog constraints new-plugin
 ifndef VIRTUAL_ENV
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 endif
@@ -33,6 +33,9 @@ proof: ## every test with its long counts, an hour or so
 
 bench: ## measure; nothing is asserted
 	python -m benchmarks
+
+new-plugin: ## a plugin of this workspace from its template: make new-plugin kind=tool name=weather
+	python .ci/new_plugin.py $(kind) $(name)
 
 release: ## the wheels of a release in $(DIST), with pinned names in place of paths
 	CODETETHER_RELEASE="==$$(hatchling version)" uv build -q --all-packages --wheel --out-dir "$(DIST)" --clear

@@ -51,6 +51,7 @@ _ROOMS = {
         PolicySpec PromptSectionSpec ProviderSpec RouterSpec SelectorSpec SessionFormatSpec SettingsSpec
         SlashCommandSpec ToolFilterSpec ToolsetSpec WireSpec
     """,
+    "builtin.executor": "LocalExecutor",
     "disk": "Disk",
     "durable": "private_directory replace_file",
     "segments": "Segment SegmentLimits Segments",

@@ -1,6 +1,7 @@
 """What type checkers see of the public names."""
 
 from codetether._version import __version__ as __version__
+from codetether.builtin.executor import LocalExecutor as LocalExecutor
 from codetether.disk import Disk as Disk
 from codetether.durable import private_directory as private_directory
 from codetether.durable import replace_file as replace_file

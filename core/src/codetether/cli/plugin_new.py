@@ -121,9 +121,11 @@ class Sketch:
             "tests/test_entry_point.py": "common/test_entry_point.py",
         }
         if not workspace:
-            found |= {".gitignore": "common/gitignore", "tests/conftest.py": "common/conftest.py"}
+            found[".gitignore"] = "common/gitignore"
         read = {path: (TEMPLATES / source).read_text(encoding="utf-8") for path, source in found.items()}
-        if not workspace:  # to its own linter the package is no third party
+        if workspace:
+            read["README.md"] = read["README.md"].partition("\n## To work on it")[0]
+        else:  # to its own linter the package is no third party
             read = {
                 path: text.replace("\nfrom codetether_kind", "\n\nfrom codetether_kind") for path, text in read.items()
             }

@@ -14,8 +14,8 @@ NAME = "change-me"
 SETTINGS = {"plugins": {"only": [NAME]}}
 
 
-async def test_the_intent_stands_before_the_effect_and_its_outcome_after(home: Path) -> None:
-    book = home / "state" / "plugins" / NAME / "audit.jsonl"
+async def test_the_intent_stands_before_the_effect_and_its_outcome_after(codetether_home: Path) -> None:
+    book = codetether_home / "state" / "plugins" / NAME / "audit.jsonl"
     seen: list[str] = []
 
     @tool(effects=("read",))
@@ -32,8 +32,8 @@ async def test_the_intent_stands_before_the_effect_and_its_outcome_after(home: P
     assert book.stat().st_mode & 0o777 == 0o600
 
 
-async def test_what_cannot_be_recorded_is_not_done(home: Path) -> None:
-    book = home / "state" / "plugins" / NAME / "audit.jsonl"
+async def test_what_cannot_be_recorded_is_not_done(codetether_home: Path) -> None:
+    book = codetether_home / "state" / "plugins" / NAME / "audit.jsonl"
     book.mkdir(parents=True)  # no file can be written here
     done: list[str] = []
 

@@ -1,18 +1,21 @@
-"""The executor `change-me`: it runs nothing, and says what it would have run."""
+"""The executor `change-me`: commands speak and count the hours alike on every machine."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from codetether import Completed, ExecutorError, ExecutorSpec, Process, hookimpl
+from codetether import Completed, Executor, ExecutorSpec, Process, SessionContext, hookimpl
 
 NAME = "change-me"
+ALIKE = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
-class DryRun:
-    """Every command succeeds. One that runs commands ends the whole tree of processes when it is cancelled."""
+class Alike:
+    """Lays variables under those of a command, and leaves the rest to another executor."""
+
+    def __init__(self, inner: Executor) -> None:
+        self._inner = inner
 
     async def run(
         self,
@@ -25,20 +28,32 @@ class DryRun:
         limit: int = 16 * 1024 * 1024,
         merged: bool = False,
     ) -> Completed:
-        """The command line as its output."""
-        output = f"would run: {shlex.join(argv)}\n".encode()
-        if on_output is not None:
-            on_output(output)
-        return Completed(exit_code=0, stdout=output, stderr=b"")
+        """Runs to its end; a cancelled wait ends the whole tree of processes."""
+        return await self._inner.run(
+            argv,
+            directory=directory,
+            environment={**ALIKE, **(environment or {})},
+            timeout=timeout,
+            on_output=on_output,
+            limit=limit,
+            merged=merged,
+        )
 
     async def start(
         self, argv: Sequence[str], *, directory: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> Process:
-        """Nothing to talk to."""
-        raise ExecutorError(f"{argv[0]} is not started: this is a dry run", remedy="set [session] executor")
+        """Starts it with pipes, for servers that speak over them."""
+        return await self._inner.start(argv, directory=directory, environment={**ALIKE, **(environment or {})})
+
+
+def _create(ctx: SessionContext) -> Alike:
+    from codetether import LocalExecutor
+
+    keys = [provider.api_key_env for provider in ctx.core.providers.values() if provider.api_key_env]
+    return Alike(LocalExecutor(withheld=keys))
 
 
 @hookimpl
 def codetether_executors() -> Iterable[ExecutorSpec]:
-    """Chosen by `[session] executor = NAME`."""
-    yield ExecutorSpec(name=NAME, create=lambda ctx: DryRun())
+    """Chosen by `[session] executor`."""
+    yield ExecutorSpec(name=NAME, create=_create)

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import pytest
-from codetether import ExecutorError, ToolContext, tool
+from codetether import ToolContext, tool
 from codetether.testing.scripted import Call
 from codetether.testing.sessions import opened, results
-from codetether_kind_change_me.plugin import DryRun
 
 NAME = "change-me"
-
 SETTINGS = {"plugins": {"only": [NAME]}, "session": {"executor": NAME}}
 
 
 @tool(effects=("execute",))
-async def tidy(ctx: ToolContext) -> str:
-    """Removes what is not needed."""
-    done = await ctx.executor.run(["rm", "-r", "no such thing"])
+async def epoch(ctx: ToolContext) -> str:
+    """Tells when the epoch began."""
+    done = await ctx.executor.run(["sh", "-c", "date -d @0 2>/dev/null || date -r 0"])
     return done.stdout.decode()
 
 
-async def test_a_command_is_shown_instead_of_run() -> None:
-    async with opened([Call("tidy")], "Done.", tools=[tidy], settings=SETTINGS, allow=["tidy"]) as (session, _):
+async def test_hours_are_counted_alike() -> None:
+    async with opened([Call("epoch")], "Done.", tools=[epoch], settings=SETTINGS, allow=["epoch"]) as (session, _):
         await session.prompt("go")
-    assert results(session) == [("tidy", True, "would run: rm -r 'no such thing'\n")]
-
-
-async def test_a_server_cannot_be_started() -> None:
-    with pytest.raises(ExecutorError, match="dry run"):
-        await DryRun().start(["server"])
+    ((_, success, told),) = results(session)
+    assert success
+    assert "00:00:00 UTC 1970" in " ".join(told.split())
