@@ -122,6 +122,15 @@ def test_no_provider_at_all(bare: CommandLine) -> None:
     assert lines.out.splitlines()[0] == '{"type":"session_start","version":1,"session_id":null}'
 
 
+@pytest.mark.parametrize("url", ["nonsense", "ftp://x/v1", "http://[::1"])
+def test_a_base_url_that_is_none_is_said_at_once_and_leaves_no_session(cli: CommandLine, url: str) -> None:
+    ran = cli("run", "hi", OPENAI_BASE_URL=url)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith(f"error: openai: the base URL {url!r} cannot be used: ")
+    assert "retrying" not in ran.err
+    assert cli("sessions", "list").out == "No sessions found\n"
+
+
 def test_a_session_in_use_is_refused_with_the_holders_pid(cli: CommandLine, model: ModelServer) -> None:
     import time
 
