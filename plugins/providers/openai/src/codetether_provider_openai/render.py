@@ -92,6 +92,7 @@ class Renderer:
     def _keep(self, message: Message) -> orjson.Fragment:
         """Renders a message. The entry goes when the message does, before its identity can be another's."""
         rendered = b",".join(_dumps(body) for body in self._bodies(message))
+        rendered = bytes(memoryview(rendered))  # a copy of its own size: orjson's bytes keep the 4 KiB they grew in
         fragment = orjson.Fragment(rendered) if rendered else _NOTHING
         key, kept = id(message), self._kept
 
