@@ -433,8 +433,8 @@ async def test_a_create_may_be_async_or_a_context_manager_function() -> None:
     given = yields(
         "codetether_tools",
         "p",
-        specs.ToolsetSpec(name="a", create=managed),  # type: ignore[arg-type]
-        specs.ToolsetSpec(name="b", create=later),  # type: ignore[arg-type]
+        specs.ToolsetSpec(name="a", create=managed),
+        specs.ToolsetSpec(name="b", create=later),
     )
     async with opened("hi", plugins=[given]) as (session, provider):
         await session.prompt("go")

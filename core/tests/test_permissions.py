@@ -352,6 +352,6 @@ async def test_auto_says_once_that_it_frees_no_commands(workspace: Path) -> None
             said.append(text)
 
     (spec,) = policy.codetether_permission_policies()
-    rules = spec.create(Context())  # type: ignore[arg-type]
+    rules: Any = spec.create(Context())  # type: ignore[arg-type]
     verdicts = [(await rules.decide(request(workspace, "bash", RUNNING, mode="auto"))).verdict for _ in range(2)]
     assert (spec.name, verdicts, said) == ("rules", ["ask", "ask"], [policy.AUTO])

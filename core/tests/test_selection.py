@@ -66,8 +66,10 @@ async def test_a_default_provider_goes_before_the_preference() -> None:
         (
             "anthropic/claude",
             [KEYLESS, OPENAI, LOCAL],
-            "the provider 'anthropic' is not available: it has no key (env: ANTHROPIC_API_KEY not set); "
-            "available: openai, local",
+            (
+                "the provider 'anthropic' is not available: it has no key (env: ANTHROPIC_API_KEY not set); "
+                "available: openai, local"
+            ),
         ),
         ("mistral/large", [OPENAI], "the provider 'mistral' is not available: it is not installed; available: openai"),
         (

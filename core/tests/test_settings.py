@@ -341,7 +341,8 @@ def test_a_mistake_below_a_layer_that_replaces_it_is_still_one(place: Place) -> 
         (
             b"a=" + b"[" * 100_000,
             (
-                ": not valid TOML: nested too deeply\n  Mend that line; nothing is started with settings that were only "
+                ": not valid TOML: nested too deeply\n  Mend that line; nothing is started with settings that were "
+                "only "
                 "read in part."
             ),
         ),

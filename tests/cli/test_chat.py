@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pexpect  # type: ignore[import-untyped]
-import pyte  # type: ignore[import-untyped]
+import pyte
 import pytest
 
 from .conftest import Answer, CommandLine, ModelServer

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from attrs import field
 
@@ -30,6 +31,10 @@ from codetether.protocols import (
 )
 from codetether.values import frozen
 
+T = TypeVar("T")
+Made: TypeAlias = T | Awaitable[T] | AbstractAsyncContextManager[T]
+"""What a `create` may return: the object, something to await for it, or an async context manager that yields it."""
+
 LAST = 900
 """The place of what should be chosen only when nothing else is there."""
 
@@ -46,7 +51,7 @@ class WireSpec:
     """A wire format, e.g. `openai-chat`; created once a process, when first needed."""
 
     name: str
-    create: Callable[[PluginContext], Wire | Awaitable[Wire]]
+    create: Callable[[PluginContext], Made[Wire]]
 
 
 @frozen(kw_only=True)
@@ -101,7 +106,7 @@ class SelectorSpec:
     """Chooses models; asked by (place, name), the first answer counts."""
 
     name: str
-    create: Callable[[PluginContext], Selector]
+    create: Callable[[PluginContext], Made[Selector]]
     place: int = 500
 
 
@@ -129,7 +134,7 @@ class ToolsetSpec:
     """Tools that come together, created for each session."""
 
     name: str
-    create: Callable[[SessionContext], Toolset]
+    create: Callable[[SessionContext], Made[Toolset]]
 
 
 @frozen(kw_only=True)
@@ -137,7 +142,7 @@ class ToolFilterSpec:
     """Hides tools; all filters must keep a tool."""
 
     name: str
-    create: Callable[[SessionContext], ToolFilter]
+    create: Callable[[SessionContext], Made[ToolFilter]]
 
 
 @frozen(kw_only=True)
@@ -145,7 +150,7 @@ class PromptSectionSpec:
     """A section of the system prompt, in the order of (place, name)."""
 
     name: str
-    create: Callable[[SessionContext], PromptSection]
+    create: Callable[[SessionContext], Made[PromptSection]]
     place: int = 500
 
 
@@ -154,7 +159,7 @@ class RouterSpec:
     """A tool-call router; a pipeline in the order of (place, name)."""
 
     name: str
-    create: Callable[[SessionContext], ToolCallRouter]
+    create: Callable[[SessionContext], Made[ToolCallRouter]]
     place: int = 500
 
 
@@ -163,7 +168,7 @@ class ContextPolicySpec:
     """Chooses what of the history the model sees; a pipeline in the order of (place, name)."""
 
     name: str
-    create: Callable[[SessionContext], ContextPolicy]
+    create: Callable[[SessionContext], Made[ContextPolicy]]
     place: int = 500
 
 
@@ -172,7 +177,7 @@ class PolicySpec:
     """A permission policy; the strictest verdict of all counts."""
 
     name: str
-    create: Callable[[SessionContext], PermissionPolicy]
+    create: Callable[[SessionContext], Made[PermissionPolicy]]
 
 
 @frozen(kw_only=True)
@@ -180,7 +185,7 @@ class ExecutorSpec:
     """Where commands run; the one named in `[session] executor`."""
 
     name: str
-    create: Callable[[SessionContext], Executor]
+    create: Callable[[SessionContext], Made[Executor]]
 
 
 @frozen(kw_only=True)
@@ -188,7 +193,7 @@ class CredentialSourceSpec:
     """Where secrets come from; asked in the order of (place, name)."""
 
     name: str
-    create: Callable[[PluginContext], CredentialSource]
+    create: Callable[[PluginContext], Made[CredentialSource]]
     place: int = 500
 
 
@@ -200,7 +205,7 @@ class AuditSinkSpec:
     """
 
     name: str
-    create: Callable[[PluginContext], AuditSink | None]
+    create: Callable[[PluginContext], Made[AuditSink | None]]
     required: bool = False
 
 
@@ -214,7 +219,7 @@ class EventSinkSpec:
     """
 
     name: str
-    create: Callable[[SessionContext], EventSink | None]
+    create: Callable[[SessionContext], Made[EventSink | None]]
     delivery: Literal["durable", "lossy"] = "lossy"
 
 
@@ -223,7 +228,7 @@ class SessionFormatSpec:
     """Another product's sessions."""
 
     name: str
-    create: Callable[[PluginContext], SessionFormat]
+    create: Callable[[PluginContext], Made[SessionFormat]]
 
 
 @frozen(kw_only=True)
@@ -236,6 +241,6 @@ class SlashCommandSpec:
     """
 
     name: str
-    create: Callable[[SessionContext], SlashCommand]
+    create: Callable[[SessionContext], Made[SlashCommand]]
     takes: str = ""
     help: str = ""

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
+from inspect import isawaitable
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -133,8 +134,8 @@ class Replayer:
     async def _wire(self, name: str) -> Wire:
         if name not in self._wires:
             plugin, spec = self._wire_specs[name]
-            made = spec.create(_context(plugin))
-            self._wires[name] = made if isinstance(made, Wire) else await made
+            made: Any = spec.create(_context(plugin))
+            self._wires[name] = await made if isawaitable(made) else made
         return self._wires[name]
 
     def _provider(self, dialect: Dialect, recorded: str, base_url: str) -> Provider:
