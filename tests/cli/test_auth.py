@@ -11,35 +11,12 @@ import attrs
 import keyring
 import pexpect  # type: ignore[import-untyped]
 import pytest
-from keyring.backend import KeyringBackend
-from keyring.errors import KeyringLocked
+from codetether_credentials_keyring.memory import MemoryKeyring
+from keyring.errors import PasswordSetError
 
 from .conftest import Answer, CommandLine, ModelServer
 
 KEY, OTHER = "sk-kept-0123456789", "sk-other-0123456789"
-
-
-class MemoryKeyring(KeyringBackend):
-    """A keyring that ends with the test."""
-
-    priority = 1
-    name = "memory"
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.entries: dict[tuple[str, str], str] = {}
-        self.locked = False
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.entries.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        if self.locked:
-            raise KeyringLocked("it is locked")
-        self.entries[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.entries[service, username]
 
 
 @pytest.fixture
@@ -244,18 +221,25 @@ def test_the_keyring_comes_before_the_file(bare: CommandLine, system: MemoryKeyr
     assert (kept(cli), system.entries) == ({}, {("codetether.index", "providers"): "[]"})
 
 
-def test_a_store_that_fails_is_recorded_and_the_key_goes_nowhere_else(bare: CommandLine, system: MemoryKeyring) -> None:
+def test_a_store_that_fails_is_recorded_and_the_key_goes_nowhere_else(
+    bare: CommandLine, system: MemoryKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cli = with_plugins(bare, "file", "keyring")
-    system.locked = True
+
+    def full(*_: str) -> None:
+        raise PasswordSetError("it is full")
+
+    monkeypatch.setattr(system, "set_password", full)
 
     ran = cli("auth", "login", "openai", "--stdin", stdin=KEY)
 
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err == "error: the keyring (memory) failed: it is locked\n  unlock it\n"
+    assert ran.err == "error: the keyring (memory) failed: it is full\n  unlock it, or see `keyring diagnose`\n"
     detail = {"provider": "openai", "source": "keyring"}
+    why = "the keyring (memory) failed: it is full. unlock it, or see `keyring diagnose`"
     assert audited(cli) == [
         ("auth", "auth:login", "intent", detail),
-        ("auth", "auth:login", "failure", {**detail, "error": "the keyring (memory) failed: it is locked. unlock it"}),
+        ("auth", "auth:login", "failure", {**detail, "error": why}),
     ]
     assert (kept(cli), system.entries) == (None, {})
 

@@ -3,47 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 
 import keyring
 import pytest
 from codetether import CredentialError, CredentialStore, Runtime, Secret
 from codetether.testing.sessions import ONLY
+from codetether_credentials_keyring.memory import MemoryKeyring
 from codetether_credentials_keyring.store import SystemKeyring
 from keyring.backend import KeyringBackend
 from keyring.backends import fail, null
-from keyring.errors import KeyringLocked
 
 KEY = "sk-ring-0123456789"
-
-
-class MemoryKeyring(KeyringBackend):
-    """Entries by service and user name; it answers when `open` is set."""
-
-    priority = 1
-    name = "memory"
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.entries: dict[tuple[str, str], str] = {}
-        self.open = threading.Event()
-        self.open.set()
-        self.locked = False
-        self.asked = 0
-
-    def get_password(self, service: str, username: str) -> str | None:
-        self.asked += 1
-        self.open.wait(10)
-        if self.locked:
-            raise KeyringLocked("it is locked")
-        return self.entries.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.entries[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.entries[service, username]
 
 
 @pytest.fixture
@@ -96,7 +67,7 @@ async def test_a_locked_keyring_is_said(system: MemoryKeyring) -> None:
     system.locked = True
     with pytest.raises(CredentialError) as caught:
         await SystemKeyring().get("mine", ())
-    assert str(caught.value) == "the keyring (memory) failed: it is locked\n  unlock it"
+    assert str(caught.value) == "the keyring (memory) failed: it is locked\n  unlock it, or see `keyring diagnose`"
 
 
 async def test_a_silent_keyring_costs_its_limit_once(system: MemoryKeyring) -> None:

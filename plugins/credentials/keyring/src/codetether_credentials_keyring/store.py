@@ -20,6 +20,7 @@ SERVICE = "codetether"
 """An entry a provider: the user name is the provider's name; the password its values as JSON, or just its key."""
 INDEX = ("codetether.index", "providers")
 """The entry that lists the providers: a keyring finds what it is asked for, and lists nothing."""
+_REMEDY = "unlock it, or see `keyring diagnose`"
 LIMIT = 20.0
 """Seconds for one question: as long as a person needs to unlock the keyring."""
 
@@ -79,7 +80,7 @@ class SystemKeyring:
                 return question(keyring)
             except Exception as error:  # each backend has exceptions of its own: they all mean that it cannot tell
                 what = " ".join(str(error).split()) or type(error).__name__
-                raise CredentialError(f"the keyring ({keyring.name}) failed: {what}", remedy="unlock it") from error
+                raise CredentialError(f"the keyring ({keyring.name}) failed: {what}", remedy=_REMEDY) from error
 
         return await self._off_the_loop(asked)
 
