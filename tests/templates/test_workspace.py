@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
-from codetether.cli.plugin_new import KINDS
+from codetether.cli.plugin_new import KINDS, TEMPLATES
+from hatchling.build import build_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,3 +52,11 @@ def test_the_target_of_make_names_what_is_made() -> None:
         ["make", "-n", "new-plugin", "kind=tool", "name=weather"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert shown.stdout.strip() == "python .ci/new_plugin.py tool weather"
+
+
+def test_the_wheel_of_the_core_holds_every_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT / "core")
+    with ZipFile(tmp_path / build_wheel(str(tmp_path))) as files:
+        held = {name for name in files.namelist() if name.startswith("codetether/templates/")}
+    there = [path for path in TEMPLATES.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert held == {f"codetether/templates/{path.relative_to(TEMPLATES)}" for path in there}
