@@ -61,11 +61,20 @@ def _ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _verification(url: str) -> ssl.SSLContext | bool:
+@cache
+def _no_trust() -> ssl.SSLContext:
+    """For lines without TLS, where loading certificates would be in vain: it trusts nobody."""
+    import ssl
+
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _verification(url: str) -> ssl.SSLContext:
+    """What a client is given, so that it makes no TLS context of its own."""
     from urllib.request import getproxies
 
     never_tls = url.startswith("http:") and not getproxies()
-    return False if never_tls else _ssl_context()
+    return _no_trust() if never_tls else _ssl_context()
 
 
 def joined(base_url: str, address: str) -> str:
