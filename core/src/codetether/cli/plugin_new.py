@@ -113,7 +113,7 @@ class Sketch:
         """Path -> content. In codetether's own workspace, what its root already says is left out."""
         kind = self.kind.replace("-", "_")
         found = {
-            "pyproject.toml": "common/workspace.toml" if workspace else "common/pyproject.toml",
+            "pyproject.toml": "common/workspace.toml" if workspace else "common/standalone.toml",
             "README.md": "common/README.md",
             f"src/{self.package}/__init__.py": "common/package.py",
             f"src/{self.package}/plugin.py": f"{kind}/plugin.py",
