@@ -9,7 +9,9 @@ from typing import Any
 
 from attrs import frozen
 
+from codetether.boundary import reason_of
 from codetether.contracts import check_result, validator
+from codetether.errors import CodetetherError
 from codetether.models.record import JSON
 from codetether.models.tools import PermissionRequest, Resources, ToolCall, ToolResult, error_result
 from codetether.permissions import Rules
@@ -79,7 +81,7 @@ class ToolOnTrial:
             except TimeoutError:
                 raise BrokenPromise(f"{self.name} took longer than {LIMIT:g} s with {shown(call)}") from None
             except Exception as error:  # the model is told
-                result = error_result(str(error))
+                result = error_result(words_of(error))
             if tried:
                 raise BrokenPromise(f"{self.name} tried to reach {tried[0]}, but does not declare the effect `network`")
         return result
@@ -150,6 +152,11 @@ _ODD: dict[str, tuple[JSON, ...]] = {
     "array": ([],),
     "object": ({},),
 }
+
+
+def words_of(error: BaseException) -> str:
+    """What the loop tells the model of an exception."""
+    return " ".join(str(error).split()) if isinstance(error, CodetetherError) else reason_of(error)
 
 
 def shown(call: ToolCall) -> str:

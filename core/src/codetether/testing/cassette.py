@@ -15,7 +15,7 @@ from codetether.models.completion import CompletionRequest, StreamChunk
 from codetether.models.record import JSON
 from codetether.models.tools import ToolDefinition
 from codetether.redact import Redactor
-from codetether.wire import from_dict, to_dict, without_surrogates
+from codetether.wire import from_dict, to_dict, storable
 
 FORMAT = 1
 CHUNKS: dict[str, type[Any]] = {
@@ -73,7 +73,7 @@ class Cassette:
         """Writes the file, its secrets redacted."""
         head = {"format": FORMAT, "tools": [to_dict(tool) for tool in self.tools]}
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lines = [without_surrogates(self.redactor.data(line)) for line in (head, *self.exchanges)]
+        lines = [storable(self.redactor.data(line)) for line in (head, *self.exchanges)]
         self.path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
 
 

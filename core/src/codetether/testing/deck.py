@@ -41,15 +41,20 @@ class Deck:
 
         When it is replayed they are not loaded: the cassette stands for them. `how` goes to `Runtime.session`.
         """
-        taking = await self._plugins(plugins)
-        async with (
-            Runtime.open({**ONLY, **(settings or {})}, plugins=taking, directory=self.directory) as runtime,
-            runtime.session(model=model, **how) as session,
-        ):
-            yield session
+        taking = self._plugins(plugins)
+        try:
+            async with (
+                Runtime.open({**ONLY, **(settings or {})}, plugins=taking, directory=self.directory) as runtime,
+                runtime.session(model=model, **how) as session,
+            ):
+                yield session
+        except Exception as error:
+            if self.player is not None and self.player.mismatch is not None:
+                raise self.player.mismatch from error
+            raise
         self._whole = True
 
-    async def _plugins(self, plugins: Sequence[Any]) -> list[Any]:
+    def _plugins(self, plugins: Sequence[Any]) -> list[Any]:
         if self.record:
             self.cassette = Cassette(path=self.path)
             return list(recorded(self.cassette, [_subject(each) for each in plugins]))

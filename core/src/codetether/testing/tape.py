@@ -19,6 +19,7 @@ from codetether.models.record import JSON
 from codetether.models.tools import Resources, ToolCall, ToolDefinition, ToolResult, error_result
 from codetether.protocols import Connection, PluginContext, SessionContext, Tool, ToolContext, Wire
 from codetether.specs import ProviderSpec, ToolsetSpec, WireSpec
+from codetether.testing.calls import words_of
 from codetether.testing.cassette import (
     HERE,
     Cassette,
@@ -158,7 +159,7 @@ class RecordedTool:
             resources = to_dict(self._tool.resources(call, ctx))
             result = await self._tool.run(call, ctx)
         except Exception as error:  # kept as what the loop makes of it, and raised again
-            self._keep(call, {}, error_result(str(error)), str(ctx.directory))
+            self._keep(call, {}, error_result(words_of(error)), str(ctx.directory))
             raise
         self._keep(call, resources, result, str(ctx.directory))
         return result

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from codetether.errors import CredentialError
@@ -29,7 +29,12 @@ async def found(trial: Trial, source: Any) -> tuple[Secret, str]:
     """A secret that the source has, and its value. Raises NotTried where it is not known how to make it have one."""
     told = trial.subject.trials.secret or SecretTrial(provider="conformance", value=CANARY, names=(CANARY_NAME,))
     told.prepare(trial.directory)
-    secret = await asked(source, told.provider, told.names)
+    try:
+        secret = await asked(source, told.provider, told.names)
+    except CredentialError as error:
+        if trial.subject.trials.secret is not None:
+            raise
+        raise NotTried(f"it cannot tell here: {error.message}; give Trials.secret") from error
     if secret is None and trial.subject.trials.secret is None:
         raise NotTried("it has no secret here; give Trials.secret that makes it have one")
     require(secret is not None, f"it has no secret for {told.provider}, though Trials.secret.prepare was run")
@@ -110,9 +115,12 @@ async def a_failure_is_a_CredentialError(trial: Trial) -> None:  # noqa: N802 - 
 async def its_list_names_providers(trial: Trial) -> None:
     """`list()` gives the names of providers, and no values."""
     source = await trial.make()
-    with contextlib.suppress(NotTried):
+    with suppress(NotTried):
         await found(trial, source)
-    names = await source.list()
+    try:
+        names = await source.list()
+    except CredentialError as error:
+        raise NotTried(f"it cannot tell here: {error.message}") from error
     require(all(isinstance(name, str) for name in names), f"list() gave {names!r:.100}")
     require(CANARY not in repr(names), "list() gives values of secrets")
 

@@ -1,0 +1,49 @@
+"""How the conformance kit tries this plugin: on a file in two scripts, and on more than anyone wants to see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from codetether.testing.trials import ToolTrial, Trials
+
+
+def notes(directory: Path) -> None:
+    """A file with text in two scripts."""
+    (directory / "notes.txt").write_text("grüße\n日本\n", "utf-8")
+
+
+def crowd(directory: Path) -> None:
+    """A long file, a wide one, and many files."""
+    (directory / "long.txt").write_text("needle\n" * 400_000)
+    (directory / "wide.txt").write_text("needle" * 400_000)
+    for number in range(300):
+        (directory / f"needle-{number}.x").touch()
+
+
+TRIALS = Trials(
+    tools={
+        "list": ToolTrial(arguments={}, prepare=notes, odd=({"path": "nope"},), flood={"path": "."}, fill=crowd),
+        "read": ToolTrial(
+            arguments={"path": "notes.txt"},
+            prepare=notes,
+            odd=({"path": "nope"}, {"path": "."}),
+            flood={"path": "long.txt", "limit": 1_000_000},
+            fill=crowd,
+        ),
+        "write": ToolTrial(
+            arguments={"path": "new/日本.txt", "content": "grüße\n"},
+            odd=({"path": ".", "content": "x"},),
+            prepare=notes,
+            flood={"path": "large", "content": "x" * 3_000_000},
+        ),
+        "edit": ToolTrial(
+            arguments={"path": "notes.txt", "old": "日本", "new": "Japan"},
+            odd=({"path": "notes.txt", "old": "absent", "new": "x"}, {"path": "nope", "old": "a", "new": "b"}),
+            prepare=notes,
+            flood={"path": "long.txt", "old": "needle", "new": "x", "replace_all": True},
+            fill=crowd,
+        ),
+        "glob": ToolTrial(arguments={"pattern": "*.txt"}, prepare=notes, flood={"pattern": "**"}, fill=crowd),
+        "grep": ToolTrial(arguments={"pattern": "日"}, prepare=notes, flood={"pattern": "needle"}, fill=crowd),
+    }
+)
