@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import attrs
 import orjson
 
 from codetether.testing.promises import NotTried
@@ -86,4 +87,4 @@ async def _run(job: dict[str, Any]) -> None:
 def _subject(name: str, locator: str) -> Subject:
     if any((c.name, c.module) == (name, locator) for c in candidates()):
         return installed_subjects([name])[0]
-    return subject(located(locator), locator=locator)
+    return attrs.evolve(subject(located(locator), locator=locator), name=name)

@@ -18,7 +18,7 @@ class Branch:
         """One line; None outside of a repository's root, and where no branch is checked out."""
         if not self._head.is_file():
             return None
-        reference, _, branch = self._head.read_text().strip().partition("refs/heads/")
+        reference, _, branch = self._head.read_text(errors="replace").strip().partition("refs/heads/")
         return f"Git branch: {branch}" if reference == "ref: " else None
 
 

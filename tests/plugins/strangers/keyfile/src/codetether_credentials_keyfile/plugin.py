@@ -24,16 +24,18 @@ class Keyfile:
 
     async def get(self, provider: str, names: Sequence[str]) -> Secret | None:
         """The file's first line. Raises CredentialError for a file that others may read."""
-        path = self._directory / provider if self._directory else None
-        if path is None or not path.is_file():
+        if self._directory is None or provider not in await self.list():
             return None
+        path = self._directory / provider
         if path.stat().st_mode & 0o077:
             raise CredentialError(f"others may read {path}", remedy=f"chmod 600 {path}")
         return Secret(values={"api_key": path.read_text().partition("\n")[0]}, source=f"keyfile:{path}")
 
     async def list(self) -> Sequence[str]:
         """The files' names."""
-        return sorted(path.name for path in self._directory.iterdir()) if self._directory else ()
+        if self._directory is None or not self._directory.is_dir():
+            return ()
+        return sorted(path.name for path in self._directory.iterdir() if path.is_file())
 
 
 def _create(ctx: PluginContext) -> Keyfile:

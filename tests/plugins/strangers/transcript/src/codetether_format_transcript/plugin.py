@@ -25,7 +25,7 @@ class Transcript:
         """The conversation. Raises UsageError for a line that is nobody's."""
         written = datetime.fromtimestamp(source.stat().st_mtime, UTC)
         messages = []
-        for number, line in enumerate(source.read_text().splitlines(), 1):
+        for number, line in enumerate(source.read_text(errors="replace").splitlines(), 1):
             role, colon, text = line.partition(":")
             match role if colon else "":
                 case "user" | "assistant" as speaker:
