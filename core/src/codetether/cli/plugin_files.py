@@ -99,7 +99,7 @@ class Environment:
             problems += self._strangers(distribution, lines)
             problems += [] if editable else _startup(line.path for line in lines)
             problems += self._claimed(distribution, lines)
-        others = [f"{p.group}: {p.name} = {p.value}" for p in points if not _known(p.group)]
+        others = [f"{p.group}: {p.name} = {p.value}" for p in points if not _known(p.group, p.value)]
         return Verified(
             name=str(distribution.name),
             version=str(distribution.version),
@@ -182,8 +182,10 @@ def _concerns_us(name: str, distribution: Any) -> bool:
     return name.startswith("codetether-") or any(point.group in GROUPS for point in distribution.entry_points)
 
 
-def _known(group: str) -> bool:
-    return group in ("codetether", "console_scripts") or group.startswith("codetether.")
+def _known(group: str, value: str) -> bool:
+    """Groups that are codetether's, or that start nothing by themselves; and the core's own plugin for pytest."""
+    ours = group == "codetether" or group.startswith("codetether.") or value.startswith("codetether.testing.")
+    return ours or group == "console_scripts"
 
 
 def _compared(distribution: Any, lines: Iterable[Line]) -> Iterator[FileProblem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -20,12 +20,18 @@ LONGEST = 30
 
 @frozen
 class Kind:
-    """A kind of plugin: its folder in a checkout, the word in its distribution's name, what it is, how it is used."""
+    """A kind of plugin.
+
+    Attributes:
+        folder: under `plugins/` in a checkout. word: in its distribution's name. use: how it is used, for its page.
+        needs: what its example needs beside the core.
+    """
 
     folder: str
     word: str
     summary: str
     use: str
+    needs: tuple[str, ...] = ()
 
 
 KINDS: Mapping[str, Kind] = {
@@ -36,6 +42,7 @@ KINDS: Mapping[str, Kind] = {
         "A model provider for codetether.",
         "Set `CHANGE_ME_API_KEY`, then `codetether run -m change-me/large …`. The wire format `openai-chat` that it "
         "speaks comes\nwith codetether-provider-openai.",
+        ("codetether-provider-openai",),
     ),
     "wire": Kind(
         "wires",
@@ -50,7 +57,11 @@ KINDS: Mapping[str, Kind] = {
         "sinks", "sink", "An event sink for codetether.", "Every event is sent to it from the next session on."
     ),
     "router": Kind(
-        "routers", "router", "A tool-call router for codetether.", "It reads the answers of every model from now on."
+        "routers",
+        "router",
+        "A tool-call router for codetether.",
+        "It reads the answers of every model from now on.",
+        ("attrs>=24.2",),
     ),
     "policy": Kind(
         "policies", "policy", "A permission policy for codetether.", "It judges every call beside the other policies."
@@ -61,6 +72,7 @@ KINDS: Mapping[str, Kind] = {
         "A credential source for codetether.",
         'In the settings: `[plugins.change-me]` with `directory = "/where/the/keys/are"`; `codetether providers` shows '
         "what it found.",
+        ("attrs>=24.2",),
     ),
     "executor": Kind(
         "executors",
@@ -76,6 +88,7 @@ KINDS: Mapping[str, Kind] = {
         "context",
         "A context policy for codetether.",
         "In the settings: `[plugins.change-me]` with `turns = 20`.",
+        ("attrs>=24.2",),
     ),
 }
 """What `codetether plugins new` can make. The templates are in `codetether/templates`, one folder a kind."""
@@ -129,7 +142,10 @@ class Sketch:
             read = {
                 path: text.replace("\nfrom codetether_kind", "\n\nfrom codetether_kind") for path, text in read.items()
             }
-        return {**{path: self._worded(text) for path, text in read.items()}, f"src/{self.package}/py.typed": ""}
+        # in the workspace every wire is there, and no member asks for another
+        needs = [need for need in KINDS[self.kind].needs if not (workspace and need.startswith("codetether-"))]
+        made = {path: self._worded(text, needs) for path, text in read.items()}
+        return {**made, f"src/{self.package}/py.typed": ""}
 
     def write(self, directory: Path, *, workspace: bool = False) -> list[str]:
         """Makes the directory with its files, and names them. Raises UsageError where something is there already."""
@@ -142,7 +158,7 @@ class Sketch:
             target.write_text(content, encoding="utf-8")
         return sorted(files)
 
-    def _worded(self, text: str) -> str:
+    def _worded(self, text: str, needs: Sequence[str]) -> str:
         """The template with the words of this plugin; `how-it-is-used` has such words itself."""
         kind = KINDS[self.kind]
         words = {
@@ -151,6 +167,7 @@ class Sketch:
             "change-me": self.name,
             "CHANGE_ME": self.name.replace("-", "_").upper(),
             "summary-of-kind": kind.summary,
+            '"what-it-needs", ': "".join(f'"{need}", ' for need in needs),
             "codetether-core>=0.0": f"codetether-core>={'.'.join(__version__.split('.')[:2])}",
         }
         pattern = "|".join(re.escape(word) for word in words)
