@@ -196,7 +196,8 @@ class Catalog:
 
     async def provider(self, name: str) -> Provider:
         """The provider with its secret. Raises NoProviderAvailable when it needs one and nobody has it."""
-        await self._add_stored()
+        if self.canonical(name) not in self._specs:
+            await self._add_stored()
         provider, said = await self._build(self.spec(name))
         if provider is None:
             raise NoProviderAvailable(
