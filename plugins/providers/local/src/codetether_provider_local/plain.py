@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any
 
@@ -79,6 +80,11 @@ async def answer(engine: Engine, request: CompletionRequest) -> AsyncGenerator[S
     if request.tool_choice not in ("auto", "none") and request.tools and not scanner.calls and finish == "stop":
         raise MalformedResponse("the model called no tool, though it had to")
     yield Finished(reason="tool_calls" if scanner.calls and finish == "stop" else finish, raw=finish)
+
+
+def inert(text: str) -> str:
+    """Text that cannot end a turn or a result: what would be read as such a mark gets an unseen joiner."""
+    return re.sub(r"<(?=\||/?(tool_call|tool_response|start_of_turn|end_of_turn)>)", "<\u2060", text)
 
 
 def usage(raw: dict[str, Any]) -> UsageReported:
@@ -173,11 +179,11 @@ def _text(message: Message) -> str:
     for part in message.parts:
         match part:
             case TextPart(text=text):
-                lines.append(text)
+                lines.append(text if message.role == "assistant" else inert(text))
             case ToolCallPart():
                 lines.append(f'{OPEN}\n{{"name": {json.dumps(part.name)}, "arguments": {part.arguments}}}\n{CLOSE}')
             case ToolResultPart():
-                lines.append(f"<tool_response>\n{part.text}\n</tool_response>")
+                lines.append(f"<tool_response>\n{inert(part.text)}\n</tool_response>")
             case _:
                 kind = type(part).__name__.removesuffix("Part").lower()
                 lines.append(f"[{kind} left out: this model reads only text]")

@@ -197,7 +197,7 @@ class _Filling:
                 continue
             if word.quoted:
                 found.append((2.0, text, i))
-            elif re.search(r"_|[a-z][A-Z]|::|\d", text) or (len(text) > 2 and text.isupper()):
+            elif re.search(r"_|[a-z][A-Z]|::|\d", text) or (len(text) > 2 and text.removesuffix("s").isupper()):
                 found.append((1.6, text, i))
             elif word.stop:
                 continue

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
 from codetether import (
+    JSON,
     CompletionRequest,
     Finished,
     Message,
@@ -20,7 +22,7 @@ from codetether import (
 
 from codetether_provider_local.engine import Body, Engine
 from codetether_provider_local.grammar import choice_grammar, words_grammar
-from codetether_provider_local.plain import usage
+from codetether_provider_local.plain import inert, usage
 from codetether_provider_local.tiny.candidates import Candidate, beyond, candidates
 from codetether_provider_local.tiny.evidence import evidence, speakable
 from codetether_provider_local.tiny.ranking import Ranking, ranking
@@ -61,7 +63,7 @@ class TinyProfile:
 
     async def _call_or_talk(self, asked: str, request: CompletionRequest) -> AsyncGenerator[StreamChunk, None]:
         known = self._ranking(request.tools if request.tool_choice != "none" else ())
-        found = candidates(asked, explore(request.directory or str(Path.cwd())), known)
+        found = await asyncio.to_thread(_candidates, asked, request.directory, known)
         if not found or found[0].tool is None:
             async for chunk in self._said(_dialogue(_TALKS, TALK, asked), 80):
                 yield chunk
@@ -110,8 +112,8 @@ class TinyProfile:
         async for chunk in self._said(prompt, 48, words_grammar(speakable(asked, shown))):
             yield chunk
 
-    async def _said(self, prompt: str, tokens: int, grammar: str = "") -> AsyncGenerator[StreamChunk, None]:
-        request = {"prompt": prompt, "max_tokens": tokens, "temperature": 0, "stop": ["\n", "<|im_end|>"]}
+    async def _said(self, prompt: Body, tokens: int, grammar: str = "") -> AsyncGenerator[StreamChunk, None]:
+        request = {**prompt, "max_tokens": tokens, "temperature": 0, "stop": ["\n"]}
         if grammar:
             request["grammar"] = grammar
         async for chunk in self._generated(request):
@@ -119,12 +121,12 @@ class TinyProfile:
         yield Finished(reason="stop")
 
     async def _generated(self, body: Body) -> AsyncGenerator[StreamChunk, None]:
-        stream = self._engine.complete(body)
+        stream = self._engine.chat(body)
         try:
             async for event in stream:
                 for choice in event.get("choices", ()):
-                    if choice.get("text"):
-                        yield TextDelta(text=choice["text"])
+                    if text := (choice.get("delta") or {}).get("content"):
+                        yield TextDelta(text=text)
                 if event.get("usage"):
                     yield usage(event["usage"])
         finally:
@@ -137,6 +139,10 @@ def _last_exchange(messages: Sequence[Message]) -> tuple[str, list[ToolResultPar
     if last is None:
         return "", []
     return messages[last].text, [p for m in messages[last:] for p in m.parts if isinstance(p, ToolResultPart)]
+
+
+def _candidates(asked: str, directory: str, known: Ranking) -> list[Candidate]:
+    return candidates(asked, explore(directory or str(Path.cwd())), known)
 
 
 def _nearest_outputs(asked: str) -> list[tuple[str, str]]:
@@ -152,7 +158,7 @@ def _choice(asked: str, known: Ranking, close: Sequence[Candidate]) -> Body:
     near = sorted(tools, key=lambda template: known.similarity(terms, template))[-_SHOTS:]
     shots = [(t.prompt, _json(t.tool, t.arguments)) for t in near]
     grammar = choice_grammar([_written(candidate) for candidate in close])
-    return {"prompt": _dialogue(_CALLS, shots, asked), "max_tokens": 200, "temperature": 0, "grammar": grammar}
+    return {**_dialogue(_CALLS, shots, asked), "max_tokens": 200, "temperature": 0, "grammar": grammar}
 
 
 def _written(candidate: Candidate) -> str:
@@ -163,9 +169,10 @@ def _json(tool: ToolDefinition | None, arguments: object) -> str:
     return json.dumps({"tool": tool.name if tool else "", **dict(arguments)}, ensure_ascii=False)  # type: ignore[call-overload]
 
 
-def _dialogue(system: str, shots: Sequence[tuple[str, str]], last: str) -> str:
+def _dialogue(system: str, shots: Sequence[tuple[str, str]], last: str) -> dict[str, JSON]:
+    """The messages, for the model's own chat template."""
     turns = [("system", system)]
     for asked, answered in shots:
         turns += [("user", asked), ("assistant", answered)]
-    turns.append(("user", last))
-    return "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in turns) + "<|im_start|>assistant\n"
+    turns.append(("user", inert(last)))
+    return {"messages": [{"role": role, "content": text} for role, text in turns]}

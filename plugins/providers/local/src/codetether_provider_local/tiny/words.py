@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import attrs
 
@@ -130,6 +131,7 @@ src source sources
 """
 
 
+@lru_cache(maxsize=1 << 14)
 def stem(word: str) -> str:
     """What a word is compared by: without its usual English endings, and the same for words that mean the same here."""
     plain = _plain_stem(word)

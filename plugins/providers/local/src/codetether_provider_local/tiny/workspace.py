@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import attrs
@@ -87,22 +87,36 @@ class Workspace:
 
     def near(self, request: Sequence[Word]) -> dict[str, Nearness]:
         """The paths whose names are made of the request's words, e.g. `recipes/soup.md` in `the soup recipe`."""
-        found = {path: _nearness(path, request) for path in self.kinds}
+        telling = [(i, word.stem) for i, word in enumerate(request) if not word.stop and len(word.stem) > 2]
+        found = {path: _nearness(path, telling) for path in self.kinds}
         return {path: nearness for path, nearness in found.items() if nearness is not None}
 
 
-def explore(directory: str, limit: int = 2000) -> Workspace:
-    """Walks a directory, hidden and generated folders left out, until `limit` files are seen."""
+def explore(directory: str, limit: int = 1000) -> Workspace:
+    """Walks a directory, level by level, hidden and generated folders left out, until `limit` paths are seen."""
     kinds: dict[str, Kind] = {}
-    for root, folders, files in os.walk(directory):
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED and not name.startswith("."))
-        here = os.path.relpath(root, directory)
-        prefix = "" if here == "." else here.replace(os.sep, "/") + "/"
-        kinds.update((prefix + name, "file") for name in sorted(files) if not name.startswith("."))
-        kinds.update((prefix + name, "dir") for name in folders)
-        if len(kinds) > limit:
-            break
+    level = [""]
+    while level and len(kinds) < limit:
+        below: list[str] = []
+        for folder in level:
+            for name, kind in _entries(Path(directory, folder)):
+                kinds[folder + name] = kind
+                if kind == "dir":
+                    below.append(f"{folder}{name}/")
+            if len(kinds) >= limit:
+                break
+        level = below
     return Workspace(kinds=kinds)
+
+
+def _entries(folder: Path) -> list[tuple[str, Kind]]:
+    """What of a folder counts, by name. Links are not followed; a folder that cannot be read has nothing."""
+    try:
+        with os.scandir(folder) as entries:
+            seen = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in _SKIPPED]
+    except OSError:
+        return []
+    return sorted((entry.name, "dir" if entry.is_dir(follow_symlinks=False) else "file") for entry in seen)
 
 
 def pathlike(text: str) -> bool:
@@ -115,30 +129,30 @@ def name_parts(path: str) -> list[str]:
     return [part for part in re.split(r"[/._\- ]+|(?<=[a-z])(?=[A-Z])", path) if part]
 
 
-def _nearness(path: str, request: Sequence[Word]) -> Nearness | None:
+def _nearness(path: str, telling: Sequence[tuple[int, str]]) -> Nearness | None:
     *parents, name = path.split("/")
     extension = stem(PurePosixPath(name).suffix[1:])
     own = [stem(part) for part in name_parts(name)]
     core = [part for part in own if part != extension] or own
-    hits = {part: _first(part, request) for part in core}
+    hits = {part: _first(part, telling) for part in core}
     taken = {i for i in hits.values() if i is not None}
     if not taken:
         return None
     score = len(taken) / len(core)
     for parent in (stem(part) for folder in parents for part in name_parts(folder)):
-        at = _first(parent, request)
+        at = _first(parent, telling)
         if at is not None and at not in taken:
             score += 0.25
             taken.add(at)
     return Nearness(score=score, taken=frozenset(taken))
 
 
-def _first(part: str, request: Sequence[Word]) -> int | None:
-    for i, word in enumerate(request):
-        if not word.stop and len(word.stem) > 2 and (word.stem == part or (len(part) > 5 and _alike(word.stem, part))):
-            return i
-    return None
+def _first(part: str, telling: Sequence[tuple[int, str]]) -> int | None:
+    return next((i for i, said in telling if said == part or (len(part) > 5 and _alike(said, part))), None)
 
 
 def _alike(one: str, other: str) -> bool:
-    return SequenceMatcher(None, one, other).ratio() > _ALIKE
+    if 2 * min(len(one), len(other)) <= _ALIKE * (len(one) + len(other)):
+        return False  # too unlike in length, and most are
+    matcher = SequenceMatcher(None, one, other)
+    return matcher.quick_ratio() > _ALIKE and matcher.ratio() > _ALIKE
