@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import pytest
 from click.testing import CliRunner
+from codetether.cli.doctor import examined
 from codetether.cli.plugin_names import read_as
 from codetether.cli.plugin_verify import verified, verify
 
@@ -179,3 +180,12 @@ def test_the_listing_and_its_exit_code(weather: Path) -> None:
 def test_a_name_that_is_not_installed_is_an_error_with_the_nearest(weather: Path) -> None:
     done = CliRunner().invoke(verify, ["wether"], standalone_mode=False)
     assert "no plugin 'wether' is installed; did you mean \"weather\"?" in str(done.exception)
+
+
+async def test_the_doctor_tells_of_a_changed_file(weather: Path) -> None:
+    whole = [finding async for finding in examined() if "files" in finding.name]
+    (weather / "plugin.py").write_text("changed = True\n")
+    (changed,) = [finding async for finding in examined() if "files" in finding.name]
+    assert [finding.health for finding in whole] == ["ok"]
+    assert (changed.name, changed.health) == ("files of codetether-tools-weather", "fail")
+    assert changed.seen == "codetether_tools_weather/plugin.py: changed: it is not what was installed"

@@ -98,7 +98,7 @@ async def examined() -> AsyncIterator[Finding]:
         async with Runtime.open(
             settings, directory=Path.cwd(), on_notice=lambda source, text: notices.append((source, text))
         ) as runtime:
-            for finding in (*_plugins(runtime), *await _providers(runtime), *await _tools(runtime)):
+            for finding in (*_plugins(runtime), *_files(), *await _providers(runtime), *await _tools(runtime)):
                 yield finding
             yield await _executor(runtime)
             yield await _sessions(runtime)
@@ -191,6 +191,23 @@ def _plugins(runtime: Runtime) -> Iterator[Finding]:
         where = f"{problem.hook}: " if problem.hook else ""
         remedy = f"upgrade or uninstall {info.distribution or info.module}, or block it: [plugins] block"
         yield Finding(name=f"plugin {info.name}", health="fail", seen=f"{where}{problem.reason}", remedy=remedy)
+
+
+def _files() -> Iterator[Finding]:
+    """Whether the plugins' files are still what was installed."""
+    from codetether.cli.plugin_verify import verified
+
+    found = verified()
+    faulty = [each for each in found if each.problems]
+    if not faulty:
+        yield Finding(name="plugin files", health="ok", seen=f"{len(found)} distributions are what was installed")
+    for each in faulty:
+        tampered = any(problem.kind in ("changed", "missing", "unrecorded", "claimed") for problem in each.problems)
+        first = each.problems[0]
+        more = f", and {len(each.problems) - 1} more" if len(each.problems) > 1 else ""
+        seen = f"{first.what}: {first.kind}: {first.why}{more}"
+        remedy = f"codetether plugins verify {each.name}"
+        yield Finding(name=f"files of {each.name}", health="fail" if tampered else "warn", seen=seen, remedy=remedy)
 
 
 async def _providers(runtime: Runtime) -> list[Finding]:

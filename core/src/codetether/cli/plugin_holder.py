@@ -182,8 +182,9 @@ class Pipx:
         return [self.pipx, "inject", *passed, *_flags({"--force": upgrade or reinstall}), self.name, *names]
 
     def fetch(self, names: Sequence[str], sources: Sources, place: Path) -> list[str]:
-        """`pipx runpip … wheel --no-deps`."""
-        return [self.pipx, "runpip", self.name, "wheel", "-q", "--no-deps", "-w", str(place), *sources.options, *names]
+        """`pipx runpip … install --target`: what pip and uv both know, for pipx works with either."""
+        into = ["install", "-q", "--no-deps", "--target", str(place)]
+        return [self.pipx, "runpip", self.name, *into, *sources.options, *names]
 
     def uninstall(self, names: Sequence[str]) -> list[str]:
         """`pipx uninject …`."""
