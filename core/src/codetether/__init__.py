@@ -49,13 +49,13 @@ _ROOMS = {
     "specs": """
         AgentSpec AuditSinkSpec ContextPolicySpec CredentialSourceSpec EventSinkSpec ExecutorSpec LAST ModelDefaults
         PolicySpec PromptSectionSpec ProviderSpec RouterSpec SelectorSpec SessionFormatSpec SettingsSpec
-        SlashCommandSpec ToolFilterSpec ToolsetSpec WireSpec
+        SlashCommandSpec T ToolFilterSpec ToolsetSpec WireSpec
     """,
     "builtin.executor": "LocalExecutor",
     "disk": "Disk",
     "durable": "private_directory replace_file",
     "segments": "Segment SegmentLimits Segments",
-    "wire": "from_dict from_json to_dict to_json without_surrogates",
+    "wire": "from_dict from_json storable to_dict to_json",
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

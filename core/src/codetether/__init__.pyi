@@ -28,6 +28,6 @@ from codetether.segments import Segments as Segments
 from codetether.specs import *
 from codetether.wire import from_dict as from_dict
 from codetether.wire import from_json as from_json
+from codetether.wire import storable as storable
 from codetether.wire import to_dict as to_dict
 from codetether.wire import to_json as to_json
-from codetether.wire import without_surrogates as without_surrogates

@@ -22,7 +22,7 @@ from codetether.models.record import JSON
 from codetether.protocols import AuditSink
 from codetether.redact import Redactor
 from codetether.specs import AuditSinkSpec
-from codetether.wire import without_surrogates
+from codetether.wire import storable
 
 T = TypeVar("T")
 
@@ -112,7 +112,7 @@ class AuditTrail:
         clean = self._redactor.text(text)
         if len(clean) > TEXT_LIMIT:
             clean = f"{clean[:TEXT_LIMIT]}… ({len(clean) - TEXT_LIMIT} more characters)"
-        return clean if clean.isascii() else str(without_surrogates(clean))
+        return clean if clean.isascii() else str(storable(clean))
 
 
 class _Book:

@@ -140,12 +140,12 @@ def converter() -> Converter:
 
 
 def to_json(value: Any) -> bytes:
-    """A value as one line of UTF-8 JSON, without the line end. Lone surrogates become U+FFFD."""
+    """A value as one line of UTF-8 JSON, without the line end; what JSON cannot hold is made `storable`."""
     body = converter().unstructure(value)
     try:
         return orjson.dumps(body)
     except TypeError:
-        return orjson.dumps(without_surrogates(body))
+        return orjson.dumps(storable(body))
 
 
 def from_json(data: bytes | str, kind: type[T]) -> T:
@@ -172,14 +172,22 @@ def reader(kind: Any) -> Callable[[Any], Any]:
     return lambda data: read(data, kind)
 
 
-def without_surrogates(value: Any) -> Any:
-    """The same JSON data with lone surrogates replaced by U+FFFD, because UTF-8 cannot hold them."""
+def storable(value: Any) -> Any:
+    """The same JSON data as files can hold it: lone surrogates become U+FFFD, whole numbers past 64 bits floats.
+
+    UTF-8 cannot hold the former, and the latter are read back as floats anyhow; null where even a float cannot hold one.
+    """
     match value:
+        case int() if not -(2**63) <= value < 2**64:
+            try:
+                return float(value)
+            except OverflowError:
+                return None
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         case dict():
-            return {without_surrogates(k): without_surrogates(v) for k, v in value.items()}
+            return {storable(k): storable(v) for k, v in value.items()}
         case list() | tuple():
-            return [without_surrogates(v) for v in value]
+            return [storable(v) for v in value]
         case _:
             return value

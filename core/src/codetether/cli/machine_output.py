@@ -39,7 +39,7 @@ class JsonOutput:
         self._print(outcome.record())
 
     def _print(self, record: Mapping[str, Any]) -> None:
-        self.screen.write(json_line(orjson.dumps(wire.without_surrogates(record))) + "\n")
+        self.screen.write(json_line(orjson.dumps(wire.storable(record))) + "\n")
 
 
 class StreamOutput(JsonOutput):

@@ -12,9 +12,9 @@ def print_json(screen: Screen, value: Any) -> None:
     """The value as indented JSON; what JSON does not know becomes text."""
     import orjson
 
-    from codetether.wire import without_surrogates
+    from codetether.wire import storable
 
-    data = orjson.dumps(without_surrogates(value), default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
+    data = orjson.dumps(storable(value), default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
     screen.write(json_line(data) + "\n")
 
 
