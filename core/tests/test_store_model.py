@@ -35,7 +35,9 @@ ENTRIES: st.SearchStrategy[JournalEntry] = st.one_of(
     st.builds(MessageAdded, message=st.builds(user, st.text(max_size=30)), turn=st.integers(1, 3)),
     st.builds(TitleChanged, title=st.none() | st.text(max_size=10), automatic=st.booleans()),
     st.builds(MetadataChanged, directory=DIRECTORIES | st.none(), model=st.sampled_from(["p/m", None])),
-    st.builds(Remembered, plugin=st.just("p"), key=st.text(max_size=2), value=st.integers() | st.none()),
+    st.builds(
+        Remembered, plugin=st.just("p"), key=st.text(max_size=2), value=st.integers(-(2**63), 2**64 - 1) | st.none()
+    ),
     st.builds(TurnEnded, turn=st.integers(1, 3), status=st.sampled_from(["done", "error"]), steps=st.just(1)),
 )
 
