@@ -175,7 +175,7 @@ def reader(kind: Any) -> Callable[[Any], Any]:
 def storable(value: Any) -> Any:
     """The same JSON data as files can hold it: lone surrogates become U+FFFD, whole numbers past 64 bits floats.
 
-    UTF-8 cannot hold the former, and the latter are read back as floats anyhow; null where even a float cannot hold one.
+    UTF-8 cannot hold the former, and the latter are read back as floats anyhow; null where a float cannot hold one.
     """
     match value:
         case int() if not -(2**63) <= value < 2**64:
