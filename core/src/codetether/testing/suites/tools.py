@@ -141,7 +141,7 @@ async def paths_lead_nowhere_else(trial: Trial) -> None:
 
 async def a_stopped_call_is_over(trial: Trial) -> None:
     """A call that is cancelled, or reaches its time limit, is over within a second, and changes nothing afterwards."""
-    for tool, call in await calls_of(trial):
+    for tool, call in first_of(await calls_of(trial)):
         tool.told.fill(trial.directory)
         slow = tool.told.slow or tool.told.flood
         stopped = call if slow is None else tool.call(slow)
@@ -160,7 +160,7 @@ async def a_stopped_call_is_over(trial: Trial) -> None:
 
 async def nothing_outlives_a_call(trial: Trial) -> None:
     """No process that a call started is left a second after the call ended, by itself or cancelled."""
-    for tool, call in await calls_of(trial):
+    for tool, call in first_of(await calls_of(trial)):
         async with marked() as mark:
             await tool.run(call)
             if tool.told.slow is not None:
@@ -172,7 +172,7 @@ async def nothing_outlives_a_call(trial: Trial) -> None:
 
 async def output_is_capped(trial: Trial) -> None:
     """A result has at most 4 MiB of text, and a call shows at most 256 KiB while it runs, however much there is."""
-    for tool, call in await calls_of(trial):
+    for tool, call in first_of(await calls_of(trial)):
         tool.told.fill(trial.directory)
         for each in (call, *([] if tool.told.flood is None else [tool.call(tool.told.flood)])):
             trial.events.clear()

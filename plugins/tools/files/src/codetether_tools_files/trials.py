@@ -14,8 +14,8 @@ def notes(directory: Path) -> None:
 
 def crowd(directory: Path) -> None:
     """A long file, a wide one, and many files."""
-    (directory / "long.txt").write_text("needle\n" * 400_000)
-    (directory / "wide.txt").write_text("needle" * 400_000)
+    (directory / "long.txt").write_text("needle\n" * 60_000)
+    (directory / "wide.txt").write_text("needle" * 60_000)
     for number in range(300):
         (directory / f"needle-{number}.x").touch()
 
