@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from codetether import JSON, CredentialError, Secret
@@ -117,11 +121,26 @@ class SystemKeyring:
 
 def _backend() -> KeyringBackend | None:
     """The machine's keyring; None where it has none, or where it is switched off."""
+    if _surely_none():
+        return None
     import keyring
     from keyring.backends import fail, null
 
     found = keyring.get_keyring()
     return None if isinstance(found, fail.Keyring | null.Keyring) else found
+
+
+def _surely_none() -> bool:
+    """Whether it need not even be looked for, which would be a tenth of a start.
+
+    On Linux keyrings answer on the session's bus, unless the library is told of another one, or is in use already.
+    """
+    if sys.platform != "linux" or "keyring" in sys.modules:
+        return False
+    runtime, home = os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    bus = bool(os.environ.get("DBUS_SESSION_BUS_ADDRESS")) or (runtime is not None and Path(runtime, "bus").exists())
+    told = os.environ.get("PYTHON_KEYRING_BACKEND") or find_spec("keyrings") is not None
+    return not bus and not told and not Path(home, "python_keyring", "keyringrc.cfg").expanduser().exists()
 
 
 def _values(text: str) -> Mapping[str, Any]:
