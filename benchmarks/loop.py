@@ -15,7 +15,10 @@ from typing import Any
 import codetether
 from codetether import Done, FunctionTools, RunningSession, Runtime, TextChunk, ToolsetSpec, tool
 
-LATE = ("httpx", "httpcore._async.connection_pool", "anyio._backends._asyncio", "cattrs", "jsonschema_rs", "sqlite3")
+LATE = """
+    httpx httpcore._async.connection_pool anyio._backends._asyncio cattrs jsonschema_rs sqlite3 importlib_metadata
+    codetether_http.connection codetether_provider_openai.wire codetether_tools_files.toolset codetether_tools_shell.bash
+"""
 """What a run imports at its first step, so that the memory above imports is not that of imports."""
 
 
@@ -74,7 +77,7 @@ def main() -> None:
     sys.path.insert(0, os.environ["CODETETHER_BENCH"])
     common = importlib.import_module("common")
     arguments = common.parse(lambda parser: parser.add_argument("--bash", action="store_true"))
-    for name in LATE:
+    for name in LATE.split():
         importlib.import_module(name)
     asyncio.run(measured(arguments, common))
 
