@@ -17,7 +17,8 @@ from codetether import Done, FunctionTools, RunningSession, Runtime, TextChunk, 
 
 LATE = """
     httpx httpcore._async.connection_pool anyio._backends._asyncio cattrs jsonschema_rs sqlite3 importlib_metadata
-    codetether_http.connection codetether_provider_openai.wire codetether_tools_files.toolset codetether_tools_shell.bash
+    codetether_http.connection codetether_provider_openai.wire codetether_tools_files.toolset
+    codetether_tools_shell.bash
 """
 """What a run imports at its first step, so that the memory above imports is not that of imports."""
 
