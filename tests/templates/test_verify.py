@@ -11,6 +11,7 @@ import attrs
 import pytest
 from click.testing import CliRunner
 from codetether.cli.doctor import examined
+from codetether.cli.plugin_admin import plugins
 from codetether.cli.plugin_names import read_as
 from codetether.cli.plugin_verify import verified, verify
 
@@ -189,3 +190,14 @@ async def test_the_doctor_tells_of_a_changed_file(weather: Path) -> None:
     assert [finding.health for finding in whole] == ["ok"]
     assert (changed.name, changed.health) == ("files of codetether-tools-weather", "fail")
     assert changed.seen == "codetether_tools_weather/plugin.py: changed: it is not what was installed"
+
+
+def test_the_group_lists_when_it_is_called_bare_and_names_the_nearest_command(weather: Path) -> None:
+    bare = json.loads(CliRunner().invoke(plugins, ["--json"], standalone_mode=False).stdout)
+    listed = json.loads(CliRunner().invoke(plugins, ["list", "--json"], standalone_mode=False).stdout)
+    unknown = CliRunner().invoke(plugins, ["verfy"]).stderr
+    misplaced = CliRunner().invoke(plugins, ["--json", "verify"]).stderr
+    assert bare == listed
+    assert "weather" in [plugin["name"] for plugin in listed]
+    assert "no command 'verfy'; did you mean \"verify\"?" in unknown
+    assert "options stand after the command: codetether plugins verify …" in misplaced

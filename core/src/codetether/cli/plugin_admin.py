@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -33,6 +34,14 @@ class PluginCommands(click.Group):
         found: click.Command = getattr(import_module(module), name)
         return found
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The command, or a usage error that names the nearest one."""
+        if args[0] not in COMMANDS:
+            from codetether.structure import did_you_mean
+
+            raise click.UsageError(f"no command {args[0]!r}{did_you_mean(args[0], list(COMMANDS))}", ctx)
+        return super().resolve_command(ctx, args)
+
 
 trace = click.option("--trace", is_flag=True, help="With the time that each import and each hook took.")
 strict = click.option("--strict-plugins", "strict", is_flag=True, help="A plugin that breaks a promise is an error.")
@@ -55,7 +64,7 @@ def plugins(ctx: click.Context, as_json: bool, trace: bool, strict: bool) -> int
     return list_plugins(as_json=as_json, trace=trace, strict=strict)
 
 
-@click.command("list")
+@click.command("list", short_help="List plugins and what is wrong with them.")
 @as_json
 @trace
 @strict

@@ -174,7 +174,7 @@ class Sketch:
         return re.sub(pattern, lambda found: words[found[0]], text.replace("how-it-is-used", kind.use))
 
 
-@click.command("new")
+@click.command("new", short_help="Make a plugin of your own, with its tests.")
 @click.argument("kind", type=click.Choice(list(KINDS)))
 @click.argument("name")
 @click.option(

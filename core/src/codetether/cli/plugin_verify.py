@@ -22,7 +22,7 @@ SHOWN = 20
 """Problems of a distribution that are listed for people; JSON has all."""
 
 
-@click.command("verify")
+@click.command("verify", short_help="Compare plugins' files with what was installed.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @as_json
 def verify(names: tuple[str, ...], as_json: bool) -> int:
