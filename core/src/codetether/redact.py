@@ -40,6 +40,7 @@ class Redactor:
         self._names: dict[str, str] = {}
         self._heads: dict[str, list[str]] = {}
         self._starts: set[str] = set()
+        self._firsts: frozenset[str] = frozenset()
         self._longest = 0
         self._pattern: re.Pattern[str] | None = None
 
@@ -57,6 +58,7 @@ class Redactor:
                 self._names[form] = name
                 self._heads.setdefault(form[:_HEAD], []).append(form)
                 self._starts.update(form[:n] for n in range(1, _HEAD))
+        self._firsts = frozenset(form[0] for form in self._names)
         self._longest = max(map(len, self._names))
         self._pattern = None
 
@@ -124,6 +126,8 @@ class Redactor:
     def _pending(self, text: str, start: int) -> int:
         """Where the earliest end of `text` begins, at `start` or later, that may grow into a secret."""
         for i in range(max(start, len(text) - self._longest + 1), len(text)):
+            if text[i] not in self._firsts:
+                continue
             head = text[i : i + _HEAD]
             if len(head) < _HEAD:
                 if head in self._starts:
@@ -144,7 +148,7 @@ class RedactedStream:
 
     def feed(self, text: str) -> str:
         """What can be shown by now."""
-        if self._redactor.empty:
+        if not self._held and self._redactor._firsts.isdisjoint(text):  # no secret begins here
             return text
         held = self._held + text
         limit = self._redactor._pending(held, 0)
