@@ -167,11 +167,11 @@ def test_the_fixture_records_once_and_replays_ever_after(pytester: pytest.Pytest
             async with cassette.session(ScriptedProvider("Once."), model="scripted/model") as session:
                 assert (await session.prompt("how often?")).text == "Once."
     """)
-    pytester.runpytest_subprocess("-q").assert_outcomes(failed=1)
-    pytester.runpytest_subprocess("-q", "--codetether-record").assert_outcomes(passed=1)
-    pytester.runpytest_subprocess("-q", "--codetether-no-network").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess("-q").assert_outcomes(failed=1)
+    pytester.runpytest_inprocess("-q", "--codetether-record").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess("-q", "--codetether-no-network").assert_outcomes(passed=1)
     [made] = pytester.path.rglob("cassettes/*/*.jsonl")
     assert made.name == "test_answer.jsonl"
     made.write_text(made.read_text().replace("how often?", "how often then?"))
-    result = pytester.runpytest_subprocess("-q")
+    result = pytester.runpytest_inprocess("-q")
     result.stdout.fnmatch_lines(["*recorded 'how often then?', now 'how often?'*"])

@@ -13,7 +13,7 @@ pytest_plugins = ["pytester"]
 
 @pytest.fixture
 def stranger(pytester: pytest.Pytester) -> pytest.Pytester:
-    """A directory with tests of its own; it runs in its own process."""
+    """A directory with tests of its own; it runs in a directory of its own."""
     pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n")
     return pytester
 

@@ -15,7 +15,7 @@ from codetether.models.completion import CompletionRequest, StreamChunk
 from codetether.models.record import JSON
 from codetether.models.tools import ToolDefinition
 from codetether.redact import Redactor
-from codetether.wire import from_dict, to_dict, storable
+from codetether.wire import from_dict, storable, to_dict
 
 FORMAT = 1
 CHUNKS: dict[str, type[Any]] = {

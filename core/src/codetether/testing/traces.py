@@ -61,9 +61,12 @@ async def marked() -> AsyncIterator[str]:
         try:
             yield mark
         finally:
-            for pid in _alive(mark):
+            left = _alive(mark) if sys.platform.startswith("linux") else []
+            for pid in left:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, 9)
+            if left:
+                await asyncio.sleep(0.1)  # their ends of pipes are closed now, and ours should be told
 
 
 async def survivors(mark: str, patience: float = 1.0) -> list[str]:
