@@ -29,7 +29,7 @@ def test_every_record_that_creates_says_what_it_creates() -> None:
     creating = {kind for kind in YIELDS.values() if "create" in kind.__annotations__}
     assert set(METHODS) == creating
     for kind, methods in METHODS.items():
-        seam = re.search(r"\], (\w+)(?: \||\])", kind.__annotations__["create"])
+        seam = re.search(r"\], Made\[(\w+)", kind.__annotations__["create"])
         assert seam, kind
         protocol = getattr(codetether, seam[1])
         assert [m for m in methods if not inspect.isfunction(getattr(protocol, m, None))] == []
