@@ -22,7 +22,7 @@ from codetether import (
     ToolCallPart,
     ToolDefinition,
     ToolResultPart,
-    without_surrogates,
+    storable,
 )
 
 from codetether_provider_openai.quirks import Quirks
@@ -217,4 +217,4 @@ def _dumps(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:  # UTF-8 cannot hold lone surrogates, which tools and models do produce
-        return orjson.dumps(without_surrogates(value))
+        return orjson.dumps(storable(value))
