@@ -203,7 +203,7 @@ def test_a_full_disk_behind_standard_output_is_said(bare: CommandLine, arguments
             stderr=subprocess.PIPE,
             check=False,
         )
-    assert (done.returncode, done.stderr) == (1, b"error: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, b"error: standard output: No space left on device\n")
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["sessions", "list"], ["config", "show", "--json"]])

@@ -247,6 +247,8 @@ class Index:
 
     def newest(self, limit: int | None, canonical: str | None = None) -> list[SessionSummary]:
         """The sessions by `updated_at`, newest first, of one canonical directory or of all."""
+        if canonical is not None:  # a name that is no UTF-8 stands in the journals with U+FFFD
+            canonical = canonical.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         where = "WHERE problem IS NULL" + ("" if canonical is None else " AND canonical = ?")
         ask = f"SELECT id, {_COLUMNS} FROM sessions {where} ORDER BY updated_at DESC, id DESC LIMIT ?"
         given = (-1 if limit is None else limit,) if canonical is None else (canonical, -1 if limit is None else limit)

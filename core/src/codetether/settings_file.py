@@ -59,8 +59,11 @@ def _bytes(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise SettingsError(f"cannot be read: {error.strerror}", file=path, remedy=_READABLE) from error
+    found = os.fstat(descriptor)
+    if stat.S_ISDIR(found.st_mode):
+        os.close(descriptor)
+        raise SettingsError("is a directory", file=path, remedy="Remove it, or put a TOML file in its place.")
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise SettingsError("is not a regular file", file=path, remedy="Replace it by a TOML file, or remove it.")
         if found.st_size > LIMIT:

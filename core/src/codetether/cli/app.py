@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,7 +13,7 @@ from typing import Any
 
 import click
 
-from codetether.cli.terminal import RED, Screen
+from codetether.cli.terminal import RED, Screen, one_line
 from codetether.errors import CodetetherError, InvalidSessionId, ProviderError
 
 EXIT = {"done": 0, "error": 1, "usage": 2, "denied": 3, "limit": 4, "provider_failed": 5, "interrupted": 130}
@@ -56,9 +58,7 @@ class Commands(click.Group):
         name = args[0]
         command = self.get_command(ctx, name)
         if command is None:
-            from codetether.structure import did_you_mean
-
-            raise click.UsageError(f"no command {name!r}{did_you_mean(name, list(COMMANDS))}", ctx)
+            raise click.UsageError(f"no command {_unknown(name, args[1:])}", ctx)
         return name, command, args[1:]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -111,7 +111,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"{error.format_message()}\n")
         return EXIT["usage"]
     except click.ClickException as error:
-        return _usage(error)
+        return _usage(error, arguments)
     except (KeyboardInterrupt, click.Abort):
         return EXIT["interrupted"]
     except BrokenPipeError:
@@ -151,7 +151,8 @@ def explained(error: BaseException) -> tuple[str, str]:
     if isinstance(error, FileNotFoundError) and not error.filename:
         return "the current directory does not exist any more", "Change to one that does."
     if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)  # files of ours that cannot be written are named
+        where = f"{error.filename}: " if error.filename else "standard output: " if full else ""
         return f"{where}{error.strerror}", ""
     text = " ".join(str(error).split())
     return (
@@ -161,13 +162,39 @@ a plugin: run again with CODETETHER_DEBUG=1 to see where.",
     )
 
 
-def _usage(error: click.ClickException) -> int:
+def _usage(error: click.ClickException, arguments: Sequence[str]) -> int:
     screen = Screen()
-    screen.say(f"error: {error.format_message()}", RED)
     context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        from codetether.cli.elsewhere import hint
+
+        if instead := hint(error, arguments):
+            message = f"no such option {error.option_name}; did you mean: {instead}"
+    screen.say(f"error: {message}", RED)
     if context is not None:
         screen.say(f"  See {context.command_path} --help.")
     return error.exit_code
+
+
+def _unknown(name: str, rest: Sequence[str]) -> str:
+    """The word that is no command, with what may have been meant: another command, or a prompt."""
+    from difflib import get_close_matches
+
+    from codetether.cli.elsewhere import COMMANDS as ELSEWHERE
+    from codetether.cli.elsewhere import command_instead
+    from codetether.cli.plugin_commands import listed_commands
+    from codetether.structure import did_you_mean
+
+    shown = repr(one_line(name, 60))
+    known = [*COMMANDS, *(command for command, _ in listed_commands(COMMANDS))]
+    # Before more words it has to be nearer: they may be a prompt.
+    slip = name not in ELSEWHERE and get_close_matches(name, known, n=1, cutoff=0.75 if len(rest) > 1 else 0.6)
+    if slip:
+        return f'{shown}; did you mean "{slip[0]}"?'
+    if instead := command_instead(name, rest):
+        return f"{shown}; did you mean: {instead}"
+    return f"{shown}{did_you_mean(name, known)}\n  If it is a prompt: codetether run {shlex.quote(name)}"
 
 
 def _abandon_stdout() -> None:

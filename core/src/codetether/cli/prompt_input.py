@@ -64,9 +64,10 @@ def _part(path: Path) -> MessagePart:
     try:
         if path.is_dir():
             raise click.UsageError(f"--file {path}: is a directory")
-        if path.stat().st_size > FILE_LIMIT:
+        with path.open("rb") as file:  # a device or a pipe has no size, and may have no end
+            data = file.read(FILE_LIMIT + 1)
+        if len(data) > FILE_LIMIT:
             raise click.UsageError(f"--file {path}: has more than {FILE_LIMIT // 2**20} MB")
-        data = path.read_bytes()
     except OSError as error:
         raise click.UsageError(f"--file {path}: {error.strerror}") from error
     media_type = next((kind for magic, kind in _IMAGES if data.startswith(magic)), None)

@@ -74,6 +74,7 @@ def run(prompt: tuple[str, ...], files: tuple[Path, ...], form: str, **wishes: A
         from codetether.store import check_session_id
 
         check_session_id(wishes["session"])
+    _check_rules(wishes["allow"])
     screen = Screen()
     parts = attached(files)
     wish = Wish(text=whole_prompt(prompt, screen), parts=parts, **wishes)
@@ -118,6 +119,7 @@ async def _converse(wish: Wish, output: TextOutput | JsonOutput, outcome: Outcom
         async with runtime.session(
             session_id,
             model=wish.model,
+            directory=directory if wish.resume else None,
             agent=wish.agent,
             mode=wish.mode,
             allow=wish.allow,
@@ -136,9 +138,21 @@ async def _converse(wish: Wish, output: TextOutput | JsonOutput, outcome: Outcom
                     output.show(event)
 
 
+def _check_rules(allow: Sequence[str]) -> None:
+    """UsageError for what is no rule at all, before anything is done under it."""
+    from codetether.errors import SettingsError
+    from codetether.permissions import Rules
+
+    try:
+        Rules.parse({"allow": list(allow)})
+    except SettingsError as error:
+        index = int(error.path[-1])
+        raise click.UsageError(f"--allow {allow[index]!r}: is no rule\n  {error.remedy}") from error
+
+
 def _idle_allowances(allow: Sequence[str], tools: Sequence[str]) -> Iterator[str]:
     """What of `--allow` can never apply: most likely a slip, which would otherwise show only as a denial."""
-    known = [*get_args(Effect), *tools]
+    known = list(dict.fromkeys((*get_args(Effect), *tools)))
     for word in allow:
         name = word.partition("(")[0].strip()
         if not fnmatch.filter(known, name):
