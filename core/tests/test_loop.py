@@ -609,3 +609,35 @@ async def test_an_impatient_second_cancel_loses_nothing() -> None:
         assert (await running).status == "interrupted"
         assert session.journal.state.open_calls == {}
         assert (await session.prompt("again")).text == "fine"
+
+
+@pytest.mark.parametrize("text", ["", " \n", None, 5])
+async def test_no_prompt_is_refused_before_anything_is_recorded(text: Any) -> None:
+    async with opened("hello") as (session, provider):
+        with pytest.raises(codetether.UsageError, match="there is no prompt"):
+            await session.prompt(text)
+        assert (session.session.messages, provider.requests) == ((), [])
+
+
+async def test_a_closed_session_says_how_to_open_it_again() -> None:
+    async with opened("hello") as (session, _):
+        pass
+    with pytest.raises(codetether.UsageError, match=f"session {session.id} is closed"):
+        await session.prompt("hello")
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"mode": "bold"}, "no mode 'bold'; there are: plan, default, edit, auto, unsafe"),
+        ({"max_steps": 0}, "max_steps: 0 is no whole number of 1 or more"),
+        ({"max_steps": "3"}, "max_steps: '3' is no whole number of 1 or more"),
+        ({"directory": "/no/such/place"}, "/no/such/place is no directory"),
+    ],
+)
+async def test_a_wish_that_is_none_opens_no_session(wish: dict[str, Any], said: str) -> None:
+    async with codetether.Runtime.open(plugins=[ScriptedProvider("hello")]) as runtime:
+        with pytest.raises(codetether.UsageError) as caught:
+            async with runtime.session(model="scripted", **wish):
+                pass
+    assert caught.value.message == said

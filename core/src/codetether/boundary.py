@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from codetether.errors import PluginError
+from codetether.errors import CodetetherError, PluginError
 from codetether.values import frozen
 
 T = TypeVar("T")
@@ -37,12 +37,19 @@ def plain(text: str, limit: int = TEXT_LIMIT) -> str:
 def reason_of(error: BaseException) -> str:
     """One line that names an exception, whatever it is."""
     try:
-        text = plain(str(error))
+        text = plain(_said(error))
     except Exception as worse:  # an exception that cannot even be shown still has a type
         text = f"(its text cannot be had: {type(worse).__name__})"
     if isinstance(error, PluginError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _said(error: BaseException) -> str:
+    """On one line a remedy needs a mark of its own."""
+    if isinstance(error, CodetetherError) and error.remedy:
+        return f"{error.message} — {error.remedy}"
+    return str(error)
 
 
 @frozen

@@ -73,7 +73,8 @@ async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack)
         mode=mode,
         output_limit=runtime.settings.core.tools.output_limit,
     )
-    loop = await _loop(runtime, makers, dispatch, connection, ref, wanted.max_steps or agent.max_steps)
+    max_steps = agent.max_steps if wanted.max_steps is None else wanted.max_steps
+    loop = await _loop(runtime, makers, dispatch, connection, ref, max_steps)
     runtime.plugins.check_required(runtime.settings.core.plugins.required)  # now that each object was created
     made = RunningSession(agent=loop, journal=journal, model=ref, shared=shared, mode=mode)
     shared.emit, shared.complete, shared.delegate = made.emit, made.complete, partial(_delegate, runtime, made)
@@ -130,8 +131,9 @@ async def _journal_and_model(
     runtime: Runtime, wanted: Opening, stack: AsyncExitStack
 ) -> tuple[Journal, ModelRef, Connection]:
     """The journal of a session that is there, or a new one; a model that cannot be had leaves no empty session."""
-    if wanted.directory is not None and not wanted.directory.is_dir():
-        raise UsageError(f"{wanted.directory} is no directory", remedy="name one that exists")
+    directory = wanted.directory or runtime.directory
+    if (wanted.directory is not None or wanted.id is None) and not directory.is_dir():
+        raise UsageError(f"{directory} is no directory", remedy="name one that exists")
     settings = runtime.settings.core
     if wanted.id is not None:
         journal = await runtime.sessions.open(wanted.id)
@@ -151,7 +153,7 @@ async def _journal_and_model(
     journal = await runtime.sessions.create(
         SessionStarted(
             id=new_session_id(),
-            directory=str(wanted.directory or runtime.directory),
+            directory=str(directory),
             agent=agent.name,
             model=str(ref),
             parent_id=wanted.parent_id,

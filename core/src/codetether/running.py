@@ -12,7 +12,7 @@ from attrs import field
 from codetether.agent import Agent, Emit
 from codetether.assemble import Assembly
 from codetether.contexts import Shared
-from codetether.errors import SessionBusy
+from codetether.errors import SessionBusy, UsageError
 from codetether.journal import Journal
 from codetether.models import events
 from codetether.models.completion import CompletionRequest, CompletionResponse, ModelRef
@@ -70,6 +70,7 @@ class RunningSession:
     shared: Shared
     mode: Mode
     _task: asyncio.Task[SessionResult] | None = None
+    _closed: bool = False
     _listeners: list[Emit] = field(factory=list)
 
     @property
@@ -142,10 +143,15 @@ class RunningSession:
         return response
 
     async def close(self) -> None:
-        """Stops what runs."""
+        """Stops what runs; nothing can be asked any more."""
+        self._closed = True
         await self._stop()
 
     def _start(self, text: str, parts: Sequence[MessagePart]) -> asyncio.Task[SessionResult]:
+        if type(text) is not str or not (text.strip() or parts):  # callers without types too
+            raise UsageError(f"there is no prompt: {text!r}", remedy="give a text, or parts")
+        if self._closed:
+            raise UsageError(f"session {self.id} is closed", remedy=f'open it again: runtime.session("{self.id}")')
         if self._task is not None and not self._task.done():
             raise SessionBusy(
                 f"session {self.id} is working on a prompt", remedy="wait for it, or cancel it (session.cancel())"

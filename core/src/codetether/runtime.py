@@ -159,7 +159,7 @@ class Runtime:
             directory=Path(directory).resolve() if directory else None,
             agent=agent,
             mode=mode,
-            allow=tuple(allow),
+            allow=(allow,) if isinstance(allow, str) else tuple(allow),
             max_steps=max_steps,
         )
         async with AsyncExitStack() as stack:

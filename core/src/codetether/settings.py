@@ -118,7 +118,9 @@ class Settings:
         return made
 
     def mode(self, wish: Mode | None = None) -> Mode:
-        """The mode of a session. Raises SettingsError for a wish that `session.max_mode` forbids."""
+        """The mode of a session. Raises SettingsError for a wish that is none, or that `session.max_mode` forbids."""
+        if wish is not None and wish not in MODES:
+            raise SettingsError(f"no mode {wish!r}; there are: {', '.join(MODES)}")
         most = self.core.session.max_mode
         mode = wish or self.core.session.mode
         if MODES.index(mode) <= MODES.index(most):
@@ -134,7 +136,9 @@ class Settings:
         )
 
     def max_steps(self, wish: int | None = None) -> int:
-        """How many steps a prompt may take, the managed limit applied to the wish too."""
+        """How many steps a prompt may take, the managed limit applied to the wish too. Raises SettingsError."""
+        if wish is not None and (type(wish) is not int or wish < 1):  # callers without types too
+            raise SettingsError(f"max_steps: {wish!r} is no whole number of 1 or more")
         steps = wish or self.core.session.max_steps
         limit = self._managed.values.get("session", {}).get("max_steps") if self._managed else None
         return min(steps, limit) if limit else steps
@@ -151,6 +155,14 @@ class Settings:
 
 def directories(environment: Mapping[str, str] = os.environ) -> Directories:
     """The four directories: below CODETETHER_HOME, else where the platform keeps such files (XDG)."""
+    try:
+        return _directories(environment)
+    except RuntimeError as error:  # no HOME, and no entry for this user either
+        remedy = "Set CODETETHER_HOME to a directory for codetether."
+        raise SettingsError("there is no home directory", remedy=remedy) from error
+
+
+def _directories(environment: Mapping[str, str]) -> Directories:
     if home := environment.get("CODETETHER_HOME"):
         root = Path(home).expanduser().absolute()
         return Directories(config=root / "config", data=root / "data", state=root / "state", cache=root / "cache")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -91,12 +92,15 @@ def _read(path: Path) -> str:
     return f"### {path}\n\n{text}{cut}" if text else ""
 
 
+def _home() -> Path:
+    """The home directory; `~`, which is above no workspace, for a user who has none."""
+    return Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.expanduser raises where there is none
+
+
 @hookimpl
 def codetether_prompt_sections() -> Iterable[PromptSectionSpec]:
     """Base prompt, agent, environment, project instructions, in this order."""
     yield PromptSectionSpec(name="base", create=lambda ctx: Text(BASE), place=100)
     yield PromptSectionSpec(name="agent", create=Agent, place=200)
     yield PromptSectionSpec(name="environment", create=lambda ctx: Environment(ctx.directory), place=300)
-    yield PromptSectionSpec(
-        name="agents-md", create=lambda ctx: ProjectInstructions(ctx.directory, Path.home()), place=400
-    )
+    yield PromptSectionSpec(name="agents-md", create=lambda ctx: ProjectInstructions(ctx.directory, _home()), place=400)
