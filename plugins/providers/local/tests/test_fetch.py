@@ -53,6 +53,11 @@ class _Handler(SimpleHTTPRequestHandler):
         """Says nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *args: object) -> None:
+        """A client that was killed leaves a broken pipe."""
+
+
 def _wheel(path: Path) -> None:
     info = "tiny_model-1.0.dist-info"
     files = {
@@ -79,7 +84,7 @@ def index(tmp_path: Path) -> Iterator[Index]:
     (page / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
     made = Index("", wheel)
     handler = partial(_Handler, made, directory=str(page.parent))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", 0), handler) as server:
         made.address = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
