@@ -178,15 +178,14 @@ def test_a_project_file_only_tightens_until_it_is_trusted(place: Place) -> None:
     assert loaded.core == CoreSettings(
         permissions={"allow": ("read",), "deny": ("curl", "rm"), "ask": ("write",)},
         session=SessionSettings(max_steps=20, mode="edit"),
-        plugins=PluginSettings(block=("x",)),
         tools=loaded.core.tools,
     )
     assert loaded.core.tools.output_limit == 4096
-    assert loaded.values["plugins"] == {"block": ["x"]}
+    assert "plugins" not in loaded.values  # what it would block may be an audit sink
     assert [notice.replace(str(place.root), "") for notice in loaded.notices] == [
         (
             "/work/.codetether/config.toml is not trusted: ignored model, permissions.allow, session.mode, "
-            "session.max_steps, plugins.x.url and 1 more (read it, then: codetether config trust)"
+            "session.max_steps, plugins.block and 2 more (read it, then: codetether config trust)"
         )
     ]
     origins = [str(loaded.origin(f"permissions.deny.{n}")).replace(str(place.root), "") for n in (0, 1)]

@@ -82,3 +82,15 @@ def test_a_directory_in_place_of_the_settings_is_named(cli: CommandLine) -> None
     ran = cli("run", "hello")
 
     assert ran.err == f"error: {path}: is a directory\n  Remove it, or put a TOML file in its place.\n"
+
+
+def test_a_repository_turns_no_plugin_off(cli: CommandLine) -> None:
+    """What it would block may be the audit trail, or the policy of a site."""
+    path = cli.workspace / ".codetether" / "config.toml"
+    path.parent.mkdir()
+    path.write_text('[plugins]\nblock = ["audit-jsonl", "policy"]\n')
+
+    ran = cli("config", "show", "--json")
+
+    assert "audit-jsonl" not in ran.out
+    assert "ignored plugins.block" in ran.err

@@ -176,16 +176,16 @@ _ADD_UP: dict[Keys, Rule] = {
 PROJECT: Mapping[Keys, Rule] = {
     ("permissions", "ask"): _union,
     ("permissions", "deny"): _union,
-    ("plugins", "block"): _union,
     ("tools", "disabled"): _union,
     ("tools", "output_limit"): _least(65536),
     ("session", "max_steps"): _least(50),
     ("session", "mode"): _strictest("default"),
     ("session", "max_mode"): _strictest("unsafe"),
 }
-"""What a project file may say before the user trusts it."""
+"""What a project file may say before the user trusts it. It blocks no plugin: that may be an audit sink or a policy."""
 MANAGED: Mapping[Keys, Rule] = {
     **PROJECT,
+    ("plugins", "block"): _union,
     ("plugins", "required"): _union,
     ("plugins", "allow"): _common,
     ("plugins", "*"): _replace,
