@@ -40,10 +40,16 @@ class TerminalPerson:
         self.screen.err.flush()
         try:
             async with asyncio.timeout(deadline):
-                typed = (await typed_line()).strip()
+                line = await typed_line()
         except TimeoutError:
-            self.screen.say("no answer in time", DIM)
+            self.screen.say("\nno answer in time", DIM)
             return None
+        except asyncio.CancelledError:  # what is said next begins a line of its own
+            self.screen.say("")
+            raise
+        if not line.endswith("\n"):  # Ctrl-D
+            self.screen.say("")
+        typed = line.strip()
         if not question.choices:
             return Answer(text=typed) if typed else None
         chosen = [c for key, c in keys.items() if typed.lower() in (key, c.lower())]
@@ -63,6 +69,8 @@ class TerminalPerson:
         if not any((resources.commands, resources.writes, resources.reads, resources.hosts)):
             for name, argument in request.call.arguments.items():
                 self._field(name, str(argument))
+        if resources.preview.strip() in resources.commands:  # shown above
+            return
         for line in resources.preview.splitlines():
             colour = {"+": (GREEN,), "-": (RED,)}.get(line[:1], ())
             self.screen.say(f"    {unpadded(line)}", *colour)
