@@ -32,7 +32,7 @@ def evidence(asked: str, output: str, lines: int = _LINES) -> str:
     stems = {word.stem for word in words(asked)}
     sums = [row for row in rows if _sums(row)]
     if stem("many") in stems or stem("long") in stems:
-        wanted = [row for row in sums if _sums(row) & (stems if stems & _UNITS else _UNITS)]
+        wanted = [row for row in sums if _sums(row) & (stems if stems & _UNITS else _UNITS - {stem("line")})]
         if wanted:
             return "\n".join(wanted)
     if rows and rows[0].startswith("/") and not stems & _PLACES:
