@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import attrs
+from codetether.lines import Reader, encode
+from codetether.models.session import SessionStarted
 from codetether.store import bucket_of, new_session_id
 
 from benchmarks.children import Command, cost, in_turn, printed
@@ -43,14 +46,16 @@ def stored(yardsticks: Yardsticks, rounds: int) -> Iterator[Figure]:
 def multiply(sessions: Path, count: int) -> None:
     """Copies the one session that is there, under new ids and so that the copies are older than it."""
     journal = next(sessions.glob("*/*/journal.jsonl"))
-    data, own = journal.read_bytes(), journal.parent.name
+    data = journal.read_bytes()
+    first, rest = next(iter(Reader(data))), data[data.index(b"\n") + 1 :]
+    assert isinstance(first.entry, SessionStarted)
     before = journal.stat().st_mtime - 3600
     for _ in range(count):
         session_id = new_session_id()
         directory = sessions / bucket_of(session_id) / session_id
         directory.mkdir(parents=True, mode=0o700)
         copy = directory / journal.name
-        copy.write_bytes(data.replace(own.encode(), session_id.encode()))
+        copy.write_bytes(encode(attrs.evolve(first, entry=attrs.evolve(first.entry, id=session_id))) + rest)
         os.utime(copy, (before, before))
 
 

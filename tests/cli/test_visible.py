@@ -9,7 +9,7 @@ import unicodedata
 
 from codetether.cli.person import unpadded
 from codetether.cli.terminal import json_line, one_line, visible
-from codetether.wire import without_surrogates
+from codetether.wire import storable
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,7 +64,7 @@ def test_a_text_may_come_in_two_pieces(text: str, at: int) -> None:
 def test_json_stays_the_same_json(value: object) -> None:
     import orjson
 
-    value = without_surrogates(value)
+    value = storable(value)
     line = json_line(orjson.dumps(value))
     assert json.loads(line) == value
     assert visible(line) == line or re.search("[\u0300-\u20ff\ufe20-\ufe2f]", line)
