@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 import attrs
-from codetether.lines import Reader, encode
 from codetether.models.session import SessionStarted
-from codetether.store import bucket_of, new_session_id
+from codetether.storage.lines import Reader, encode
+from codetether.storage.store import bucket_of, new_session_id
 
 from benchmarks.children import Command, cost, in_turn, printed
 from benchmarks.figures import Figure

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import aclosing
 
 from codetether import CompletionRequest, ModelRef, Provider, user
-from codetether.assemble import Assembly
+from codetether.session.assemble import Assembly
 from codetether.testing.playback import Playback
 from codetether_http import EventSplitter
 from codetether_provider_openai.parser import ChatParser

@@ -11,10 +11,12 @@ from typing import Any, get_args
 
 import attrs
 import click
-from codetether import errors, hookspecs, settings, settings_core, wire
-from codetether.contracts import YIELDS
+from codetether import errors, hookspecs, wire
 from codetether.models import audit, events, session
 from codetether.models.record import Unknown
+from codetether.plugins.contracts import YIELDS
+from codetether.settings import core as settings_core
+from codetether.settings import settings
 
 _written: list[str] = []
 

@@ -23,7 +23,7 @@ from codetether import (
     UsageReported,
     WholePart,
 )
-from codetether.assemble import Assembly, with_unique_ids
+from codetether.session.assemble import Assembly, with_unique_ids
 from hypothesis import given
 from hypothesis import strategies as st
 

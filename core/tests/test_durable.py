@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from codetether import durable
-from codetether.durable import AppendFile, Disk, FileLock, private_directory, replace
 from codetether.errors import StorageError
+from codetether.storage import durable
+from codetether.storage.durable import AppendFile, Disk, FileLock, private_directory, replace
 
 
 @contextmanager
@@ -239,7 +239,7 @@ def test_a_lock_is_free_once_its_holder_was_killed_and_commands_do_not_inherit_i
     program = """
 import subprocess, sys, time
 from pathlib import Path
-from codetether.durable import FileLock
+from codetether.storage.durable import FileLock
 lock = FileLock(Path(sys.argv[1]))
 assert lock.acquire()
 child = subprocess.Popen(["sleep", "60"], close_fds=False)

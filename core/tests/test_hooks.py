@@ -9,9 +9,10 @@ import attrs
 import codetether
 import pytest
 from attrs import frozen
-from codetether import Runtime, makers, specs
-from codetether.discovery import Candidate, in_process
+from codetether import Runtime, specs
 from codetether.functions import FunctionTools, tool
+from codetether.plugins.discovery import Candidate, in_process
+from codetether.session import makers
 from codetether.testing.scripted import Call, ScriptedProvider
 from codetether.testing.sessions import ONLY, Tools, Yields, opened, results
 

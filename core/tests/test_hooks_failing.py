@@ -9,9 +9,11 @@ from typing import Any
 
 import codetether
 import pytest
-from codetether import Runtime, SessionResult, boundary, catalog, makers, prompt, specs
-from codetether.contracts import METHODS
+from codetether import Runtime, SessionResult, catalog, specs
 from codetether.functions import tool
+from codetether.plugins import boundary
+from codetether.plugins.contracts import METHODS
+from codetether.session import makers, prompt
 from codetether.testing.scripted import Call, ScriptedProvider
 from codetether.testing.sessions import ONLY, Tools, Yields, opened, results
 

@@ -14,9 +14,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from codetether.disk import Disk
 from codetether.errors import JournalDamaged, JournalTooNew, StorageError
-from codetether.lines import Reader, encode, whole
 from codetether.models.completion import Usage
 from codetether.models.messages import Message, TextPart, ToolCallPart, ToolResultPart, user
 from codetether.models.record import Unknown
@@ -32,8 +30,10 @@ from codetether.models.session import (
     ToolIntent,
     TurnEnded,
 )
-from codetether.redact import Redactor
-from codetether.store import Journal, Store
+from codetether.record.redact import Redactor
+from codetether.storage.disk import Disk
+from codetether.storage.lines import Reader, encode, whole
+from codetether.storage.store import Journal, Store
 from codetether.wire import to_dict
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -26,9 +26,9 @@ from codetether import (
     ToolContext,
     ToolDefinition,
     Usage,
-    retries,
 )
 from codetether.functions import tool
+from codetether.session import retries
 from codetether.testing.scripted import Call, Cut, End, ScriptedProvider, Think, Wait
 from codetether.testing.sessions import Yields, heard, kinds, opened, results
 

@@ -19,7 +19,7 @@ from codetether import (
     Verdict,
 )
 from codetether.builtin import policy
-from codetether.permissions import Rules, resolve, strictest
+from codetether.permissions.rules import Rules, resolve, strictest
 
 ALL: tuple[Effect, ...] = ("read", "write", "execute", "network")
 VERDICTS: tuple[Verdict, ...] = ("allow", "ask", "deny")

@@ -16,10 +16,10 @@ from typing import Any
 import codetether
 import pytest
 from codetether import Runtime, specs
-from codetether.boundary import plain
-from codetether.discovery import Candidate, in_process, installed
-from codetether.plugins import LoadedPlugins, Problem
-from codetether.settings_core import PluginSettings
+from codetether.plugins.boundary import plain
+from codetether.plugins.discovery import Candidate, in_process, installed
+from codetether.plugins.loaded import LoadedPlugins, Problem
+from codetether.settings.core import PluginSettings
 from codetether.testing.scripted import ScriptedProvider
 from codetether.testing.sessions import Yields
 from hypothesis import given

@@ -12,10 +12,10 @@ import codetether
 import pytest
 from attrs import frozen
 from codetether import specs
-from codetether.contracts import YIELDS
-from codetether.discovery import in_process
-from codetether.plugins import LoadedPlugins, Problem, Provided
-from codetether.settings_core import PluginSettings
+from codetether.plugins.contracts import YIELDS
+from codetether.plugins.discovery import in_process
+from codetether.plugins.loaded import LoadedPlugins, Problem, Provided
+from codetether.settings.core import PluginSettings
 
 RELEASED = threading.Event()
 """Set at the end, so that the threads of hooks that hang can go."""

@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 from codetether.models.messages import Message, TextPart, ToolCallPart
-from codetether.redact import Redactor
+from codetether.record.redact import Redactor
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from codetether import retries
 from codetether.errors import InvalidRequest, ProviderError, QuotaExhausted, RateLimited, ServerFailed
-from codetether.retries import Quota
+from codetether.session import retries
+from codetether.session.retries import Quota
 
 
 class Clock:

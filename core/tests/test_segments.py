@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from codetether import durable
-from codetether.durable import AppendFile
 from codetether.errors import StorageError
-from codetether.segments import SegmentLimits, Segments
+from codetether.storage import durable
+from codetether.storage.durable import AppendFile
+from codetether.storage.segments import SegmentLimits, Segments
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -98,7 +98,7 @@ def test_limits_of_lines_and_of_age(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "audit.jsonl").read_bytes() == line(4)
     segments.close()
     now = 100.0
-    monkeypatch.setattr("codetether.segments.time.monotonic", lambda: now)
+    monkeypatch.setattr("codetether.storage.segments.time.monotonic", lambda: now)
     aged = Segments(tmp_path / "aged", "chat", limits=SegmentLimits(seconds=300))
     aged.append(line(0))
     now += 299
@@ -291,7 +291,7 @@ WRITER = textwrap.dedent(
     """
     import sys
     from pathlib import Path
-    from codetether.segments import SegmentLimits, Segments
+    from codetether.storage.segments import SegmentLimits, Segments
     directory, name, count, per_file = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     segments = Segments(directory, "audit", open_name="audit.jsonl", limits=SegmentLimits(lines=per_file), shared=True)
     for number in range(count):

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from attrs import define, field, frozen
 from codetether.errors import SettingsError
-from codetether.settings import CoreSettings, Settings, directories, load_settings, looks_secret
-from codetether.settings_core import AgentSettings, PluginSettings, ProviderSettings, SessionSettings
-from codetether.settings_file import parse_settings
-from codetether.trust import trust_record
+from codetether.settings.core import AgentSettings, PluginSettings, ProviderSettings, SessionSettings
+from codetether.settings.file import parse_settings
+from codetether.settings.settings import CoreSettings, Settings, directories, load_settings, looks_secret
+from codetether.settings.trust import trust_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 import pytest
-from codetether import trail
 from codetether.errors import AuditFailed, StorageError
 from codetether.models.audit import AuditEntry
-from codetether.redact import Redactor
-from codetether.sinks import AuditTrail
+from codetether.record import trail
+from codetether.record.redact import Redactor
+from codetether.record.sinks import AuditTrail
 from codetether.specs import AuditSinkSpec
 from codetether.wire import from_json, to_json
 

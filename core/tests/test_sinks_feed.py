@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from codetether import sinks
-from codetether.durable import Disk
-from codetether.journal import Journal
 from codetether.models import events
 from codetether.models.completion import Usage
 from codetether.models.events import EventRecord
@@ -27,10 +24,13 @@ from codetether.models.session import (
     ToolIntent,
     TurnEnded,
 )
-from codetether.redact import Redactor
-from codetether.sinks import EventFeed
+from codetether.record import sinks
+from codetether.record.redact import Redactor
+from codetether.record.sinks import EventFeed
 from codetether.specs import EventSinkSpec
-from codetether.store import Store
+from codetether.storage.durable import Disk
+from codetether.storage.journal import Journal
+from codetether.storage.store import Store
 
 
 class Kept:

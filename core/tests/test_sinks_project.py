@@ -34,7 +34,7 @@ from codetether.models.session import (
     ToolIntent,
     TurnEnded,
 )
-from codetether.sinks import project
+from codetether.record.sinks import project
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ASK = user("list the files")

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from codetether.disk import Disk
 from codetether.errors import InvalidSessionId, SessionLocked, SessionNotFound, StorageError
 from codetether.models.messages import Message, TextPart, ToolCallPart, ToolResultPart, user
 from codetether.models.session import (
@@ -28,7 +27,8 @@ from codetether.models.session import (
     ToolCompleted,
     TurnEnded,
 )
-from codetether.store import Journal, Store, bucket_of, check_session_id, new_session_id
+from codetether.storage.disk import Disk
+from codetether.storage.store import Journal, Store, bucket_of, check_session_id, new_session_id
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -376,7 +376,7 @@ async def test_two_stores_share_the_index(store: Store) -> None:
 
 
 async def test_a_listing_reads_only_what_changed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from codetether import index
+    from codetether.storage import index
 
     for number in range(20):
         await made(store, f"s{number}", "/work", "hello " * 100)

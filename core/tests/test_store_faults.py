@@ -10,12 +10,12 @@ from typing import TypeVar
 
 import pytest
 from attrs import define, field
-from codetether import durable
-from codetether.disk import Disk
 from codetether.errors import InvalidSessionId, StorageError
 from codetether.models.messages import user
 from codetether.models.session import JournalEntry, JournalRecord, MessageAdded, SessionStarted, TitleChanged, TurnEnded
-from codetether.store import Journal, Store
+from codetether.storage import durable
+from codetether.storage.disk import Disk
+from codetether.storage.store import Journal, Store
 
 T = TypeVar("T")
 PROOF = bool(os.environ.get("CODETETHER_PROOF"))

@@ -9,7 +9,6 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from codetether.disk import Disk
 from codetether.errors import InvalidSessionId, SessionLocked, SessionNotFound
 from codetether.models.messages import user
 from codetether.models.session import (
@@ -22,7 +21,8 @@ from codetether.models.session import (
     TitleChanged,
     TurnEnded,
 )
-from codetether.store import Journal, Store
+from codetether.storage.disk import Disk
+from codetether.storage.store import Journal, Store
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule

@@ -13,16 +13,13 @@ ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "core" / "src" / "codetether"
 
 FLOORS: dict[str, str] = {
-    "vocabulary": "_version values errors models ids",
-    "JSON": "readers wire",
+    "words": "_version values errors models ids",
+    "wire": "readers wire",
     "seams": "protocols specs hookspecs",
-    "plugins": "boundary contracts discovery plugins life",
-    "settings": "structure settings_core settings_file settings_layers trust settings",
-    "storage": "disk durable lines index journal store segments",
-    "record": "redact projection trail sinks",
-    "judgement": "places permissions catalog functions",
-    "session": "retries assemble prompt routing contexts dispatch agent running makers opening",
-    "house": "runtime builtin testing cli __main__",
+    "ground": "plugins settings storage record",
+    "judgement": "catalog functions permissions",
+    "loop": "session runtime",
+    "house": "builtin testing cli __main__",
 }
 """The one place where the order of rooms stands: each imports only from rooms before it. A folder is one room."""
 ROOMS = [room for rooms in FLOORS.values() for room in rooms.split()]

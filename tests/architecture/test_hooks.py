@@ -11,8 +11,9 @@ from typing import Any
 
 import codetether
 import pytest
-from codetether import hookspecs, makers, specs
-from codetether.contracts import METHODS, YIELDS
+from codetether import hookspecs, specs
+from codetether.plugins.contracts import METHODS, YIELDS
+from codetether.session import makers
 
 from .rooms import CORE, ROOT, plugins
 

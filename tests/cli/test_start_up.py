@@ -23,7 +23,7 @@ HEAVY = {
     "tomlkit",
     "xllamacpp",
     "codetether.runtime",
-    "codetether.plugins",
+    "codetether.plugins.loaded",
     "codetether_provider_openai",
     "codetether_provider_local",
     "codetether_tools_files",

@@ -39,8 +39,7 @@ def test_the_results_of_calls_that_ran_together_say_whose_they_are(shown: Shown)
 
     assert out.getvalue() == ""
     assert err.getvalue() == (
-        '● tool_1 path="a b" deep=true\n● tool_2 {"broken\n  second\n↳ tool_1\n  first\n'
-        '● tool_3 path="a b" deep=true\n'
+        '● tool_1 path="a b" deep=true\n● tool_2 {"broken\n  second\n↳ tool_1\n  first\n● tool_3 path="a b" deep=true\n'
     )
 
 

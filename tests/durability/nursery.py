@@ -31,10 +31,10 @@ from codetether import (
     ToolCallComplete,
     ToolCallStart,
     UserMessage,
-    durable,
 )
 from codetether.functions import tool
 from codetether.models.messages import user
+from codetether.storage import durable
 from codetether.testing.scripted import Call, ScriptedProvider
 from codetether.testing.sessions import ONLY, Tools
 from codetether.wire import from_json, to_json

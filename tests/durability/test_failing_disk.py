@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from codetether import Done, Error, ToolCallComplete, durable
-from codetether.disk import Disk
+from codetether import Done, Error, ToolCallComplete
 from codetether.functions import tool
 from codetether.models.session import ToolCompleted
+from codetether.storage import durable
+from codetether.storage.disk import Disk
 from codetether.testing.scripted import Call
 from codetether.testing.sessions import opened
 

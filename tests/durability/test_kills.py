@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from attrs import define, field
 from codetether import MessageAdded, SessionNotFound, ToolCompleted, ToolIntent, TurnEnded
-from codetether.disk import Disk
 from codetether.models.session import JournalRecord
-from codetether.store import Store
+from codetether.storage.disk import Disk
+from codetether.storage.store import Store
 
 KILLS = 200 if os.environ.get("CODETETHER_PROOF") else 40
 LIVES = 4

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 from codetether import SessionLocked
-from codetether.disk import Disk
 from codetether.models.session import MessageAdded, SessionStarted
-from codetether.store import Store
+from codetether.storage.disk import Disk
+from codetether.storage.store import Store
 
 PROCESSES, APPENDS = (8, 1_000) if os.environ.get("CODETETHER_PROOF") else (4, 150)
 
 HOLDER = """
 import asyncio, sys
 from pathlib import Path
-from codetether.disk import Disk
-from codetether.store import Store
+from codetether.storage.disk import Disk
+from codetether.storage.store import Store
 
 async def main():
     async with Store(Path(sys.argv[1]), Disk()) as store:
@@ -37,9 +37,9 @@ WRITER = """
 import asyncio, random, sys
 from pathlib import Path
 from codetether import MessageAdded, SessionLocked
-from codetether.disk import Disk
+from codetether.storage.disk import Disk
 from codetether.models.messages import user
-from codetether.store import Store
+from codetether.storage.store import Store
 
 async def main():
     name, left, refused = sys.argv[2], int(sys.argv[3]), 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codetether.contracts import YIELDS
+from codetether.plugins.contracts import YIELDS
 
 from .conftest import Site
 

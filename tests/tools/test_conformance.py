@@ -15,7 +15,7 @@ import attrs
 import pytest
 from attrs import field, frozen
 from codetether import JSON, ToolResult
-from codetether.contracts import validator
+from codetether.plugins.contracts import validator
 from codetether.testing.workbench import Workbench, workbench
 
 LARGEST = 4 * 1024 * 1024

@@ -14,7 +14,7 @@ _ROOMS = {
     """,
     "hookspecs": "hookimpl",
     "runtime": "Runtime",
-    "running": "RunningSession",
+    "session.running": "RunningSession",
     "functions": "FunctionTools tool",
     "models.record": "JSON Record Unknown",
     "models.messages": """
@@ -52,9 +52,9 @@ _ROOMS = {
         SlashCommandSpec T ToolFilterSpec ToolsetSpec WireSpec
     """,
     "builtin.executor": "LocalExecutor",
-    "disk": "Disk",
-    "durable": "private_directory replace_file",
-    "segments": "Segment SegmentLimits Segments",
+    "storage.disk": "Disk",
+    "storage.durable": "private_directory replace_file",
+    "storage.segments": "Segment SegmentLimits Segments",
     "wire": "from_dict from_json storable to_dict to_json",
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}

@@ -2,9 +2,6 @@
 
 from codetether._version import __version__ as __version__
 from codetether.builtin.executor import LocalExecutor as LocalExecutor
-from codetether.disk import Disk as Disk
-from codetether.durable import private_directory as private_directory
-from codetether.durable import replace_file as replace_file
 from codetether.errors import *
 from codetether.functions import FunctionTools as FunctionTools
 from codetether.functions import tool as tool
@@ -20,12 +17,15 @@ from codetether.models.record import Unknown as Unknown
 from codetether.models.session import *
 from codetether.models.tools import *
 from codetether.protocols import *
-from codetether.running import RunningSession as RunningSession
 from codetether.runtime import Runtime as Runtime
-from codetether.segments import Segment as Segment
-from codetether.segments import SegmentLimits as SegmentLimits
-from codetether.segments import Segments as Segments
+from codetether.session.running import RunningSession as RunningSession
 from codetether.specs import *
+from codetether.storage.disk import Disk as Disk
+from codetether.storage.durable import private_directory as private_directory
+from codetether.storage.durable import replace_file as replace_file
+from codetether.storage.segments import Segment as Segment
+from codetether.storage.segments import SegmentLimits as SegmentLimits
+from codetether.storage.segments import Segments as Segments
 from codetether.wire import from_dict as from_dict
 from codetether.wire import from_json as from_json
 from codetether.wire import storable as storable

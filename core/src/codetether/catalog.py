@@ -9,13 +9,13 @@ from typing import Any
 
 import attrs
 
-from codetether.boundary import BROKEN, asked, reason_of
 from codetether.errors import CredentialError, NoProviderAvailable, PluginError, UnknownModel, UsageError
 from codetether.models.completion import ModelLimits, ModelRef, SamplingParams, Usage
 from codetether.models.providers import Availability, Provider, Secret
-from codetether.plugins import Provided
+from codetether.plugins.boundary import BROKEN, asked, reason_of
+from codetether.plugins.loaded import Provided
 from codetether.protocols import CredentialSource, CredentialStore, Selector
-from codetether.settings_core import CoreSettings, ProviderSettings, SamplingSettings
+from codetether.settings.core import CoreSettings, ProviderSettings, SamplingSettings
 from codetether.specs import ModelDefaults, ProviderSpec
 from codetether.values import frozen
 

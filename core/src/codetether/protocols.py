@@ -27,7 +27,7 @@ from codetether.models.tools import (
 )
 
 if TYPE_CHECKING:
-    from codetether.settings import CoreSettings
+    from codetether.settings.settings import CoreSettings
     from codetether.specs import AgentSpec
 
 

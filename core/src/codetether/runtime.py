@@ -15,24 +15,24 @@ import attrs
 from attrs import field
 
 from codetether import specs
-from codetether.boundary import BROKEN, reason_of
 from codetether.catalog import Catalog, Chain, NamedSelector
-from codetether.contexts import ContextFactory
-from codetether.discovery import Candidate, in_process, installed
-from codetether.disk import Disk
 from codetether.errors import CodetetherError, PluginError, SettingsError, UnknownModel
-from codetether.life import created, entered
 from codetether.models.completion import ModelRef
 from codetether.models.providers import Availability, Provider, Secret
 from codetether.models.tools import Mode, ToolDefinition
-from codetether.opening import Opening, offered_tools, open_session
-from codetether.plugins import LoadedPlugins, Provided
+from codetether.plugins.boundary import BROKEN, reason_of
+from codetether.plugins.discovery import Candidate, in_process, installed
+from codetether.plugins.life import created, entered
+from codetether.plugins.loaded import LoadedPlugins, Provided
 from codetether.protocols import ModelStore, Person, Wire
-from codetether.redact import Redactor
-from codetether.running import RunningSession
-from codetether.settings import Settings, load_settings
-from codetether.sinks import AuditTrail
-from codetether.store import Store
+from codetether.record.redact import Redactor
+from codetether.record.sinks import AuditTrail
+from codetether.session.contexts import ContextFactory
+from codetether.session.opening import Opening, offered_tools, open_session
+from codetether.session.running import RunningSession
+from codetether.settings.settings import Settings, load_settings
+from codetether.storage.disk import Disk
+from codetether.storage.store import Store
 from codetether.values import define
 
 BLOCK_ONE = "block one: [plugins] block"

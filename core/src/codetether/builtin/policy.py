@@ -10,7 +10,7 @@ from attrs import field
 
 from codetether.hookspecs import hookimpl
 from codetether.models.tools import Decision, PermissionRequest
-from codetether.permissions import Rules
+from codetether.permissions.rules import Rules
 from codetether.specs import PolicySpec
 from codetether.values import define
 

@@ -184,7 +184,7 @@ def _unknown(name: str, rest: Sequence[str]) -> str:
     from codetether.cli.elsewhere import COMMANDS as ELSEWHERE
     from codetether.cli.elsewhere import command_instead
     from codetether.cli.plugin_commands import listed_commands
-    from codetether.structure import did_you_mean
+    from codetether.settings.structure import did_you_mean
 
     shown = repr(one_line(name, 60))
     known = [*COMMANDS, *(command for command, _ in listed_commands(COMMANDS))]

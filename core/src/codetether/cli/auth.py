@@ -181,7 +181,7 @@ def status(provider: str | None, as_json: bool) -> int:
 
 async def _answer(method: Callable[..., Awaitable[T]], *args: Any) -> T:
     """What a source's method answers within the limit; whatever else it raises becomes a CredentialError."""
-    from codetether.boundary import BROKEN, asked, reason_of
+    from codetether.plugins.boundary import BROKEN, asked, reason_of
 
     try:
         return await asked(method, *args, limit=LIMIT)
@@ -197,7 +197,7 @@ async def _audited(
     runtime: Runtime, action: str, provider: str, source: str, effect: Callable[[], Awaitable[object]]
 ) -> None:
     """The effect with its intent before it and its outcome after it; neither holds a value."""
-    from codetether.trail import reason
+    from codetether.record.trail import reason
 
     record = partial(runtime.audit.record, "auth", action, call_id=uuid4().hex)
     detail = {"provider": provider, "source": source}
@@ -225,7 +225,7 @@ async def _names(runtime: Runtime) -> list[str]:
 
 async def _known(runtime: Runtime, provider: str) -> str:
     """The provider's own name. Raises UsageError for one that nobody knows."""
-    from codetether.structure import did_you_mean
+    from codetether.settings.structure import did_you_mean
 
     known = await _names(runtime)
     if provider not in known:

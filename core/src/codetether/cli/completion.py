@@ -51,9 +51,9 @@ def session_ids(context: click.Context, parameter: click.Parameter, begun: str) 
 
     from click.shell_completion import CompletionItem
 
-    from codetether.disk import Disk
-    from codetether.settings import directories
-    from codetether.store import Store
+    from codetether.settings.settings import directories
+    from codetether.storage.disk import Disk
+    from codetether.storage.store import Store
 
     async def listed() -> list[object]:
         disk = Disk()

@@ -15,7 +15,8 @@ import click
 from codetether.cli.table import print_json
 from codetether.cli.terminal import Screen
 from codetether.errors import SettingsError, UsageError
-from codetether.settings import (
+from codetether.settings.file import SettingsFile, parse_settings, read_settings_file
+from codetether.settings.settings import (
     MANAGED_FILE,
     SECRET_REMEDY,
     VARIABLES,
@@ -26,9 +27,8 @@ from codetether.settings import (
     looks_secret,
     project_paths,
 )
-from codetether.settings_file import SettingsFile, parse_settings, read_settings_file
-from codetether.structure import key_of
-from codetether.trust import trust_file, trust_record, trusted_files
+from codetether.settings.structure import key_of
+from codetether.settings.trust import trust_file, trust_record, trusted_files
 
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 _KEY_LIKE = re.compile(r"(sk-|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|AKIA|AIza|hvs\.|gsk_|eyJ)[A-Za-z0-9_.-]{8,}")
@@ -203,7 +203,7 @@ def _edited(text: str, path: tuple[str, ...], value: Any) -> str:
 
 
 def _write(target: Path, file: SettingsFile, *, private: bool) -> None:
-    from codetether.durable import private_directory, replace
+    from codetether.storage.durable import private_directory, replace
 
     if private:
         private_directory(target.parent)
@@ -214,7 +214,7 @@ def _write(target: Path, file: SettingsFile, *, private: bool) -> None:
 
 
 def _keep_trust(files: Mapping[str, str]) -> None:
-    from codetether.durable import private_directory, replace
+    from codetether.storage.durable import private_directory, replace
 
     state = private_directory(directories().state)
     replace(trust_file(state), trust_record(files))

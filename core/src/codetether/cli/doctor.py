@@ -24,7 +24,7 @@ from codetether.values import frozen
 
 if TYPE_CHECKING:
     from codetether.runtime import Runtime
-    from codetether.settings import Settings
+    from codetether.settings.settings import Settings
 
 Health = Literal["ok", "warn", "fail"]
 ROOM = 512 * 1024 * 1024
@@ -82,7 +82,7 @@ async def examined() -> AsyncIterator[Finding]:
     """Everything, from the machine up to the model; what cannot be looked at because of a failure is left out."""
     for finding in (*_machine(), *_programs()):
         yield finding
-    from codetether.settings import load_settings
+    from codetether.settings.settings import load_settings
 
     try:
         settings = load_settings(Path.cwd())
@@ -241,7 +241,7 @@ async def _tools(runtime: Runtime) -> list[Finding]:
 
 async def _executor(runtime: Runtime) -> Finding:
     name = runtime.settings.core.session.executor
-    from codetether.opening import trial_executor
+    from codetether.session.opening import trial_executor
 
     try:
         done = await trial_executor(runtime, [sys.executable, "-c", "print('here')"])

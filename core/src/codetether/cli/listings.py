@@ -12,7 +12,7 @@ from codetether.cli.table import print_json, print_table
 from codetether.cli.terminal import YELLOW, Screen
 
 if TYPE_CHECKING:
-    from codetether.plugins import PluginInfo
+    from codetether.plugins.loaded import PluginInfo
     from codetether.runtime import Runtime
 
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")

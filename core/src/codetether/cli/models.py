@@ -10,7 +10,7 @@ from codetether.cli.listings import as_json, with_runtime
 from codetether.cli.table import print_json, print_table
 from codetether.cli.terminal import Screen
 from codetether.errors import UsageError
-from codetether.structure import did_you_mean
+from codetether.settings.structure import did_you_mean
 
 if TYPE_CHECKING:
     from codetether import LocalModel, ModelStore

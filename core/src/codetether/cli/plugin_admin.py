@@ -37,7 +37,7 @@ class PluginCommands(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """The command, or a usage error that names the nearest one."""
         if args[0] not in COMMANDS:
-            from codetether.structure import did_you_mean
+            from codetether.settings.structure import did_you_mean
 
             raise click.UsageError(f"no command {args[0]!r}{did_you_mean(args[0], list(COMMANDS))}", ctx)
         return super().resolve_command(ctx, args)

@@ -52,8 +52,8 @@ def _distribution(point: Any) -> str:
 
 def _check_wanted(point: Any) -> None:
     """A command is imported only when the settings let its distribution's plugins be imported."""
-    from codetether.discovery import normalised
-    from codetether.settings import load_settings
+    from codetether.plugins.discovery import normalised
+    from codetether.settings.settings import load_settings
 
     wanted = load_settings(Path.cwd()).core.plugins
     beside = [p.name for p in point.dist.entry_points if p.group == "codetether"] if point.dist else []

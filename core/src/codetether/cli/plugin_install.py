@@ -16,9 +16,9 @@ import click
 from codetether.cli.plugin_files import GROUPS, Environment, startup_files
 from codetether.cli.plugin_holder import Holder, Sources, holder_here
 from codetether.cli.terminal import DIM, YELLOW, Screen, one_line
-from codetether.discovery import normalised
 from codetether.errors import PluginError, UsageError
-from codetether.structure import did_you_mean
+from codetether.plugins.discovery import normalised
+from codetether.settings.structure import did_you_mean
 
 OURS = ("codetether-core", "codetether-agent")
 _REQUIREMENT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(\[[A-Za-z0-9._,\s-]*\])?\s*([=<>!~]=?[^;@/\\]*)?")
@@ -186,7 +186,7 @@ def _say_startup(screen: Screen, environment: Environment, name: str, each: Any)
 
 def _say_unwanted(screen: Screen, plugins: Sequence[str]) -> None:
     """A plugin that the settings keep out would be missed without a word."""
-    from codetether.settings import load_settings
+    from codetether.settings.settings import load_settings
 
     wanted = load_settings(Path.cwd()).core.plugins
     for plugin in plugins:

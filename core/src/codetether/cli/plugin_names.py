@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from codetether.cli.plugin_files import FileProblem
-from codetether.discovery import normalised
+from codetether.plugins.discovery import normalised
 
 _TWINS = str.maketrans(
     {

@@ -10,8 +10,8 @@ import click
 from attrs import frozen
 
 from codetether._version import __version__
-from codetether.discovery import normalised
 from codetether.errors import UsageError
+from codetether.plugins.discovery import normalised
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 LONGEST = 30
@@ -205,7 +205,7 @@ def new(kind: str, name: str, directory: Path | None) -> int:
 
 def _must_be_free(sketch: Sketch) -> None:
     """A name that is in use here would be two plugins of one name."""
-    from codetether.discovery import installed
+    from codetether.plugins.discovery import installed
 
     for candidate in installed():
         if normalised(candidate.name) == sketch.name:

@@ -14,9 +14,9 @@ from codetether.cli.plugin_files import GROUPS, Environment, FileProblem, Verifi
 from codetether.cli.plugin_names import lookalikes
 from codetether.cli.table import print_json, print_table
 from codetether.cli.terminal import Screen, one_line
-from codetether.discovery import normalised
 from codetether.errors import UsageError
-from codetether.structure import did_you_mean
+from codetether.plugins.discovery import normalised
+from codetether.settings.structure import did_you_mean
 
 SHOWN = 20
 """Problems of a distribution that are listed for people; JSON has all."""

@@ -16,8 +16,8 @@ from codetether.cli.completion import model_names, session_ids
 from codetether.cli.terminal import Screen
 from codetether.models.messages import MessagePart
 from codetether.models.tools import Effect, Mode
-from codetether.settings_core import MODES
-from codetether.structure import did_you_mean
+from codetether.settings.core import MODES
+from codetether.settings.structure import did_you_mean
 from codetether.values import frozen
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def run(prompt: tuple[str, ...], files: tuple[Path, ...], form: str, **wishes: A
     from codetether.cli.prompt_input import attached, whole_prompt
 
     if wishes["session"]:
-        from codetether.store import check_session_id
+        from codetether.storage.store import check_session_id
 
         check_session_id(wishes["session"])
     _check_rules(wishes["allow"])
@@ -141,7 +141,7 @@ async def _converse(wish: Wish, output: TextOutput | JsonOutput, outcome: Outcom
 def _check_rules(allow: Sequence[str]) -> None:
     """UsageError for what is no rule at all, before anything is done under it."""
     from codetether.errors import SettingsError
-    from codetether.permissions import Rules
+    from codetether.permissions.rules import Rules
 
     try:
         Rules.parse({"allow": list(allow)})

@@ -15,7 +15,7 @@ from codetether.models.messages import Message, TextPart, ThinkingPart, ToolCall
 from codetether.models.session import Session, SessionSummary
 
 if TYPE_CHECKING:
-    from codetether.store import Store
+    from codetether.storage.store import Store
 
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 here = click.option("--here", is_flag=True, help="Only those of this directory.")
@@ -101,9 +101,9 @@ def delete(session_ids: tuple[str, ...]) -> int:
 
 def _with_store(command: Callable[[Store, Screen], Awaitable[int]]) -> int:
     from codetether.cli.interrupts import launch
-    from codetether.disk import Disk
-    from codetether.settings import directories
-    from codetether.store import Store
+    from codetether.settings.settings import directories
+    from codetether.storage.disk import Disk
+    from codetether.storage.store import Store
 
     async def opened(_: object) -> int:
         disk = Disk()

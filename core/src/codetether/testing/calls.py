@@ -9,12 +9,12 @@ from typing import Any
 
 from attrs import frozen
 
-from codetether.boundary import reason_of
-from codetether.contracts import check_result, validator
 from codetether.errors import CodetetherError
 from codetether.models.record import JSON
 from codetether.models.tools import PermissionRequest, Resources, ToolCall, ToolResult, error_result
-from codetether.permissions import Rules
+from codetether.permissions.rules import Rules
+from codetether.plugins.boundary import reason_of
+from codetether.plugins.contracts import check_result, validator
 from codetether.protocols import Tool
 from codetether.testing.network import no_network
 from codetether.testing.promises import BrokenPromise, NotTried, require

@@ -14,7 +14,7 @@ from codetether.models import completion
 from codetether.models.completion import CompletionRequest, StreamChunk
 from codetether.models.record import JSON
 from codetether.models.tools import ToolDefinition
-from codetether.redact import Redactor
+from codetether.record.redact import Redactor
 from codetether.wire import from_dict, storable, to_dict
 
 FORMAT = 1

@@ -9,8 +9,8 @@ from typing import Any
 
 from attrs import define, field
 
-from codetether.running import RunningSession
 from codetether.runtime import Runtime
+from codetether.session.running import RunningSession
 from codetether.testing.cassette import Cassette
 from codetether.testing.sessions import ONLY
 from codetether.testing.subjects import Subject, installed_subjects, subject

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from codetether.boundary import reason_of
+from codetether.plugins.boundary import reason_of
 from codetether.testing.promises import BrokenPromise, Judged, NotTried, Promise, Verdict
 from codetether.testing.subjects import Subject
 from codetether.testing.trial import on_trial

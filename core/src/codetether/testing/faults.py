@@ -15,7 +15,6 @@ from typing import Any
 
 from attrs import frozen
 
-from codetether.assemble import Assembly
 from codetether.errors import (
     AuthenticationFailed,
     ConnectionFailed,
@@ -33,6 +32,7 @@ from codetether.models.completion import CompletionRequest, ModelRef
 from codetether.models.messages import user
 from codetether.models.providers import Provider, Secret
 from codetether.protocols import Connection, Wire
+from codetether.session.assemble import Assembly
 from codetether.testing.playback import Playback, Respond, chunked
 
 STREAM = {"content-type": "text/event-stream"}

@@ -15,19 +15,19 @@ import click
 import orjson
 from attrs import frozen
 
-from codetether.assemble import Assembly
 from codetether.catalog import Chain
-from codetether.contexts import ProcessContext
-from codetether.discovery import installed
 from codetether.errors import IncompleteResponse, ProviderError
 from codetether.models.completion import CompletionRequest, Finished, ModelRef, UsageReported
 from codetether.models.messages import Message, RefusalPart, TextPart, ThinkingPart, user
 from codetether.models.providers import Provider, Secret
 from codetether.models.record import JSON
-from codetether.plugins import LoadedPlugins
+from codetether.plugins.discovery import installed
+from codetether.plugins.loaded import LoadedPlugins
 from codetether.protocols import Connection, Wire
-from codetether.settings import Directories
-from codetether.settings_core import CoreSettings
+from codetether.session.assemble import Assembly
+from codetether.session.contexts import ProcessContext
+from codetether.settings.core import CoreSettings
+from codetether.settings.settings import Directories
 from codetether.specs import ProviderSpec, WireSpec
 from codetether.testing.playback import Playback
 from codetether.testing.recording import GROUP, Dialect, Recording, read

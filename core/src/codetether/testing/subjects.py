@@ -8,10 +8,10 @@ from typing import Any
 
 from attrs import frozen
 
-from codetether.contracts import YIELDS
-from codetether.discovery import Candidate, in_process, installed, normalised
 from codetether.errors import UsageError
-from codetether.plugins import LoadedPlugins, PluginInfo
+from codetether.plugins.contracts import YIELDS
+from codetether.plugins.discovery import Candidate, in_process, installed, normalised
+from codetether.plugins.loaded import LoadedPlugins, PluginInfo
 from codetether.runtime import builtin_plugins
 from codetether.specs import SettingsSpec
 from codetether.testing.trials import GROUP, Trials

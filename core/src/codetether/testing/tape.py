@@ -10,13 +10,13 @@ from typing import Any
 import attrs
 
 from codetether import errors
-from codetether.contracts import YIELDS
 from codetether.hookspecs import hookimpl
-from codetether.life import created
 from codetether.models.completion import CompletionRequest, StreamChunk
 from codetether.models.providers import Provider
 from codetether.models.record import JSON
 from codetether.models.tools import Resources, ToolCall, ToolDefinition, ToolResult, error_result
+from codetether.plugins.contracts import YIELDS
+from codetether.plugins.life import created
 from codetether.protocols import Connection, PluginContext, SessionContext, Tool, ToolContext, Wire
 from codetether.specs import ProviderSpec, ToolsetSpec, WireSpec
 from codetether.testing.calls import words_of

@@ -13,14 +13,14 @@ from attrs import define, field
 
 from codetether.builtin.executor import LocalExecutor
 from codetether.catalog import Chain
-from codetether.contexts import ContextFactory, Shared
-from codetether.durable import private_directory
-from codetether.life import created
 from codetether.models.events import SessionEvent, ToolCallOutput
 from codetether.models.replay import apply, start
 from codetether.models.session import JournalEntry, JournalRecord, SessionStarted
-from codetether.settings import Directories, load_settings
+from codetether.plugins.life import created
+from codetether.session.contexts import ContextFactory, Shared
+from codetether.settings.settings import Directories, load_settings
 from codetether.specs import AgentSpec
+from codetether.storage.durable import private_directory
 from codetether.testing.promises import NotTried
 from codetether.testing.subjects import Subject
 

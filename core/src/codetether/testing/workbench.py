@@ -10,7 +10,6 @@ from typing import Any, cast
 from attrs import define, field
 
 from codetether.builtin.executor import LocalExecutor
-from codetether.contracts import validator
 from codetether.models.record import JSON
 from codetether.models.session import Session, SessionMetadata
 from codetether.models.tools import (
@@ -23,7 +22,8 @@ from codetether.models.tools import (
     ToolResult,
     error_result,
 )
-from codetether.permissions import Rules
+from codetether.permissions.rules import Rules
+from codetether.plugins.contracts import validator
 from codetether.protocols import Executor, Tool, ToolContext
 
 

@@ -25,7 +25,7 @@ from codetether import (
     UsageReported,
     user,
 )
-from codetether.assemble import Assembly
+from codetether.session.assemble import Assembly
 from codetether_provider_local.engine import Engine
 from codetether_provider_local.grammar import choice_grammar, tool_grammar, words_grammar
 from codetether_provider_local.plain import Scanner, answer, body

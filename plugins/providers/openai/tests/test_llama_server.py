@@ -25,7 +25,7 @@ from codetether import (
     ToolResultPart,
     user,
 )
-from codetether.assemble import Assembly
+from codetether.session.assemble import Assembly
 from codetether_provider_openai.wire import ChatWire
 
 KEY = "key-of-this-test"

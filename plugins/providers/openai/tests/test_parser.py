@@ -17,7 +17,7 @@ from codetether import (
     ToolCallPart,
     Usage,
 )
-from codetether.assemble import Assembly
+from codetether.session.assemble import Assembly
 from codetether_http import Fault, ServerSentEvent
 from codetether_provider_openai.parser import ChatParser, read_usage
 

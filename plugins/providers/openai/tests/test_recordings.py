@@ -20,7 +20,7 @@ from codetether import (
     StreamChunk,
     UsageReported,
 )
-from codetether.assemble import Assembly
+from codetether.session.assemble import Assembly
 from codetether.testing.recording import Recording, read
 from codetether.testing.recordings import Answer, Replayer, compare, main, table
 from codetether_http import EventSplitter, error_from

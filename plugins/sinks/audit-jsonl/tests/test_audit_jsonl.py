@@ -19,10 +19,11 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from codetether import AuditEntry, AuditFailed, AuditSinkSpec, durable, from_json
-from codetether.redact import Redactor
-from codetether.settings import load_settings
-from codetether.sinks import AuditTrail
+from codetether import AuditEntry, AuditFailed, AuditSinkSpec, from_json
+from codetether.record.redact import Redactor
+from codetether.record.sinks import AuditTrail
+from codetether.settings.settings import load_settings
+from codetether.storage import durable
 from codetether_sink_audit_jsonl import log, plugin
 from codetether_sink_audit_jsonl.log import AuditLog
 from codetether_sink_audit_jsonl.settings import AuditJsonlSettings
@@ -169,7 +170,7 @@ async def test_D02_a_disk_that_hangs_fails_in_time_and_holds_up_nothing_else(
         return False
 
     failing(hang)
-    monkeypatch.setattr("codetether.trail.LIMIT", 0.2)
+    monkeypatch.setattr("codetether.record.trail.LIMIT", 0.2)
     monkeypatch.setattr(log, "CLOSE_LIMIT", 0.2)
     begun = time.monotonic()
     async with desk(tmp_path) as d:
@@ -328,8 +329,8 @@ PROGRAM = textwrap.dedent(
     import asyncio, sys
     from pathlib import Path
     from codetether import AuditSinkSpec
-    from codetether.redact import Redactor
-    from codetether.sinks import AuditTrail
+    from codetether.record.redact import Redactor
+    from codetether.record.sinks import AuditTrail
     from codetether_sink_audit_jsonl.log import AuditLog
     from codetether_sink_audit_jsonl.settings import AuditJsonlSettings
 

@@ -50,15 +50,15 @@ from codetether import (
     Usage,
     UsageReport,
     UserMessage,
-    durable,
     from_json,
     user,
 )
-from codetether.journal import Journal
-from codetether.redact import Redactor
-from codetether.settings import load_settings
-from codetether.sinks import EventFeed
-from codetether.store import Store
+from codetether.record.redact import Redactor
+from codetether.record.sinks import EventFeed
+from codetether.settings.settings import load_settings
+from codetether.storage import durable
+from codetether.storage.journal import Journal
+from codetether.storage.store import Store
 from codetether_sink_events_jsonl import plugin, stream
 from codetether_sink_events_jsonl.lines import chat_event
 from codetether_sink_events_jsonl.settings import EventsJsonlSettings
@@ -371,7 +371,7 @@ async def test_every_operation_fails_once_and_nothing_is_lost(
     tmp_path: Path, failing: Callable[[Callable[[str, Path], bool]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The n-th operation on the stream's files fails, for each n: at most one message, and each event once."""
-    monkeypatch.setattr("codetether.sinks.RETRY_FIRST", 0.005)
+    monkeypatch.setattr("codetether.record.sinks.RETRY_FIRST", 0.005)
     monkeypatch.setattr(durable, "_flush", lambda descriptor: None)  # waiting for the disk would take most of the time
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     at, seen, names = 0, 0, set()
@@ -427,7 +427,7 @@ async def test_a_disk_that_fails_for_a_while_is_waited_for(
 async def test_a_disk_that_hangs_costs_five_seconds_at_most(
     tmp_path: Path, failing: Callable[[Callable[[str, Path], bool]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codetether.sinks.END_LIMIT", 0.2)
+    monkeypatch.setattr("codetether.record.sinks.END_LIMIT", 0.2)
     monkeypatch.setattr(stream, "CLOSE_LIMIT", 0.2)
     hanging = False
 
@@ -460,9 +460,9 @@ PROGRAM = textwrap.dedent(
     import asyncio, sys
     from pathlib import Path
     from codetether import Disk, Message, MessageAdded, SessionStarted, TextPart, TurnEnded, Usage, user
-    from codetether.redact import Redactor
-    from codetether.sinks import EventFeed
-    from codetether.store import Store
+    from codetether.record.redact import Redactor
+    from codetether.record.sinks import EventFeed
+    from codetether.storage.store import Store
     from codetether_sink_events_jsonl.plugin import codetether_event_sinks
     from codetether_sink_events_jsonl.settings import EventsJsonlSettings
     from codetether_sink_events_jsonl.stream import EventStream

@@ -10,7 +10,7 @@ import click
 from codetether.cli.terminal import Screen
 from codetether.errors import UsageError
 from codetether.models.tools import Mode
-from codetether.settings_core import MODES
+from codetether.settings.core import MODES
 
 
 @click.command("chat")

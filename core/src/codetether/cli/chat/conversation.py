@@ -25,7 +25,7 @@ from codetether.runtime import Runtime
 from codetether.values import define, frozen
 
 if TYPE_CHECKING:
-    from codetether.running import RunningSession
+    from codetether.session.running import RunningSession
 
 
 @frozen(kw_only=True)

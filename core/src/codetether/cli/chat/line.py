@@ -16,11 +16,11 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth
 
 from codetether.cli.terminal import Screen, one_line
-from codetether.durable import private_directory
+from codetether.storage.durable import private_directory
 
 if TYPE_CHECKING:
     from codetether.cli.chat.slash import SlashCommands
-    from codetether.running import RunningSession
+    from codetether.session.running import RunningSession
 
 
 PROMPT = "\u203a "

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from codetether.boundary import BROKEN, asked, reason_of
 from codetether.cli.app import say_error
 from codetether.cli.terminal import Screen, one_line
 from codetether.errors import CodetetherError, UsageError
-from codetether.life import created
 from codetether.models.audit import AuditOutcome
 from codetether.models.providers import Availability
-from codetether.plugins import Provided
-from codetether.settings_core import MODES
+from codetether.plugins.boundary import BROKEN, asked, reason_of
+from codetether.plugins.life import created
+from codetether.plugins.loaded import Provided
+from codetether.settings.core import MODES
+from codetether.settings.structure import did_you_mean
 from codetether.specs import SlashCommandSpec
-from codetether.structure import did_you_mean
 from codetether.values import frozen
 
 if TYPE_CHECKING:
     from codetether.cli.chat.conversation import Wishes
-    from codetether.running import RunningSession
     from codetether.runtime import Runtime
+    from codetether.session.running import RunningSession
 
 
 @frozen

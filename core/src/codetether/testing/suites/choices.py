@@ -14,7 +14,7 @@ import attrs
 from codetether.errors import CodetetherError
 from codetether.models.completion import ModelRef
 from codetether.models.providers import Availability
-from codetether.settings_core import MODES
+from codetether.settings.core import MODES
 from codetether.testing.promises import BrokenPromise, NotTried, Promise, promises, require, within
 from codetether.testing.trial import Trial
 

@@ -8,8 +8,8 @@ import re
 import time
 from pathlib import Path
 
-from codetether.contracts import check_definition, validator
 from codetether.models.tools import Resources, ToolResult
+from codetether.plugins.contracts import check_definition, validator
 from codetether.testing.calls import calls_of, files_of, first_of, odd_arguments, running, shown, tools_of
 from codetether.testing.promises import BrokenPromise, NotTried, promises, require
 from codetether.testing.traces import changed, marked, snapshot, survivors

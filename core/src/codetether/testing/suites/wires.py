@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from codetether.assemble import Assembly
 from codetether.errors import ProviderError
 from codetether.models.completion import CompletionRequest, Finished, ModelRef
 from codetether.models.messages import user
 from codetether.models.providers import Provider, Secret
+from codetether.session.assemble import Assembly
 from codetether.testing.faults import KEY, faults, says
 from codetether.testing.playback import Playback, Respond, chunked
 from codetether.testing.promises import BrokenPromise, NotTried, promises, require

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from attrs import field
 
 from codetether.errors import SettingsError
-from codetether.settings_core import MODES
-from codetether.settings_file import SettingsFile
+from codetether.settings.core import MODES
+from codetether.settings.file import SettingsFile
 from codetether.values import frozen
 
 LayerName = Literal["default", "user", "project", "environment", "override", "managed"]

@@ -9,11 +9,7 @@ from contextlib import aclosing
 
 from attrs import field
 
-from codetether.agent import Agent, Emit
-from codetether.assemble import Assembly
-from codetether.contexts import Shared
 from codetether.errors import SessionBusy, UsageError
-from codetether.journal import Journal
 from codetether.models import events
 from codetether.models.completion import CompletionRequest, CompletionResponse, ModelRef
 from codetether.models.events import SessionEvent
@@ -28,6 +24,10 @@ from codetether.models.session import (
     automatic_title,
 )
 from codetether.models.tools import Mode
+from codetether.session.agent import Agent, Emit
+from codetether.session.assemble import Assembly
+from codetether.session.contexts import Shared
+from codetether.storage.journal import Journal
 from codetether.values import define
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from attrs import frozen
 
-from codetether.durable import AppendFile, private_directory, reached, refusals, replace, sync_directory
-from codetether.durable import read as read_file
 from codetether.errors import StorageError
+from codetether.storage.durable import AppendFile, private_directory, reached, refusals, replace, sync_directory
+from codetether.storage.durable import read as read_file
 
 LOCK_LIMIT = 8.0
 """Seconds to wait for another process that appends to the same stream."""

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from codetether.boundary import asked
 from codetether.errors import PluginError
 from codetether.models.events import EventRecord
 from codetether.models.session import JournalRecord, Session
-from codetether.projection import follow, project, running_turn
+from codetether.plugins.boundary import asked
 from codetether.protocols import EventSink
-from codetether.redact import Redactor
+from codetether.record.projection import follow, project, running_turn
+from codetether.record.redact import Redactor
+from codetether.record.trail import LIMIT, AuditTrail, reason
 from codetether.specs import EventSinkSpec
-from codetether.trail import LIMIT, AuditTrail, reason
 
 if TYPE_CHECKING:
-    from codetether.journal import Journal
+    from codetether.storage.journal import Journal
 
 __all__ = ["AuditTrail", "EventFeed", "project"]
 

@@ -13,7 +13,7 @@ from attrs import field
 
 from codetether.errors import SettingsError
 from codetether.models.tools import Mode
-from codetether.settings_core import (
+from codetether.settings.core import (
     MODES,
     AgentSettings,
     AuditSettings,
@@ -25,10 +25,10 @@ from codetether.settings_core import (
     SessionSettings,
     ToolSettings,
 )
-from codetether.settings_file import SettingsFile, read_settings_file
-from codetether.settings_layers import MANAGED, PROJECT, Keys, Layer, Merged, Origin, overlay, tighten
-from codetether.structure import Misfit, key_of, structure
-from codetether.trust import trusted_files
+from codetether.settings.file import SettingsFile, read_settings_file
+from codetether.settings.layers import MANAGED, PROJECT, Keys, Layer, Merged, Origin, overlay, tighten
+from codetether.settings.structure import Misfit, key_of, structure
+from codetether.settings.trust import trusted_files
 from codetether.values import frozen
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from codetether.disk import Disk
 from codetether.errors import StorageError
+from codetether.storage.disk import Disk
 
 failpoint: Callable[[str, Path], None] | None = None
 """Called with an operation's name and its path before each operation; a test lets it raise OSError.

@@ -15,12 +15,12 @@ from pathlib import PurePath
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from codetether.boundary import BROKEN, plain, reason_of
 from codetether.errors import AuditFailed, CodetetherError, PluginError
 from codetether.models.audit import AuditCategory, AuditEntry, AuditOutcome
 from codetether.models.record import JSON
+from codetether.plugins.boundary import BROKEN, plain, reason_of
 from codetether.protocols import AuditSink
-from codetether.redact import Redactor
+from codetether.record.redact import Redactor
 from codetether.specs import AuditSinkSpec
 from codetether.wire import storable
 

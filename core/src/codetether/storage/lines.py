@@ -13,11 +13,11 @@ from pathlib import Path
 import attrs
 import orjson
 
-from codetether.durable import read
 from codetether.errors import JournalDamaged, JournalTooNew, StorageError
 from codetether.models.record import Unknown
 from codetether.models.replay import Replayed, replay
 from codetether.models.session import JOURNAL_FORMAT, Gap, JournalEntry, JournalRecord
+from codetether.storage.durable import read
 from codetether.wire import reader, to_json
 
 JOURNAL = "journal.jsonl"

@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from codetether._version import __version__
-from codetether.agent import Agent
-from codetether.contexts import Shared
-from codetether.dispatch import Dispatch
 from codetether.errors import UsageError
-from codetether.journal import Journal
-from codetether.makers import Makers
 from codetether.models.completion import ModelRef
 from codetether.models.replay import start
 from codetether.models.session import MetadataChanged, SessionResult, SessionStarted
 from codetether.models.tools import Completed, Mode, ToolDefinition
-from codetether.prompt import render
 from codetether.protocols import Connection, Executor
-from codetether.routing import Routing
-from codetether.running import RunningSession
-from codetether.settings_core import MODES, CoreSettings
-from codetether.sinks import EventFeed
-from codetether.store import new_session_id
+from codetether.record.sinks import EventFeed
+from codetether.session.agent import Agent
+from codetether.session.contexts import Shared
+from codetether.session.dispatch import Dispatch
+from codetether.session.makers import Makers
+from codetether.session.prompt import render
+from codetether.session.routing import Routing
+from codetether.session.running import RunningSession
+from codetether.settings.core import MODES, CoreSettings
+from codetether.storage.journal import Journal
+from codetether.storage.store import new_session_id
 from codetether.values import frozen
 
 if TYPE_CHECKING:

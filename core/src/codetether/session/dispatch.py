@@ -13,8 +13,6 @@ import attrs
 import orjson
 from attrs import field
 
-from codetether.boundary import BROKEN, asked, plain, reason_of
-from codetether.contracts import check_result, validator
 from codetether.errors import AuditFailed, CodetetherError, PluginError, StorageError
 from codetether.models.audit import AuditOutcome
 from codetether.models.events import ApprovalRequired
@@ -31,10 +29,12 @@ from codetether.models.tools import (
     ToolResult,
     error_result,
 )
-from codetether.permissions import strictest
+from codetether.permissions.rules import strictest
+from codetether.plugins.boundary import BROKEN, asked, plain, reason_of
+from codetether.plugins.contracts import check_result, validator
 from codetether.protocols import PermissionPolicy, SessionContext, Tool
-from codetether.redact import Redactor
-from codetether.sinks import AuditTrail
+from codetether.record.redact import Redactor
+from codetether.record.sinks import AuditTrail
 from codetether.values import define, frozen
 
 APPROVAL_DEADLINE = 600.0

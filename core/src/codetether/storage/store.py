@@ -14,17 +14,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from codetether.durable import Disk, FileLock, make_directories, reached, refusals, sync_directory
-from codetether.durable import read as read_file
 from codetether.errors import InvalidSessionId, SessionLocked, SessionNotFound, StorageError
 from codetether.ids import bucket_of, check_session_id, new_session_id
-from codetether.journal import Desk, Journal, Redactor, create_journal, open_journal
-from codetether.lines import JOURNAL, LOCK, Reader, read_state
 from codetether.models.replay import Replayed
 from codetether.models.session import JournalRecord, SessionStarted, SessionSummary
+from codetether.storage.durable import Disk, FileLock, make_directories, reached, refusals, sync_directory
+from codetether.storage.durable import read as read_file
+from codetether.storage.journal import Desk, Journal, Redactor, create_journal, open_journal
+from codetether.storage.lines import JOURNAL, LOCK, Reader, read_state
 
 if TYPE_CHECKING:
-    from codetether.index import Index
+    from codetether.storage.index import Index
 
 T = TypeVar("T")
 Summaries = list[SessionSummary]
@@ -232,7 +232,7 @@ class Store:
 
     def _with_index(self, ask: Callable[[Index], T]) -> T:
         """An answer of the index, brought up to date; a broken one is thrown away and made anew."""
-        from codetether.index import Index, IndexBroken, IndexBusy, forget
+        from codetether.storage.index import Index, IndexBroken, IndexBusy, forget
 
         path = self.data / "index.sqlite"
         with self._index_lock:

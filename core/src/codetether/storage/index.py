@@ -13,10 +13,10 @@ from pathlib import Path
 import attrs
 import orjson
 
-from codetether.durable import refused
 from codetether.ids import bucket_of, is_session_id
-from codetether.lines import JOURNAL, LOCK, whole
 from codetether.models.session import SessionSummary
+from codetether.storage.durable import refused
+from codetether.storage.lines import JOURNAL, LOCK, whole
 from codetether.values import define, frozen
 
 VERSION = 1

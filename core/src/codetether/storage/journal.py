@@ -14,12 +14,12 @@ from typing import Any, Protocol
 
 from attrs import field, frozen
 
-from codetether.disk import Disk
-from codetether.durable import AppendFile, FileLock, make_directories, read, replace, sync_directory, sync_file
 from codetether.errors import StorageError
-from codetether.lines import JOURNAL, Reader, encode, read_state, too_new
 from codetether.models.replay import Replay, Replayed, start
 from codetether.models.session import JOURNAL_FORMAT, JournalEntry, JournalRecord, SessionStarted
+from codetether.storage.disk import Disk
+from codetether.storage.durable import AppendFile, FileLock, make_directories, read, replace, sync_directory, sync_file
+from codetether.storage.lines import JOURNAL, Reader, encode, read_state, too_new
 from codetether.wire import from_dict, to_dict
 
 SIDE_FILES = "files"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NoReturn
 
-from codetether.boundary import reason_of
 from codetether.errors import PluginError
+from codetether.plugins.boundary import reason_of
 from codetether.values import frozen
 
 GROUP = "codetether"

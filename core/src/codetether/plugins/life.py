@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
-from codetether import boundary
-from codetether.boundary import BROKEN, Limiter, asked, reason_of
-from codetether.contracts import METHODS
 from codetether.errors import PluginError
+from codetether.plugins import boundary
+from codetether.plugins.boundary import BROKEN, Limiter, asked, reason_of
+from codetether.plugins.contracts import METHODS
 from codetether.specs import AuditSinkSpec, EventSinkSpec
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from codetether.boundary import BROKEN, asked
 from codetether.errors import PluginError
 from codetether.models.completion import CompletionResponse
 from codetether.models.tools import ToolDefinition
+from codetether.plugins.boundary import BROKEN, asked
 from codetether.protocols import ToolCallRouter
-from codetether.redact import Redactor
+from codetether.record.redact import Redactor
 from codetether.values import frozen
 
 HOOK = "codetether_tool_call_routers"

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from attrs import field
 
-from codetether.durable import private_directory
 from codetether.errors import UsageError
 from codetether.models.completion import CompletionRequest, CompletionResponse
 from codetether.models.events import SessionEvent, ToolCallOutput
 from codetether.models.record import JSON
 from codetether.models.session import Remembered, Session, SessionResult
 from codetether.protocols import Credentials, Executor, Person
-from codetether.settings import Directories
-from codetether.settings_core import CoreSettings
+from codetether.settings.core import CoreSettings
+from codetether.settings.settings import Directories
 from codetether.specs import AgentSpec
+from codetether.storage.durable import private_directory
 from codetether.values import define
 
 if TYPE_CHECKING:
-    from codetether.journal import Journal
+    from codetether.storage.journal import Journal
 
 
 def _nobody_listens(event: SessionEvent) -> None:

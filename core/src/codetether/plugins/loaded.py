@@ -16,11 +16,12 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import pluggy
 from attrs import field
 
-from codetether import boundary, hookspecs, specs
-from codetether.boundary import Limiter, plain, reason_of
-from codetether.contracts import YIELDS, check_record
-from codetether.discovery import Candidate, normalised
+from codetether import hookspecs, specs
 from codetether.errors import PluginError, RequiredPluginMissing
+from codetether.plugins import boundary
+from codetether.plugins.boundary import Limiter, plain, reason_of
+from codetether.plugins.contracts import YIELDS, check_record
+from codetether.plugins.discovery import Candidate, normalised
 from codetether.values import define, frozen
 
 RECORD_LIMIT = 10_000

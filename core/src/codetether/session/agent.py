@@ -12,12 +12,7 @@ from typing import Any, TypeVar
 import attrs
 from attrs import field
 
-from codetether import retries
-from codetether.assemble import Assembly, with_unique_ids
-from codetether.boundary import BROKEN, asked, reason_of
-from codetether.dispatch import Dispatch, Outcome, Place, result_part
 from codetether.errors import CodetetherError, PluginError, ProviderError, StorageError
-from codetether.journal import Journal
 from codetether.models import events
 from codetether.models.completion import (
     CompletionRequest,
@@ -45,10 +40,15 @@ from codetether.models.session import (
     automatic_title,
 )
 from codetether.models.tools import ToolDefinition, error_result
+from codetether.plugins.boundary import BROKEN, asked, reason_of
 from codetether.protocols import Connection, ContextPolicy
-from codetether.redact import Redactor
-from codetether.routing import Routing
-from codetether.sinks import EventFeed
+from codetether.record.redact import Redactor
+from codetether.record.sinks import EventFeed
+from codetether.session import retries
+from codetether.session.assemble import Assembly, with_unique_ids
+from codetether.session.dispatch import Dispatch, Outcome, Place, result_part
+from codetether.session.routing import Routing
+from codetether.storage.journal import Journal
 from codetether.values import define, frozen
 
 T = TypeVar("T")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from codetether.boundary import BROKEN, HOOK_LIMIT, asked
 from codetether.errors import PluginError
+from codetether.plugins.boundary import BROKEN, HOOK_LIMIT, asked
 from codetether.protocols import PromptSection
 from codetether.values import frozen
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from codetether import specs
-from codetether.boundary import BROKEN, HOOK_LIMIT, asked, plain, reason_of
-from codetether.contexts import ContextFactory, Shared
-from codetether.contracts import check_definition
-from codetether.dispatch import OfferedTool
 from codetether.errors import ExecutorError, PluginError
-from codetether.life import created
-from codetether.plugins import Provided
-from codetether.prompt import NamedSection
+from codetether.plugins.boundary import BROKEN, HOOK_LIMIT, asked, plain, reason_of
+from codetether.plugins.contracts import check_definition
+from codetether.plugins.life import created
+from codetether.plugins.loaded import Provided
 from codetether.protocols import ToolFilter
+from codetether.session.contexts import ContextFactory, Shared
+from codetether.session.dispatch import OfferedTool
+from codetether.session.prompt import NamedSection
 from codetether.values import define
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from attrs import field
 
 from codetether.errors import SettingsError
 from codetether.models.tools import Decision, Effect, Mode, PermissionRequest, Verdict
-from codetether.places import below, inside, own_settings, persistent, secret
+from codetether.permissions.places import below, inside, own_settings, persistent, secret
 from codetether.values import frozen
 
 EFFECTS: tuple[Effect, ...] = get_args(Effect)

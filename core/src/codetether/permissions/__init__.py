@@ -1,0 +1,1 @@
+"""What a tool call may do, and which places are guarded."""

@@ -1,0 +1,1 @@
+"""Settings: layers of files, environment and flags, with the place of every value."""
