@@ -98,6 +98,6 @@ def test_an_outage_that_is_over_is_forgotten(budget: Quota, clock: Clock) -> Non
 
 
 def test_the_library_of_waits_is_loaded_by_the_first_failure_only() -> None:
-    code = "import sys; from codetether import retries; print('tenacity' in sys.modules)"
+    code = "import sys; from codetether.session import retries; print('tenacity' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"

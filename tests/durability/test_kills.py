@@ -141,11 +141,12 @@ class Witness:
 async def test_sessions_survive_being_killed_at_random_points(nursery: Nursery, tmp_path: Path) -> None:
     chosen = random.Random(os.environ.get("CODETETHER_SEED", "kills"))
     kills = late = 0
-    witness = Witness(tmp_path / "0", 0)
+    witness, number = Witness(tmp_path / "0", 0), 0
     while kills < KILLS:
         if witness.lives == LIVES:
             await finished(nursery, witness)
-            witness = Witness(tmp_path / str(kills), kills)
+            number += 1
+            witness = Witness(tmp_path / str(number), number)
         by_itself = chosen.random() < 0.5
         pid = nursery.born(**witness.order(dies_at=chosen.randint(1, 70) if by_itself else 0))
         if not by_itself:
