@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import codetether
 import pytest
 from attrs import define, field, frozen
 from codetether.errors import SettingsError
@@ -536,3 +537,32 @@ def _holds(text: str, path: tuple[str, ...]) -> bool:
         return path in _paths(tomllib.loads(text))
     except tomllib.TOMLDecodeError:
         return False
+
+
+async def test_a_rule_that_is_not_understood_is_an_error_with_its_line(home: Path) -> None:
+    file = home / "config" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('[session]\nmax_steps = 3\n\n[permissions]\nallow = ["bash(("]\n')
+    with pytest.raises(SettingsError) as raised:
+        async with codetether.Runtime.open():
+            pass
+    assert raised.value.message.startswith(f"{file}:5: permissions.allow.0: ")
+
+
+async def test_a_table_that_no_plugin_takes_is_said(home: Path) -> None:
+    said: list[str] = []
+    settings = {"plugins": {"only": [], "polcy": {"a": 1}, "policy": {"a": 1}}}
+    async with codetether.Runtime.open(settings, on_notice=lambda source, text: said.append(text)):
+        pass
+    assert said == [
+        '[plugins.polcy] is nobody\'s: no such plugin; did you mean "policy"?',
+        "[plugins.policy] changes nothing: this plugin has no settings",
+    ]
+
+
+async def test_a_closed_runtime_says_so() -> None:
+    async with codetether.Runtime.open({"plugins": {"only": []}}) as runtime:
+        pass
+    with pytest.raises(codetether.UsageError, match="this runtime is closed"):
+        async with runtime.session():
+            pass

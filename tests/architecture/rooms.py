@@ -18,7 +18,7 @@ FLOORS: dict[str, str] = {
     "seams": "protocols specs hookspecs",
     "ground": "plugins settings storage record",
     "judgement": "catalog functions permissions",
-    "loop": "session runtime",
+    "loop": "session wiring runtime",
     "house": "builtin testing cli __main__",
 }
 """The one place where the order of rooms stands: each imports only from rooms before it. A folder is one room."""

@@ -15,15 +15,15 @@ import attrs
 from attrs import field
 
 from codetether import specs
-from codetether.catalog import Catalog, Chain, NamedSelector
-from codetether.errors import CodetetherError, PluginError, SettingsError, UnknownModel
+from codetether.catalog import Catalog, Chain
+from codetether.errors import CodetetherError, PluginError, SettingsError, UnknownModel, UsageError
 from codetether.models.completion import ModelRef
-from codetether.models.providers import Availability, Provider, Secret
+from codetether.models.providers import Availability, Provider
 from codetether.models.tools import Mode, ToolDefinition
 from codetether.plugins.boundary import BROKEN, reason_of
 from codetether.plugins.discovery import Candidate, in_process, installed
 from codetether.plugins.life import created, entered
-from codetether.plugins.loaded import LoadedPlugins, Provided
+from codetether.plugins.loaded import LoadedPlugins
 from codetether.protocols import ModelStore, Person, Wire
 from codetether.record.redact import Redactor
 from codetether.record.sinks import AuditTrail
@@ -34,6 +34,7 @@ from codetether.settings.settings import Settings, load_settings
 from codetether.storage.disk import Disk
 from codetether.storage.store import Store
 from codetether.values import define
+from codetether.wiring import Wiring, own_settings
 
 BLOCK_ONE = "block one: [plugins] block"
 BUILTIN = ("agents", "credentials", "executor", "policy", "prompts", "selection")
@@ -82,6 +83,7 @@ class Runtime:
     notify: Notify
     _stack: AsyncExitStack
     _wires: dict[str, Wire] = field(factory=dict)
+    _closed: bool = False
 
     @classmethod
     @asynccontextmanager
@@ -125,7 +127,10 @@ class Runtime:
             for info, problem in loaded.problems():
                 detail = {"hook": problem.hook, "error": problem.reason}
                 await runtime.audit.record("plugin", f"plugin:{info.name}", "failure", detail=detail)
-            yield runtime
+            try:
+                yield runtime
+            finally:
+                runtime._closed = True
 
     def say_problems(self) -> None:
         """Tells the user, once each, which plugin broke which promise."""
@@ -153,6 +158,8 @@ class Runtime:
 
         Raises SessionNotFound, SessionLocked, UnknownModel, NoProviderAvailable, RequiredPluginMissing.
         """
+        if self._closed:
+            raise UsageError("this runtime is closed", remedy="open one: async with Runtime.open(…) as runtime")
         wanted = Opening(
             id=id,
             model=model,
@@ -257,18 +264,17 @@ async def _assemble(
 ) -> Runtime:
     """Settings, plugins, credential sources, redactor, audit; wires and sessions come when they are needed."""
     redactor = Redactor()
-    sections = _sections(settings, loaded)
     contexts = ContextFactory(
         core=settings.core,
         credentials=Chain(()),
         directories=settings.directories,
         notify=notify,
-        sections=sections,
+        sections=own_settings(settings, loaded, notify),
     )
-    credentials = await _credentials(settings, loaded, contexts, stack, redactor)
-    contexts.credentials = credentials
-    audit = await _audit(settings, loaded, contexts, stack, redactor, notify)
-    selectors = await _selectors(loaded, contexts, stack)
+    wiring = Wiring(settings=settings, plugins=loaded, contexts=contexts, stack=stack, redactor=redactor, notify=notify)
+    contexts.credentials = credentials = await wiring.credentials()
+    audit = await wiring.audit()
+    selectors = await wiring.selectors()
 
     def failed(plugin: str, hook: str, error: BaseException) -> None:
         loaded.report(plugin, hook, error)
@@ -314,87 +320,3 @@ async def _assemble(
         notify=notify,
         stack=stack,
     )
-
-
-def _sections(settings: Settings, loaded: LoadedPlugins) -> dict[str, Any]:
-    """Each plugin's own settings, structured into the class that it declared."""
-    sections = {}
-    for provided in loaded.collect(specs.SettingsSpec):
-        try:
-            sections[provided.plugin] = settings.plugin(provided.plugin, provided.record.cls)
-        except SettingsError:  # the user's mistake, with its line
-            raise
-        except Exception as error:  # the class's own mistake: without its settings the plugin is not itself
-            loaded.drop(provided.plugin, "codetether_settings", error)
-    return sections
-
-
-async def _credentials(
-    settings: Settings, loaded: LoadedPlugins, contexts: ContextFactory, stack: AsyncExitStack, redactor: Redactor
-) -> Chain:
-    found = sorted(loaded.collect(specs.CredentialSourceSpec), key=lambda p: (p.record.place, p.record.name))
-    allowed = settings.core.credentials.sources
-    if allowed is not None:
-        found = [p for name in allowed for p in found if p.record.name == name]
-    sources = [(p.record.name, made) for p in found if (made := await _made(p, loaded, contexts, stack)) is not None]
-
-    def learn(provider: str, secret: Secret) -> None:
-        for key, value in secret.values.items():
-            if key in ("base_url", "organization", "project", "region"):
-                continue
-            for text in value.values() if isinstance(value, Mapping) else (value,):
-                redactor.add(str(text), f"{provider}.{key}")
-
-    return Chain(sources, learn)
-
-
-async def _audit(
-    settings: Settings,
-    loaded: LoadedPlugins,
-    contexts: ContextFactory,
-    stack: AsyncExitStack,
-    redactor: Redactor,
-    notify: Notify,
-) -> AuditTrail:
-    sinks = []
-    for provided in loaded.collect(specs.AuditSinkSpec):
-        required = provided.record.required or bool(settings.core.audit.required)
-        spec = attrs.evolve(provided.record, required=required)
-        sink = await _made(provided, loaded, contexts, stack, required=required)
-        if sink is not None:
-            sinks.append((provided.plugin, spec, sink))
-        elif provided.record.required:
-            raise PluginError(f"the required audit sink {spec.name!r} of {provided.plugin} is off")
-    if settings.core.audit.required and not sinks:
-        raise PluginError("no audit sink is on, and [audit] required asks for one", remedy="codetether plugins")
-    trail = AuditTrail(sinks, redactor, settings.core.audit.principal, lambda text: notify("audit", text))
-    stack.push_async_callback(trail.close)
-    return trail
-
-
-async def _selectors(loaded: LoadedPlugins, contexts: ContextFactory, stack: AsyncExitStack) -> list[NamedSelector]:
-    found = sorted(loaded.collect(specs.SelectorSpec), key=lambda p: (p.record.place, p.record.name))
-    return [
-        NamedSelector(plugin=p.plugin, name=p.record.name, selector=made)
-        for p in found
-        if (made := await _made(p, loaded, contexts, stack)) is not None
-    ]
-
-
-async def _made(
-    provided: Provided[Any],
-    loaded: LoadedPlugins,
-    contexts: ContextFactory,
-    stack: AsyncExitStack,
-    *,
-    required: bool = False,
-) -> Any:
-    """What the record's `create` makes; None where it fails, which is listed. A required one's failure is raised."""
-    try:
-        return await created(stack, provided.record, contexts.process(provided.plugin))
-    except BROKEN as error:  # the plugin boundary: the rest works without it, and the user is told
-        if required:
-            name = provided.record.name
-            raise PluginError(f"the required {name!r} could not start: {reason_of(error)}") from error
-        loaded.report(provided.plugin, f"create of {provided.record.name}", error)
-        return None

@@ -128,7 +128,6 @@ class Agent:
         self._record(MessageAdded(message=message, turn=turn.number))
         turn.emit(events.UserMessage(message=message))
         self._title()
-        await self.journal.sync()
         system = await self.system()
         while turn.step < self.max_steps:
             turn.step += 1
