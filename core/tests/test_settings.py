@@ -566,3 +566,12 @@ async def test_a_closed_runtime_says_so() -> None:
     with pytest.raises(codetether.UsageError, match="this runtime is closed"):
         async with runtime.session():
             pass
+
+
+def test_an_untrusted_project_that_asks_for_unsafe_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / ".codetether" / "config.toml"
+    file.parent.mkdir()
+    file.write_text('[session]\nmode = "unsafe"\n')
+    settings = load_settings(tmp_path)
+    assert settings.core.session.mode == "default"
+    assert "session.mode" in settings.notices[0]

@@ -109,7 +109,7 @@ def test_what_a_user_may_not_expect_is_said(keys: CommandLine) -> None:
             "unset OPENAI_API_KEY to use what was kept\n"
         ),
         "note: openai still has a key, from env:OPENAI_API_KEY\n",
-        "note: no plugin for mistral is installed: pip install codetether-provider-mistral\n",
+        "note: no plugin for mistral is installed yet\n",
         "note: the base URL is http://: everybody on the way can read the key\n",
         "note: the settings name another base URL, which is what mine uses: https://else.example/v1\n",
     ]

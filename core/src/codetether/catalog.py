@@ -171,8 +171,7 @@ class Catalog:
             there = ", ".join(sorted(self._specs)) or "none"
             raise UnknownModel(
                 f"no provider {name!r} is installed; there are: {there}",
-                remedy=f"install a plugin for it (pip install codetether-provider-{name}), or give it a base URL: "
-                f'codetether config set providers.{name}.base_url "https://…/v1"',
+                remedy=how_to_install(name),
             )
         if len(provided) > 1:
             plugins = " and ".join(p.plugin for p in provided)
@@ -355,6 +354,12 @@ def is_loopback(url: str) -> bool:
     except ValueError:  # it is none: the wire says so when it is used
         return False
     return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def how_to_install(name: str) -> str:
+    """What to do about a provider that is not installed. No package is named: anybody may own a name that was typed."""
+    url = f'codetether config set providers.{name}.base_url "https://…/v1"'
+    return f"install a plugin that brings it, or, where it speaks OpenAI's chat format, name its URL: {url}"
 
 
 def _how_to_add(name: str, spec: ProviderSpec) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from codetether.catalog import VENDORS, no_provider
+from codetether.catalog import VENDORS, how_to_install, no_provider
 from codetether.errors import UnknownModel
 from codetether.hookspecs import hookimpl
 from codetether.models.completion import ModelRef, SamplingParams
@@ -59,7 +59,8 @@ class Preference:
         there = ", ".join(a.name for a in preferred(available)) or "none"
         gateways = [a.name for a in preferred(available) if wish in a.models]
         offer = f"{gateways[0]} lists that model: -m {gateways[0]}/{wish}; " if gateways else ""
-        key = f"a key for {word} (codetether auth login {word})" if found else f"pip install codetether-provider-{word}"
+        own = found.name if found else ALIASES.get(word, word)
+        key = f"a key for {own} (codetether auth login {own})" if found else how_to_install(own)
         raise UnknownModel(
             f"the provider {word!r} is not available: {why}; available: {there}",
             remedy=f"{offer}{key}, or choose another with -m (codetether providers)",

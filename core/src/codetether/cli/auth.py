@@ -161,7 +161,7 @@ def status(provider: str | None, as_json: bool) -> int:
         else:
             for source, answer in answers.items():
                 screen.line(f"{source}: {answer}")
-            why = "" if found else f" (no plugin for it is installed: pip install codetether-provider-{name})"
+            why = "" if found else " (no plugin for it is installed)"
             screen.line(f"{name} can be used" if usable else f"{name} cannot be used{why}")
         return 0 if usable else 1
 
@@ -292,7 +292,7 @@ async def _say_what_counts(runtime: Runtime, screen: Screen, name: str, kept: Se
 
     found = {a.name: a for a in await runtime.providers()}.get(name)
     if found is None:
-        screen.say(f"note: no plugin for {name} is installed: pip install codetether-provider-{name}", YELLOW)
+        screen.say(f"note: no plugin for {name} is installed yet", YELLOW)
         return
     if not found.available:
         screen.say(f"note: {name} cannot be used yet: {found.reason}", YELLOW)

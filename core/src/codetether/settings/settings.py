@@ -200,10 +200,10 @@ def load_settings(
         if (file := read_settings_file(path)) is None:
             continue
         found.append(file)
-        layer = _checked(_layer("project", file.values, file))
         if trusted.get(str(path)) == file.sha256:
-            merged = overlay(merged, layer)
+            merged = overlay(merged, _checked(_layer("project", file.values, file)))
             continue
+        layer = _understood(_layer("project", file.values, file))
         merged, ignored = tighten(merged, layer, PROJECT)
         notices += [_untrusted(path, ignored, changed=str(path) in trusted)] if ignored else []
     merged = overlay(merged, _checked(_environment(environment)))
@@ -249,13 +249,19 @@ def _core(values: Mapping[str, Any]) -> CoreSettings:
     return structure(values, CoreSettings)
 
 
-def _checked(layer: Layer) -> Layer:
-    """The layer, if all that core knows of it is right."""
+def _understood(layer: Layer) -> Layer:
+    """The layer, if all that core knows of it can be read."""
     try:
-        made = _core(layer.values)
+        _core(layer.values)
     except Misfit as misfit:
         raise layer.error(misfit.path, misfit.why, _remedy(misfit.path)) from misfit
-    if made.session.mode == "unsafe" and layer.name != "override":
+    return layer
+
+
+def _checked(layer: Layer) -> Layer:
+    """The layer, if it is understood, and asks for nothing that a file may not give."""
+    mode = _understood(layer).values.get("session", {}).get("mode")
+    if mode == "unsafe" and layer.name != "override":
         raise layer.error(("session", "mode"), '"unsafe" is typed on every start, never kept', "Use --mode unsafe.")
     return layer
 
