@@ -31,7 +31,7 @@ test: ## every test, some minutes
 proof: ## every test with its long counts, an hour or so
 	CODETETHER_PROOF=1 pytest --timeout 7200
 
-bench: ## measure; nothing is asserted
+bench: ## measure against the floors; fails where a bar is missed
 	python -m benchmarks
 
 new-plugin: ## a plugin of this workspace from its template: make new-plugin kind=tool name=weather

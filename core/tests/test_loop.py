@@ -278,26 +278,8 @@ async def test_a_persons_no_is_told_to_the_model_and_is_no_failure_of_the_run() 
     assert result.status == "done"
 
 
-class Interactive:
-    """A tool that needs a person."""
-
-    definition = ToolDefinition(
-        name="question",
-        description="Asks the user.",
-        schema={"type": "object", "properties": {}},
-        effects=(),
-        interactive=True,
-    )
-
-    def resources(self, call: Any, ctx: Any) -> codetether.Resources:
-        return codetether.Resources()
-
-    async def run(self, call: Any, ctx: ToolContext) -> codetether.ToolResult:
-        return codetether.text_result("blue")
-
-
 async def test_interactive_tools_are_hidden_where_no_person_is_and_refused_when_called() -> None:
-    async with opened([Call("question")], "ok", tools=[Interactive()]) as (session, provider):
+    async with opened([Call("question", {"question": "Which colour?"})], "ok") as (session, provider):
         await session.prompt("go")
     assert [t.name for t in provider.requests[0].tools] == []
     assert results(session) == [
@@ -310,6 +292,18 @@ async def test_interactive_tools_are_hidden_where_no_person_is_and_refused_when_
             ),
         )
     ]
+
+
+async def test_a_person_answers_a_question() -> None:
+    class Person:
+        async def ask(self, question: codetether.Question, deadline: float) -> codetether.Answer | None:
+            return codetether.Answer(text=f"{question.text} {question.choices[1]}")
+
+    asked = Call("question", {"question": "Which colour?", "options": ["red", "blue"]})
+    async with opened([asked], "ok", person=Person(), mode="plan") as (session, provider):
+        await session.prompt("go")
+    assert [t.name for t in provider.requests[0].tools] == ["question"]
+    assert results(session) == [("question", True, "Which colour? blue")]
 
 
 async def test_long_output_keeps_head_and_tail_and_lies_whole_in_a_side_file() -> None:
@@ -416,7 +410,10 @@ async def test_cancelling_answers_open_calls_and_the_session_goes_on() -> None:
         await begun.wait()
         session.cancel()
         result = await running
-        assert result.status == "interrupted"
+        assert (result.status, [(c.id, c.success) for c in result.tool_calls]) == (
+            "interrupted",
+            [("c1", False), ("c2", False)],
+        )
         assert [(name, ok, text[:20]) for name, ok, text in results(session)] == [
             ("forever", False, "unknown: may have ru"),
             ("forever", False, "Error: cancelled bef"),

@@ -37,7 +37,7 @@ from codetether.values import define
 from codetether.wiring import Wiring, own_settings
 
 BLOCK_ONE = "block one: [plugins] block"
-BUILTIN = ("agents", "credentials", "executor", "policy", "prompts", "selection")
+BUILTIN = ("agents", "credentials", "executor", "policy", "prompts", "question", "selection")
 Notify = Callable[[str, str], None]
 """Told (source, text): one line for the user."""
 

@@ -26,7 +26,7 @@ def preferred(available: Sequence[Availability]) -> list[Availability]:
 def named(word: str, available: Sequence[Availability]) -> Availability | None:
     """The provider of that name or alias."""
     own = ALIASES.get(word, word)
-    return next((a for a in available if own == a.name or word in a.aliases), None)
+    return next((a for a in available if own == ALIASES.get(a.name, a.name) or word in a.aliases), None)
 
 
 class Preference:

@@ -27,7 +27,7 @@ class TerminalPerson:
         return all(s is not None and not s.closed and s.isatty() for s in (sys.stdin, sys.stderr))
 
     async def ask(self, question: Question, deadline: float) -> Answer | None:
-        """The answer within `deadline` seconds; anything that is not clearly another choice is the first one."""
+        """The answer within `deadline` seconds; to a request, what is not clearly another choice is the first: no."""
         await asyncio.sleep(0)  # what was announced before the question is shown before it
         self._before()
         if question.request is not None:
@@ -53,6 +53,8 @@ class TerminalPerson:
         if not question.choices:
             return Answer(text=typed) if typed else None
         chosen = [c for key, c in keys.items() if typed.lower() in (key, c.lower())]
+        if question.request is None:  # the model's own question: words of one's own are an answer too
+            return Answer(text=chosen[0] if chosen else typed) if typed else None
         return Answer(text=chosen[0] if chosen else question.choices[0])
 
     def _show(self, request: PermissionRequest) -> None:

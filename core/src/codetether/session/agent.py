@@ -72,6 +72,24 @@ class Turn:
     calls: list[ToolCallSummary] = field(factory=list)
     unanswered: list[str] = field(factory=list)
 
+    def tell(self, completed: ToolCompleted) -> None:
+        """A call has its result, which is recorded: it is announced, and counts."""
+        result, duration = completed.result, completed.duration_ms
+        self.calls.append(
+            ToolCallSummary(id=result.tool_call_id, name=result.name, success=result.success, duration_ms=duration)
+        )
+        self.emit(
+            events.ToolCallComplete(
+                call_id=result.tool_call_id,
+                name=result.name,
+                output=result.text,
+                success=result.success,
+                duration_ms=duration,
+                denied=completed.denied,
+                metadata=completed.metadata,
+            )
+        )
+
 
 @frozen(kw_only=True)
 class End:
@@ -274,38 +292,25 @@ class Agent:
         if outcome.unanswered is not None:
             turn.unanswered.append(f"{call.name} ({outcome.unanswered.rule})")
             self._announce(turn, outcome.unanswered)
-        self._record(
-            ToolCompleted(
-                result=result_part(call, result),
-                turn=turn.number,
-                step=turn.step,
-                duration_ms=round(outcome.duration_ms, 3),
-                denied=outcome.denied,
-                metadata=result.metadata,
-            )
+        completed = ToolCompleted(
+            result=result_part(call, result),
+            turn=turn.number,
+            step=turn.step,
+            duration_ms=round(outcome.duration_ms, 3),
+            denied=outcome.denied,
+            metadata=result.metadata,
         )
+        self._record(completed)
         if outcome.unsafe:
             await self.journal.sync()
-        turn.calls.append(
-            ToolCallSummary(id=call.id, name=call.name, success=result.success, duration_ms=outcome.duration_ms)
-        )
-        turn.emit(
-            events.ToolCallComplete(
-                call_id=call.id,
-                name=call.name,
-                output=result.output,
-                success=result.success,
-                duration_ms=outcome.duration_ms,
-                denied=outcome.denied,
-                metadata=result.metadata,
-            )
-        )
+        turn.tell(completed)
 
     async def _finish(self, turn: Turn, end: End) -> SessionResult:
         """Answers open calls, records the end, and announces it; works also where the disk does not."""
         error = end.error
         try:
-            self.close_open_calls(turn.number, turn.step)
+            for closing in self.close_open_calls(turn.number, turn.step):
+                turn.tell(closing)
             self._record(
                 TurnEnded(
                     turn=turn.number,
@@ -342,10 +347,14 @@ class Agent:
             error=str(error) if error else end.reason if end.status in ("error", "provider_failed") else "",
         )
 
-    def close_open_calls(self, turn: int, step: int) -> None:
-        """Gives every open call a result, so that the journal always replays."""
+    def close_open_calls(self, turn: int, step: int) -> list[ToolCompleted]:
+        """Gives every open call a result, so that the journal always replays; the results, recorded."""
+        closings = []
         for opened in tuple(self.journal.state.open_calls.values()):
-            self._record(ToolCompleted(result=closing_result(opened), turn=turn, step=step))
+            closing = ToolCompleted(result=closing_result(opened), turn=turn, step=step)
+            self._record(closing)
+            closings.append(closing)
+        return closings
 
     def _title(self) -> None:
         session = self.journal.state.session

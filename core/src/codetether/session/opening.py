@@ -17,7 +17,7 @@ from codetether.models.completion import ModelRef
 from codetether.models.replay import start
 from codetether.models.session import MetadataChanged, SessionResult, SessionStarted
 from codetether.models.tools import Completed, Mode, ToolDefinition
-from codetether.protocols import Connection, Executor
+from codetether.protocols import Connection, Executor, Person
 from codetether.record.sinks import EventFeed
 from codetether.session.agent import Agent
 from codetether.session.contexts import Shared
@@ -101,7 +101,7 @@ async def _loop(
     makers.stack.push_async_callback(feed.close)
     await feed.open()
     offered = [tool.definition for tool in dispatch.tools.values()]
-    tools = tuple(definition for definition in offered if person is not None or not definition.interactive)
+    tools = tuple(_for(person, offered))
     routing = Routing(
         routers=await makers.routers(),
         tools=tools,
@@ -235,10 +235,16 @@ async def _unrecorded(runtime: Runtime, directory: Path) -> AsyncIterator[Makers
         yield makers
 
 
+def _for(person: Person | None, definitions: Sequence[ToolDefinition]) -> list[ToolDefinition]:
+    """Without those that need a person where none can answer."""
+    return [definition for definition in definitions if person is not None or not definition.interactive]
+
+
 async def offered_tools(runtime: Runtime, directory: Path) -> list[ToolDefinition]:
     """The tools that a session in the directory would be offered; none is made."""
     async with _unrecorded(runtime, directory) as makers:
-        return [offered.definition for offered in (await makers.tools(None)).values()]
+        definitions = [offered.definition for offered in (await makers.tools(None)).values()]
+    return _for(runtime.person, definitions)
 
 
 async def trial_executor(runtime: Runtime, argv: Sequence[str]) -> Completed:
