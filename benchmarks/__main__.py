@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME…] [--quick]`: a table of figures, their JSON, and a profile for each missed bar."""
+"""`python -m benchmarks [NAME…] [--quick]`: a table of figures, their JSON and plot, a profile for each missed bar."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks import startup, steps, stored
 from benchmarks.children import ROOT, profile
-from benchmarks.figures import Figure, table
+from benchmarks.figures import Figure, plot, table
 from benchmarks.yardsticks import Yardsticks, directory, running
 
 CASES: dict[str, Callable[[Yardsticks, int], Iterator[Figure]]] = {
@@ -57,6 +57,7 @@ def main() -> int:
                     profile(figure.command, arguments.out / f"{'-'.join(words)}.txt")
     print(table(figures))
     _write(arguments.out / "figures.json", figures)
+    (arguments.out / "figures.svg").write_text(plot(figures))
     if missed := [figure for figure in figures if not figure.held]:
         print(f"{len(missed)} of {len(figures)} bars missed; profiles in {arguments.out}")
         return 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any, Literal
+from xml.sax.saxutils import escape
 
 from attrs import frozen
 
@@ -89,3 +90,30 @@ def table(figures: Iterable[Figure]) -> str:
 
 def _digits(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def plot(figures: Sequence[Figure]) -> str:
+    """How much of its bar each figure takes, as an SVG: a line at 100 %, green below it, red above."""
+    width, row, left = 760, 26, 330
+    scale = (width - left - 70) / 150
+    height = row * len(figures) + 30
+    style = 'font-family="sans-serif" font-size="13"'
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" {style}>',
+        '<rect width="100%" height="100%" fill="white"/>',
+    ]
+    for index, figure in enumerate(figures):
+        share = max(figure.measured / figure.bar * 100, 0)
+        y, colour = row * index + 10, "#3a923a" if figure.held else "#c03d3e"
+        lines += [
+            f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{escape(figure.name)}</text>',
+            f'<rect x="{left}" y="{y}" width="{min(share, 150) * scale:.1f}" height="{row - 8}" fill="{colour}"/>',
+            f'<text x="{left + min(share, 150) * scale + 5:.1f}" y="{y + 14}">{share:.0f} %</text>',
+        ]
+    bar, bottom = left + 100 * scale, row * len(figures) + 14
+    lines += [
+        f'<line x1="{bar}" y1="4" x2="{bar}" y2="{bottom}" stroke="black" stroke-dasharray="4"/>',
+        f'<text x="{bar}" y="{bottom + 12}" text-anchor="middle">the bar</text>',
+        "</svg>",
+    ]
+    return "\n".join(lines) + "\n"

@@ -44,6 +44,7 @@ def own_settings(settings: Settings, loaded: LoadedPlugins, notify: Notify) -> d
         except Exception as error:  # the class's own mistake: without its settings the plugin is not itself
             loaded.drop(provided.plugin, "codetether_settings", error)
     _say_unclaimed(settings, loaded, notify)
+    _say_unknown(settings, loaded, notify)
     return sections
 
 
@@ -68,6 +69,16 @@ def _say_unclaimed(settings: Settings, loaded: LoadedPlugins, notify: Notify) ->
             notify("settings", f"[plugins.{name}] is nobody's: no such plugin{did_you_mean(name, list(known))}")
         elif info.status == "loaded":
             notify("settings", f"[plugins.{name}] changes nothing: this plugin has no settings")
+
+
+def _say_unknown(settings: Settings, loaded: LoadedPlugins, notify: Notify) -> None:
+    """A name that chooses or leaves out a plugin which is not there may be a slip, and a slip protects nobody."""
+    known = [info.name for info in loaded.plugins]
+    chosen = settings.core.plugins
+    for said, names in (("CODETETHER_PLUGINS", chosen.only or ()), ("CODETETHER_NO_PLUGINS", chosen.not_)):
+        for name in names:
+            if normalised(name) not in map(normalised, known):
+                notify("plugins", f"{said} names {name!r}, which is not installed{did_you_mean(name, known)}")
 
 
 @define(kw_only=True)

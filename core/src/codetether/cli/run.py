@@ -67,6 +67,8 @@ def run(prompt: tuple[str, ...], files: tuple[Path, ...], form: str, **wishes: A
     """
     if wishes["resume"] and wishes["session"]:
         raise click.UsageError("--continue and --session exclude each other")
+    if wishes["model"] is not None and not wishes["model"].strip():
+        raise click.UsageError("--model is empty: name a model, a provider, or provider/model")
     from codetether.cli.interrupts import launch
     from codetether.cli.prompt_input import attached, whole_prompt
 

@@ -154,7 +154,9 @@ class Agent:
             if not response.tool_calls:
                 return self._ending(turn, response)
             await self._run_calls(turn, response)
-        return End(status="limit", reason=f"stopped after {self.max_steps} steps (--max-steps)")
+        return End(
+            status="limit", reason=f"stopped after {self.max_steps} step{'s' * (self.max_steps != 1)} (--max-steps)"
+        )
 
     async def _complete(self, turn: Turn, system: str) -> CompletionResponse:
         """The model's answer. A failure that may pass is tried again: no call of a failed answer has run."""

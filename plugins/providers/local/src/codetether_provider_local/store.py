@@ -54,6 +54,8 @@ class ModelFiles:
 
     async def fetched(self) -> LocalModel:
         """The default model, fetched on first use with its progress on standard error."""
+        if self.list()[0].path != self._ctx.cache_dir / SMOLLM2.file:  # one that was named: it is there, or it is not
+            return await self.pull(None, lambda done, whole: None)
         progress = _FirstUse(self._ctx)
         try:
             return await self.pull(None, progress)
