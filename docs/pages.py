@@ -6,6 +6,7 @@ import ast
 import inspect
 import typing
 from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, get_args
 
@@ -38,7 +39,13 @@ def prose(docstring: str | None) -> str:
     text = inspect.cleandoc(docstring or "")
     for word in ("Attributes", "Args", "Returns", "Raises"):
         text = text.replace(f"\n{word}:\n", f"\n**{word}**\n\n")
-    return "\n".join(f"- {line.strip()}" if line.startswith("    ") else line for line in text.splitlines())
+    lines: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("        ") and lines:
+            lines[-1] += f" {line.strip()}"
+        else:
+            lines.append(f"- {line.strip()}" if line.startswith("    ") else line)
+    return "\n".join(lines)
 
 
 def first_line(docstring: str | None) -> str:
@@ -116,8 +123,23 @@ def settings_page() -> None:
     ):
         out("", f"## `[{heading}.NAME]`", "", prose(cls.__doc__), "")
         table(("key", "type", "default"), fields(cls))
+    for plugin, cls in _of_plugins():
+        out("", f"## `[plugins.{plugin}]`", "", prose(cls.__doc__), "")
+        variables = [attribute.metadata.get("env", "") for attribute in attrs.fields(cls)]
+        rows = [(*row, f"`{name}`" if name else "") for row, name in zip(fields(cls), variables, strict=True)]
+        table(("key", "type", "default", "variable"), rows)
     out("", "## Environment", "")
     table(("variable", "setting"), ((f"`{v}`", f"`{'.'.join(k)}`") for v, k in settings.VARIABLES.items()))
+
+
+def _of_plugins() -> list[tuple[str, type[Any]]]:
+    """The settings that our own plugins declare."""
+    points = [p for p in entry_points(group="codetether") if p.dist and p.dist.name.startswith("codetether-")]
+    found = []
+    for point in sorted(points, key=lambda p: p.name):
+        for spec in getattr(point.load(), "codetether_settings", tuple)():
+            found.append((point.name, spec.cls))
+    return found
 
 
 def members(union: Any) -> None:

@@ -434,6 +434,32 @@ async def test_leaving_the_stream_cancels_the_turn() -> None:
     assert result.text == "fresh"
 
 
+async def test_what_was_shown_of_a_stopped_answer_is_kept_as_no_whole_one() -> None:
+    async with opened(["Half of it.\n", Wait(60), "never"], "And on.") as (session, provider):
+        said: list[codetether.SessionEvent] = []
+        async for event in session.stream("go"):
+            said.append(event)
+            if isinstance(event, TextChunk):
+                session.cancel()
+        last = said[-1]
+        assert isinstance(last, Done)
+        assert (last.status, last.text) == ("interrupted", "Half of it.")
+        kept = [item.entry for item in session.journal.records() if isinstance(item.entry, codetether.MessageAdded)]
+        assert (kept[1].message.text, kept[1].finish_reason, kept[1].raw_finish_reason) == (
+            "Half of it.\n",
+            "error",
+            "interrupted",
+        )
+        await session.prompt("go on")
+    assert [m.text for m in provider.requests[1].messages] == ["go", "Half of it.\n", "go on"]
+
+
+async def test_white_space_is_an_empty_answer() -> None:
+    async with opened([" \n"]) as (session, _):
+        result = await session.prompt("go")
+    assert (result.status, result.error) == ("error", "the model gave an empty answer")
+
+
 async def test_a_second_prompt_meanwhile_is_an_error() -> None:
     async with opened([Wait(5), "late"]) as (session, _):
         running = asyncio.create_task(session.prompt("go"))

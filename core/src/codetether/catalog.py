@@ -279,6 +279,11 @@ class Catalog:
             if chosen:
                 self._doubt(wish or "", chosen[0], available)
                 return chosen[0]
+        if any(provider.available for provider in available):
+            raise UnknownModel(
+                "nobody chose a model, although there are providers: no selector answered",
+                remedy="name one (-m provider/model); codetether plugins says what is wrong with the selectors",
+            )
         raise no_provider(available)
 
     def _doubt(self, wish: str, ref: ModelRef, available: Sequence[Availability]) -> None:

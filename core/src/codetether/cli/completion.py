@@ -32,7 +32,8 @@ def completion(shell: str | None) -> int:
     found = get_completion_class(name)
     assert found is not None
     sys.stdout.write(found(codetether, {}, "codetether", VARIABLE).source() + "\n")
-    sys.stderr.write(f"# to keep it: {WHERE[name]}\n")
+    if sys.stdout.isatty():
+        sys.stderr.write(f"# to keep it: {WHERE[name]}\n")
     return 0
 
 

@@ -211,16 +211,27 @@ class Agent:
         began = time.perf_counter()
         assembly = Assembly(self.model.provider, self.model.model)
         show = self.routing.screen(lambda text: turn.emit(events.TextChunk(text)))
-        async with aclosing(self.connection.stream(request)) as chunks:  # type: ignore[type-var]
-            async for chunk in chunks:
-                assembly.feed(chunk)
-                if isinstance(chunk, TextDelta | RefusalDelta):
-                    show(chunk.text)
-                elif isinstance(chunk, ThinkingDelta) and chunk.text:
-                    turn.emit(events.ThinkingChunk(self.redactor.text(chunk.text)))
+        try:
+            async with aclosing(self.connection.stream(request)) as chunks:  # type: ignore[type-var]
+                async for chunk in chunks:
+                    assembly.feed(chunk)
+                    if isinstance(chunk, TextDelta | RefusalDelta):
+                        show(chunk.text)
+                    elif isinstance(chunk, ThinkingDelta) and chunk.text:
+                        turn.emit(events.ThinkingChunk(self.redactor.text(chunk.text)))
+        except asyncio.CancelledError:
+            self._keep_part(turn, assembly.partial())
+            raise
         show(None)
         response = assembly.response((time.perf_counter() - began) * 1000)
         return attrs.evolve(response, usage=self.priced(response.usage))
+
+    def _keep_part(self, turn: Turn, part: Message | None) -> None:
+        """What came of an answer that the user stopped: its text, marked as no whole answer; its calls are left out."""
+        if part is not None:
+            entry = MessageAdded(message=part, turn=turn.number, step=turn.step, raw_finish_reason="interrupted")
+            self._record(attrs.evolve(entry, finish_reason="error"))
+            turn.texts.append(self.redactor.text(part.text))
 
     def _keep(self, turn: Turn, response: CompletionResponse) -> None:
         """Records the answer, then announces it whole."""
@@ -258,7 +269,7 @@ class Agent:
         if response.finish_reason in ("content_filter", "error"):
             word = response.raw_finish_reason or response.finish_reason
             return End(status="provider_failed", reason=f"the provider ended the answer with {word!r}")
-        if not any(turn.texts):
+        if not any(text.strip() for text in turn.texts):
             return End(status="error", reason="the model gave an empty answer")
         return End(status="done")
 

@@ -118,9 +118,12 @@ class Assembly:
             call.provider_data.update(delta.provider_data)
         self._last = call
 
-    def partial_text(self) -> str:
-        """The visible text that arrived so far."""
-        return "".join("".join(p.pieces) for p in self._parts if isinstance(p, _Open) and p.kind == "text")
+    def partial(self) -> Message | None:
+        """The visible text that arrived so far as a message without its calls; None where there is none."""
+        text = "".join("".join(p.pieces) for p in self._parts if isinstance(p, _Open) and p.kind == "text")
+        if not text.strip():
+            return None
+        return Message(role="assistant", parts=(TextPart(text=text),), provider=self._provider, model=self._model)
 
     def message(self) -> Message:
         """What arrived so far, as a message. Calls without an id or a name keep an empty one."""

@@ -76,7 +76,7 @@ TOOLS = (
     tool(
         "bash",
         ("read", "write", "execute", "network"),
-        ("run the tests", {"command": "python3 -m pytest -q"}),
+        ("run the tests", {"command": "pytest -q"}),
         ("git status", {"command": "git status"}),
         ("run lib/app.py", {"command": "python3 lib/app.py"}),
     ),
@@ -127,7 +127,7 @@ def best(asked: str) -> tuple[str | None, Mapping[str, Any]]:
             "replace leek with onion in soups/leek.md",
             ("edit", {"path": "soups/leek.md", "old": "leek", "new": "onion"}),
         ),
-        ("execute the tests", ("bash", {"command": "python3 -m pytest -q"})),
+        ("execute the tests", ("bash", {"command": "pytest -q"})),
         ("run src/engine.py", ("bash", {"command": "python3 src/engine.py"})),
         ("greet my friend Tilda", (None, {})),
         ("thanks!", (None, {})),
@@ -149,7 +149,7 @@ WORDS = st.sampled_from(
 @given(st.lists(WORDS, max_size=9).map(" ".join))
 def test_commands_are_those_of_the_examples_over_paths_that_exist(asked: str) -> None:
     runnable = {f"python3 {shlex.quote(path)}" for path in FILES if path.endswith(".py")}
-    commands = {"python3 -m pytest -q", "git status", *runnable}
+    commands = {"pytest -q", "git status", *runnable}
     for found in candidates(asked, WORKSPACE, KNOWN):
         if found.tool and found.tool.name == "bash":
             assert found.arguments["command"] in commands
