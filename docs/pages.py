@@ -135,11 +135,11 @@ def settings_page() -> None:
 def _of_plugins() -> list[tuple[str, type[Any]]]:
     """The settings that our own plugins declare."""
     points = [p for p in entry_points(group="codetether") if p.dist and p.dist.name.startswith("codetether-")]
-    found = []
-    for point in sorted(points, key=lambda p: p.name):
-        for spec in getattr(point.load(), "codetether_settings", tuple)():
-            found.append((point.name, spec.cls))
-    return found
+    return [
+        (point.name, spec.cls)
+        for point in sorted(points, key=lambda p: p.name)
+        for spec in getattr(point.load(), "codetether_settings", tuple)()
+    ]
 
 
 def members(union: Any) -> None:
