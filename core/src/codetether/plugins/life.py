@@ -14,6 +14,25 @@ from codetether.plugins.boundary import BROKEN, Limiter, asked, reason_of
 from codetether.plugins.contracts import METHODS
 from codetether.specs import AuditSinkSpec, EventSinkSpec
 
+_idle: list[Limiter] = []
+"""Threads that wait for their next `create`: a session makes a dozen objects, and a thread each would cost more."""
+IDLE = 4
+
+
+async def _on_thread(call: Callable[[], Any]) -> Any:
+    """The call's value, from a thread of its own as long as it runs. Only one that came back is used again."""
+    limiter = _idle.pop() if _idle else Limiter()
+    try:
+        made = await limiter.wait(call, boundary.HOOK_LIMIT)
+    except BaseException:
+        limiter.close()
+        raise
+    if len(_idle) < IDLE:
+        _idle.append(limiter)
+    else:
+        limiter.close()
+    return made
+
 
 async def created(stack: AsyncExitStack, record: Any, ctx: Any) -> Any:
     """What the record's `create(ctx)` makes: awaited where it is awaitable, entered where it is a context manager.
@@ -22,11 +41,7 @@ async def created(stack: AsyncExitStack, record: Any, ctx: Any) -> Any:
     may take 10 seconds. None is a sink that its settings leave off. Raises what the plugin raised, or PluginError; a
     failure to close is only said.
     """
-    limiter = Limiter()
-    try:
-        made = await limiter.wait(partial(record.create, ctx), boundary.HOOK_LIMIT)
-    finally:
-        limiter.close()
+    made = await _on_thread(partial(record.create, ctx))
     if inspect.isawaitable(made):
         made = await asked(partial(_awaited, made), limit=boundary.HOOK_LIMIT)
     if made is None and isinstance(record, AuditSinkSpec | EventSinkSpec):
