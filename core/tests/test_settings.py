@@ -29,7 +29,7 @@ class Place:
 
     @property
     def work(self) -> Path:
-        return self.root / "work"
+        return self.root / "repo"
 
     @property
     def user_file(self) -> Path:
@@ -107,7 +107,7 @@ def test_each_layer_replaces_the_one_below(place: Place) -> None:
     )] == [
         "override",
         "environment CODETETHER_MAX_STEPS",
-        "project /work/.codetether/config.toml:4",
+        "project /repo/.codetether/config.toml:4",
         "user /home/config/config.toml:4",
         "default",
     ]  # fmt: skip
@@ -185,12 +185,12 @@ def test_a_project_file_only_tightens_until_it_is_trusted(place: Place) -> None:
     assert "plugins" not in loaded.values  # what it would block may be an audit sink
     assert [notice.replace(str(place.root), "") for notice in loaded.notices] == [
         (
-            "/work/.codetether/config.toml is not trusted: ignored model, permissions.allow, session.mode, "
+            "/repo/.codetether/config.toml is not trusted: ignored model, permissions.allow, session.mode, "
             "session.max_steps, plugins.block and 2 more (read it, then: codetether config trust)"
         )
     ]
     origins = [str(loaded.origin(f"permissions.deny.{n}")).replace(str(place.root), "") for n in (0, 1)]
-    assert origins == ["user /home/config/config.toml:3", "project /work/.codetether/config.toml:4"]
+    assert origins == ["user /home/config/config.toml:3", "project /repo/.codetether/config.toml:4"]
 
 
 def test_trust_ends_when_the_file_changes(place: Place) -> None:
