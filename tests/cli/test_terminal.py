@@ -162,4 +162,4 @@ def test_a_terminal_that_is_closed_interrupts_the_turn_and_keeps_the_session(
 
     assert child.exitstatus == 130
     (kept,) = cli("sessions", "list", "--json").json
-    assert (kept["title"], kept["message_count"]) == ("hi", 1)
+    assert (kept["title"], kept["message_count"]) == ("hi", 2)  # the prompt, and what had come of the answer

@@ -148,9 +148,9 @@ async def test_sessions_survive_being_killed_at_random_points(nursery: Nursery, 
             number += 1
             witness = Witness(tmp_path / str(number), number)
         by_itself = chosen.random() < 0.5
-        pid = nursery.born(**witness.order(dies_at=chosen.randint(1, 70) if by_itself else 0))
+        pid = nursery.born(**witness.order(dies_at=chosen.randint(1, 55) if by_itself else 0))
         if not by_itself:
-            await asyncio.sleep(chosen.uniform(0.0, 0.2))
+            await asyncio.sleep(chosen.uniform(0.0, 0.15))
             os.kill(pid, signal.SIGKILL)
         killed = nursery.buried(pid) == signal.SIGKILL
         kills += killed

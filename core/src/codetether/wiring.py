@@ -71,13 +71,20 @@ def _say_unclaimed(settings: Settings, loaded: LoadedPlugins, notify: Notify) ->
             notify("settings", f"[plugins.{name}] changes nothing: this plugin has no settings")
 
 
+def _commands() -> list[str]:
+    """The names of plugins' commands: a plugin may bring nothing else."""
+    import importlib_metadata
+
+    return [point.name for point in importlib_metadata.entry_points(group="codetether.commands")]
+
+
 def _say_unknown(settings: Settings, loaded: LoadedPlugins, notify: Notify) -> None:
     """A name that chooses or leaves out a plugin which is not there may be a slip, and a slip protects nobody."""
     known = [info.name for info in loaded.plugins]
     chosen = settings.core.plugins
     for said, names in (("CODETETHER_PLUGINS", chosen.only or ()), ("CODETETHER_NO_PLUGINS", chosen.not_)):
         for name in names:
-            if normalised(name) not in map(normalised, known):
+            if normalised(name) not in map(normalised, known) and name not in _commands():
                 notify("plugins", f"{said} names {name!r}, which is not installed{did_you_mean(name, known)}")
 
 
