@@ -219,9 +219,9 @@ async def test_a_cancelled_call_is_over(bench: Workbench, name: str) -> None:
     await asyncio.sleep(0.005)
     running.cancel()
     began = time.monotonic()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    assert time.monotonic() - began < 2
+    done, _ = await asyncio.wait({running}, timeout=2)
+    assert done == {running}, f"still at work {time.monotonic() - began:.1f} s after its cancellation"
+    assert running.cancelled() or running.result()  # a quick one was through before the word reached it
     before = snapshot(bench.directory)
     await asyncio.sleep(0.1)
     assert snapshot(bench.directory) == before
