@@ -221,7 +221,7 @@ async def test_a_cancelled_call_is_over(bench: Workbench, name: str) -> None:
     began = time.monotonic()
     done, _ = await asyncio.wait({running}, timeout=2)
     assert done == {running}, f"still at work {time.monotonic() - began:.1f} s after its cancellation"
-    assert running.cancelled() or running.result()  # a quick one was through before the word reached it
+    assert running.cancelled() or running.exception() is None  # a quick one was through before the word reached it
     before = snapshot(bench.directory)
     await asyncio.sleep(0.1)
     assert snapshot(bench.directory) == before
