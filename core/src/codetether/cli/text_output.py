@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from codetether.cli.outcome import Outcome
 from codetether.cli.terminal import BOLD, CYAN, DIM, RED, YELLOW, Screen, one_line, visible
+from codetether.cli.tool_text import arguments_shown, lines_shown
 from codetether.models import events
 from codetether.models.events import SessionEvent
 from codetether.models.session import Session
@@ -48,7 +48,7 @@ class TextOutput:
                 self._complete(event.text)
             case events.ToolCallStart():
                 self.pause()
-                self._call(event.call_id, event.name, _arguments(event.arguments))
+                self._call(event.call_id, event.name, arguments_shown(event.arguments))
             case events.ToolCallComplete():
                 self._result(event)
             case events.Retry():
@@ -107,11 +107,7 @@ class TextOutput:
         if self._header != event.call_id:  # others ran beside it: say whose output this is
             self.screen.say(f"↳ {event.name}", BOLD, CYAN)
         self._header = ""
-        lines = visible(event.output).rstrip("\n").split("\n") if event.output else []
-        if len(lines) > HEAD + TAIL:
-            cut = len(lines) - HEAD - TAIL
-            lines = [*lines[:HEAD], f"… {cut:,} more lines", *lines[-TAIL:]]
-        for line in lines:
+        for line in lines_shown(event.output, HEAD, TAIL) if event.output else ():
             self.screen.say(f"  {one_line(line, LINE)}".rstrip(), *((DIM,) if event.success else (RED,)))
 
     def _usage(self, outcome: Outcome) -> str:
@@ -121,12 +117,3 @@ class TextOutput:
         steps = f"{outcome.steps} step{'s' if outcome.steps != 1 else ''}"
         tokens = f"{usage.input_tokens:,} in{cached}, {usage.output_tokens:,} out"
         return f"{outcome.model} · {steps} · {tokens}{cost} · {seconds:.1f} s · session {outcome.session_id}"
-
-
-def _arguments(text: str) -> str:
-    """Arguments as `path="." depth=2`, or as the model wrote them where they are no object."""
-    try:
-        values = json.loads(text)
-        return " ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
-    except (ValueError, AttributeError, RecursionError):
-        return text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from rich.console import Console, RenderableType
@@ -15,6 +14,7 @@ from rich.text import Text
 from codetether.cli.chat.blocks import finished_blocks
 from codetether.cli.outcome import Outcome
 from codetether.cli.terminal import Screen, one_line, visible
+from codetether.cli.tool_text import arguments_shown, lines_shown
 from codetether.models import events
 from codetether.models.events import SessionEvent
 
@@ -134,13 +134,12 @@ class RichDisplay:
 
     def _call(self, event: events.ToolCallStart) -> None:
         self._header = event.call_id
-        try:
-            values = json.loads(event.arguments)
-            shown = " ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
-        except (ValueError, AttributeError, RecursionError):
-            shown = event.arguments
         room = max(self.console.width - len(event.name) - 4, 20)
-        self.console.print(Text.assemble(("● ", "cyan"), (event.name, "bold"), " ", (one_line(shown, room), "dim")))
+        self.console.print(
+            Text.assemble(
+                ("● ", "cyan"), (event.name, "bold"), " ", (one_line(arguments_shown(event.arguments), room), "dim")
+            )
+        )
 
     def _result(self, event: events.ToolCallComplete) -> None:
         self._stop()
@@ -151,11 +150,8 @@ class RichDisplay:
         if event.success and isinstance(diff, str) and diff:
             self._print(Padding(Syntax(visible(diff), "diff", theme="ansi_dark", word_wrap=True), (0, 0, 0, 2)))
             return
-        lines = visible(event.output).rstrip("\n").split("\n")
-        if len(lines) > HEAD + TAIL:
-            lines = [*lines[:HEAD], f"… {len(lines) - HEAD - TAIL:,} more lines", *lines[-TAIL:]]
         width = max(self.console.width - 3, 20)
-        for line in lines:
+        for line in lines_shown(event.output, HEAD, TAIL):
             self._say(f"  {one_line(line, width)}", "dim" if event.success else "red")
 
     def _say(self, text: str, style: str) -> None:
