@@ -172,6 +172,13 @@ def test_a_tool_without_examples_is_known_by_its_description() -> None:
     assert templates(wiping) == []
 
 
+def test_what_is_to_be_done_names_no_file() -> None:
+    workspace = Workspace(kinds={"tools": "dir", "tools/files": "dir", "tools/files/listing.py": "file"})
+    (first, *_) = candidates("list the files here", workspace, KNOWN)
+    assert first.tool is not None
+    assert (first.tool.name, first.arguments) == ("list", {"path": "."})
+
+
 def test_a_workspace_is_walked_without_what_is_hidden_or_generated(tmp_path: Path) -> None:
     for name in ("a/b.txt", ".git/config", "node_modules/x.js", "c.md", ".env"):
         path = tmp_path / name

@@ -22,6 +22,28 @@ _PATHISH = re.compile(
     r"|^\.\w[\w.-]*$"  # hidden
 )
 _ALIKE = 0.84
+_ORDERS = frozenset(
+    map(
+        stem,
+        [
+            "list",
+            "show",
+            "read",
+            "print",
+            "find",
+            "search",
+            "open",
+            "display",
+            "count",
+            "give",
+            "tell",
+            "run",
+            "view",
+            "see",
+        ],
+    )
+)
+_KINDS = frozenset(map(stem, ["file", "files", "folder", "folders", "directory", "directories"]))
 
 EXTENSIONS: Mapping[str, tuple[str, ...]] = {
     line.split()[0]: tuple(line.split()[1:])
@@ -88,6 +110,9 @@ class Workspace:
     def near(self, request: Sequence[Word]) -> dict[str, Nearness]:
         """The paths whose names are made of the request's words, e.g. `recipes/soup.md` in `the soup recipe`."""
         telling = [(i, word.stem) for i, word in enumerate(request) if not word.stop and len(word.stem) > 2]
+        if telling and telling[0][1] in _ORDERS:  # what is to be done names no file: "list …" is not listing.py
+            del telling[0]
+        telling = [(i, said) for i, said in telling if said not in _KINDS]
         found = {path: _nearness(path, telling) for path in self.kinds}
         return {path: nearness for path, nearness in found.items() if nearness is not None}
 
