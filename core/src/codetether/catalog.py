@@ -193,8 +193,8 @@ class Catalog:
         provided = self._specs.get(self.canonical(name))
         return provided[0].record.env if provided else ()
 
-    async def provider(self, name: str) -> Provider:
-        """The provider with its secret. Raises NoProviderAvailable when it needs one and nobody has it."""
+    async def provider(self, name: str, model: str = "") -> Provider:
+        """The provider with its secret, on the model's wire. Raises NoProviderAvailable when nobody has its key."""
         if self.canonical(name) not in self._specs:
             await self._add_stored()
         provider, said = await self._build(self.spec(name))
@@ -202,6 +202,10 @@ class Catalog:
             raise NoProviderAvailable(
                 f"no key for {name}: {'; '.join(said)}", remedy=_how_to_add(name, self.spec(name))
             )
+        configured = self.configured(name)
+        if model and not (configured and configured.wire):
+            wire = self.defaults(ModelRef(provider=provider.name, model=model)).wire
+            return attrs.evolve(provider, wire=wire) if wire else provider
         return provider
 
     async def _build(self, spec: ProviderSpec) -> tuple[Provider | None, list[str]]:
@@ -209,7 +213,7 @@ class Catalog:
         secret, said = await self._credentials.look(spec.name, self.variables(spec.name))
         base_url = configured.base_url or (secret.get("base_url") if secret else None) or self._base_url(spec)
         keyless = spec.keyless or (bool(base_url) and is_loopback(base_url))
-        if not keyless and (secret is None or not secret.get("api_key")):
+        if not keyless and (secret is None or not any(map(secret.get, spec.key_names))):
             return None, said
         headers = secret.values.get("headers") if secret else None
         return Provider(
@@ -335,6 +339,7 @@ def _laid_over(base: ModelDefaults, layer: ModelDefaults) -> ModelDefaults:
             context=layer.limits.context or base.limits.context, output=layer.limits.output or base.limits.output
         ),
         omit=base.omit | layer.omit,
+        wire=layer.wire or base.wire,
         prices={**base.prices, **layer.prices},
         capabilities={**base.capabilities, **layer.capabilities},
     )

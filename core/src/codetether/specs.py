@@ -64,6 +64,7 @@ class ProviderSpec:
         base_url_env: variables that move the base URL.
         quirks: what the wire must know of this vendor.
         place: in the order of preference, smaller first; 500 for most, `LAST` for the embedded one.
+        key_names: values of a secret of which one is enough to ask the vendor, e.g. `api_key`.
         keyless: it needs no credentials.
         store: the model files that it keeps on this machine.
     """
@@ -78,6 +79,7 @@ class ProviderSpec:
     aliases: tuple[str, ...] = ()
     quirks: Mapping[str, Any] = field(factory=dict)
     place: int = 500
+    key_names: tuple[str, ...] = ("api_key",)
     keyless: bool = False
     store: Callable[[PluginContext], ModelStore] | None = None
     description: str = ""
@@ -90,6 +92,7 @@ class ModelDefaults:
     Attributes:
         match: a glob over the lower-cased `provider/model`; the more literal characters, the later it is laid on.
         omit: sampling parameters that the model refuses.
+        wire: the wire format for it, where the vendor offers the model on another one than the provider's.
         prices: US dollars per million tokens, under `input`, `output`, `cache_read`, `cache_write`, `reasoning`.
     """
 
@@ -97,6 +100,7 @@ class ModelDefaults:
     sampling: SamplingParams = SamplingParams()
     limits: ModelLimits = ModelLimits()
     omit: frozenset[str] = frozenset()
+    wire: str | None = None
     prices: Mapping[str, str] = field(factory=dict)
     capabilities: Mapping[str, bool] = field(factory=dict)
 

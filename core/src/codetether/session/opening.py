@@ -146,10 +146,10 @@ async def _journal_and_model(
             )
         agent = runtime.agent(wanted.agent or session.agent)
         ref = await runtime.resolve(wanted.model or session.metadata.model or agent.model or settings.wish)
-        return journal, ref, await runtime.connect(await runtime.catalog.provider(ref.provider), stack)
+        return journal, ref, await runtime.connect(await runtime.catalog.provider(ref.provider, ref.model), stack)
     agent = runtime.agent(wanted.agent or "build")
     ref = await runtime.resolve(wanted.model or agent.model or settings.wish)
-    connection = await runtime.connect(await runtime.catalog.provider(ref.provider), stack)
+    connection = await runtime.connect(await runtime.catalog.provider(ref.provider, ref.model), stack)
     journal = await runtime.sessions.create(
         SessionStarted(
             id=new_session_id(),

@@ -1,21 +1,28 @@
 """What HTTP providers of codetether share: transport, server-sent events, typed failures."""
 
 from codetether_http.codec import Codec, Parser
-from codetether_http.connection import HttpConnection
+from codetether_http.connection import Authorize, Grant, HttpConnection, Outgoing
 from codetether_http.failures import Fault, error_from, read_body, read_fault, retry_after
+from codetether_http.framing import SSE, Framing, Splitter
 from codetether_http.limits import Limits, limits_from
 from codetether_http.sse import EventSplitter, ServerSentEvent
 from codetether_http.transport import Answer, Transport, joined, shown
 
 __all__ = [
+    "SSE",
     "Answer",
+    "Authorize",
     "Codec",
     "EventSplitter",
     "Fault",
+    "Framing",
+    "Grant",
     "HttpConnection",
     "Limits",
+    "Outgoing",
     "Parser",
     "ServerSentEvent",
+    "Splitter",
     "Transport",
     "error_from",
     "joined",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from codetether import CompletionRequest, StreamChunk
 
 from codetether_http.failures import Fault
-from codetether_http.sse import ServerSentEvent
 
 
 class Parser(Protocol):
@@ -24,8 +23,8 @@ class Parser(Protocol):
         """The error that the provider sent instead of the rest; raised once all chunks are given out."""
         ...
 
-    def feed(self, event: ServerSentEvent) -> Sequence[StreamChunk]:
-        """The chunks of one streamed event. Raises MalformedResponse."""
+    def feed(self, event: Any) -> Sequence[StreamChunk]:
+        """The chunks of one event as the framing cuts them, e.g. a ServerSentEvent. Raises MalformedResponse."""
         ...
 
     def whole(self, body: bytes) -> Sequence[StreamChunk]:

@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import attrs
-from codetether import CompletionRequest, IncompleteResponse, MalformedResponse, Provider, ProviderError, StreamChunk
+from codetether import (
+    CompletionRequest,
+    DeadlineExceeded,
+    IncompleteResponse,
+    MalformedResponse,
+    Provider,
+    ProviderError,
+    StreamChunk,
+)
 
 from codetether_http.codec import Codec, Parser
 from codetether_http.failures import Fault, error_from
+from codetether_http.framing import SSE, Framing
 from codetether_http.limits import limits_from
-from codetether_http.sse import EventSplitter, ServerSentEvent
 from codetether_http.transport import Transport, secrets_of
+
+
+@attrs.frozen(kw_only=True)
+class Outgoing:
+    """A request that is about to be sent: its whole URL, its body, its headers."""
+
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@attrs.frozen(kw_only=True)
+class Grant:
+    """What lets a request through.
+
+    Attributes:
+        headers: added to the request's own, e.g. a signature or a short-lived token.
+        base_url: where it goes in place of the provider's base URL; empty for no change.
+        secrets: values among the headers that no message may show.
+    """
+
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    base_url: str = ""
+    secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
+
+
+Authorize = Callable[[Outgoing], Awaitable[Grant]]
+"""Asked before each request; may itself ask a server. Raises ProviderError."""
 
 
 class HttpConnection:
@@ -21,13 +58,25 @@ class HttpConnection:
 
     Args:
         headers: what identifies the caller, e.g. `{"authorization": "Bearer …"}`.
+        authorize: for what depends on the request or on the time: signatures, short-lived tokens.
+        framing: how a streamed answer is cut into events.
     """
 
-    def __init__(self, provider: Provider, codec: Codec, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        codec: Codec,
+        headers: Mapping[str, str],
+        *,
+        authorize: Authorize | None = None,
+        framing: Framing = SSE,
+    ) -> None:
         secret = provider.secret
         hidden = (*secrets_of(secret.values if secret else {}), *(v for v in provider.headers.values() if len(v) >= 16))
         self._provider = provider
         self._codec = codec
+        self._authorize = authorize
+        self._framing = framing
         self._limits = limits_from(provider.name, provider.timeout, provider.options)
         self._key = secret.source if secret else ""
         self._transport = Transport(
@@ -37,6 +86,7 @@ class HttpConnection:
             headers={**headers, **provider.headers},
             key=self._key,
             secrets=hidden,
+            media_type=framing.media_type,
         )
 
     async def __aenter__(self) -> Self:
@@ -52,12 +102,17 @@ class HttpConnection:
         codec = self._codec
         body = codec.render(request)
         parser = codec.parser()
-        async with self._transport.post(codec.address(request), body, codec.headers(request)) as answer:
+        address, headers = codec.address(request), codec.headers(request)
+        base_url = ""
+        if self._authorize is not None:
+            grant = await self._granted(self._authorize, address, body, headers)
+            headers, base_url = {**headers, **grant.headers}, grant.base_url
+        async with self._transport.post(address, body, headers, base_url=base_url) as answer:
             if answer.kind == "body":
                 for chunk in parser.whole(await answer.body()):
                     yield chunk
             else:
-                splitter = EventSplitter(self._limits.event, self._provider.name)
+                splitter = self._framing.splitter(self._limits.event, self._provider.name)
                 size = 0
                 while not parser.done and (data := await answer.read()) is not None:
                     size += len(data)
@@ -74,6 +129,16 @@ class HttpConnection:
         if parser.fault is not None:
             raise self._error(parser.fault)
 
+    async def _granted(self, authorize: Authorize, address: str, body: bytes, headers: Mapping[str, str]) -> Grant:
+        outgoing = Outgoing(url=self._transport.url(address), body=body, headers=headers)
+        try:
+            async with asyncio.timeout(self._limits.total):
+                grant = await authorize(outgoing)
+        except TimeoutError:
+            raise DeadlineExceeded(f"{self._provider.name}: not let in within {self._limits.total:g} s") from None
+        self._transport.hide(grant.secrets)
+        return grant
+
     def _error(self, fault: Fault) -> ProviderError:
         said = attrs.evolve(fault, message=self._transport.clean(fault.message))
         return error_from(said, self._provider.name, key=self._key)
@@ -82,7 +147,7 @@ class HttpConnection:
         if size > self._limits.stream:
             raise MalformedResponse(f"{self._provider.name}: the stream is larger than {self._limits.stream} bytes")
 
-    def _rest(self, parser: Parser, events: Sequence[ServerSentEvent]) -> Sequence[StreamChunk]:
+    def _rest(self, parser: Parser, events: Sequence[Any]) -> Sequence[StreamChunk]:
         """What the end of the connection leaves: a last event without its blank line, or a torn one."""
         chunks: list[StreamChunk] = []
         if not parser.done:

@@ -146,6 +146,7 @@ class Transport:
     Args:
         name: the provider's, for messages. headers: sent with each request, the key among them.
         key: where the key comes from. secrets: values that no error may show.
+        media_type: the content type of an answer that streams.
 
     Raises UsageError for a base URL that is none.
     """
@@ -159,6 +160,7 @@ class Transport:
         headers: Mapping[str, str],
         key: str = "",
         secrets: tuple[str, ...] = (),
+        media_type: str = "text/event-stream",
     ) -> None:
         _check_base_url(name, base_url)
         self.name = name
@@ -166,9 +168,11 @@ class Transport:
         self._base_url = base_url
         self._headers = {"accept-encoding": "identity", "content-type": "application/json", **_sendable(name, headers)}
         self._key = key
-        self._secrets = tuple(s for s in secrets if len(s) >= 8)
+        self._secrets: tuple[str, ...] = ()
+        self.hide(secrets)
+        self._media_type = media_type
         self._client: httpx.AsyncClient | None = None
-        self._urls: dict[str, httpx.URL] = {}
+        self._urls: dict[tuple[str, str], httpx.URL] = {}
 
     def __repr__(self) -> str:
         return f"Transport({self.name!r}, {shown(self._base_url)!r})"
@@ -194,13 +198,13 @@ class Transport:
             await client.aclose()
 
     @contextlib.asynccontextmanager
-    async def post(self, address: str, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[Answer]:
+    async def post(
+        self, address: str, body: bytes, headers: Mapping[str, str], *, base_url: str = ""
+    ) -> AsyncIterator[Answer]:
         """Posts once. Raises the typed error for every answer that is no success, and for none at all."""
         deadline = time.monotonic() + self.limits.total
         client = self._open()
-        url = self._urls.get(address)
-        if url is None:
-            url = self._urls[address] = self._url(address)
+        url = self._url(base_url or self._base_url, address)
         request = client.build_request("POST", url, content=body, headers=dict(headers) or None)
         response = await self.within(deadline, client.send(request, stream=True))
         try:
@@ -210,14 +214,22 @@ class Transport:
         finally:
             await response.aclose()
 
-    def _url(self, address: str) -> httpx.URL:
+    def url(self, address: str) -> str:
+        """The whole URL of an address below the base URL."""
+        return str(self._url(self._base_url, address))
+
+    def _url(self, base_url: str, address: str) -> httpx.URL:
         import httpx
 
-        try:
-            return httpx.URL(joined(self._base_url, address))
-        except (httpx.InvalidURL, ValueError) as error:
-            why = f"{self.name}: nothing can be sent to {shown(self._base_url)!r}: {error}"
-            raise InvalidRequest(why, remedy=f"check providers.{self.name}.base_url") from None
+        url = self._urls.get((base_url, address))
+        if url is None:
+            try:
+                url = httpx.URL(joined(base_url, address))
+            except (httpx.InvalidURL, ValueError) as error:
+                why = f"{self.name}: nothing can be sent to {shown(base_url)!r}: {error}"
+                raise InvalidRequest(why, remedy=f"check providers.{self.name}.base_url") from None
+            self._urls[base_url, address] = url
+        return url
 
     async def within(self, deadline: float, step: Awaitable[T], *, began: bool = False) -> T:
         """Awaits one step of an exchange within the limits; httpx's errors become ours. `began`: an answer had."""
@@ -253,7 +265,7 @@ class Transport:
         if encoding not in ("", "identity"):
             raise MalformedResponse(f"{self.name}: the answer is compressed ({encoding[:40]}), which nobody asked for")
         media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media == "text/event-stream":
+        if media == self._media_type:
             return "stream"
         if media == "application/json" or media.endswith("+json"):
             return "body"
@@ -275,6 +287,10 @@ class Transport:
                 body += await self.within(soon, anext(reads))
         fault = read_body(self.clean(bytes(body).decode("utf-8", "replace")).encode(), response.status_code)
         return error_from(fault, self.name, retry_after=retry_after(response.headers), key=self._key)
+
+    def hide(self, secrets: tuple[str, ...]) -> None:
+        """Values that no error may show from now on; those shorter than 8 characters are not taken."""
+        self._secrets = tuple(dict.fromkeys((*self._secrets, *(s for s in secrets if len(s) >= 8))))
 
     def clean(self, text: str) -> str:
         """The text without the provider's own secrets, for servers that echo them."""

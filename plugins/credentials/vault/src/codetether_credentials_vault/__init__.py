@@ -1,0 +1,1 @@
+"""Keys of providers kept in HashiCorp Vault or OpenBao, for codetether."""

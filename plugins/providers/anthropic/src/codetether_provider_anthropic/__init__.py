@@ -1,0 +1,1 @@
+"""The anthropic-messages wire for codetether and the providers anthropic and minimax."""

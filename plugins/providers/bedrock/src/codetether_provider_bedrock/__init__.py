@@ -1,0 +1,1 @@
+"""The bedrock-converse wire for codetether and the provider bedrock."""

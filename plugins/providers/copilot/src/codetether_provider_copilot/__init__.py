@@ -1,0 +1,1 @@
+"""The providers github-copilot and github-copilot-enterprise for codetether."""

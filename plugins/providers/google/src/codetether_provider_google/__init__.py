@@ -1,0 +1,1 @@
+"""The google-generate-content wire for codetether and the provider google."""

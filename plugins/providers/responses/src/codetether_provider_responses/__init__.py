@@ -1,0 +1,1 @@
+"""The openai-responses wire for codetether."""

@@ -1,0 +1,1 @@
+"""Vendors that speak a common wire, as data, for codetether."""
