@@ -52,6 +52,7 @@ _ROOMS = {
         SlashCommandSpec T ToolFilterSpec ToolsetSpec WireSpec
     """,
     "builtin.executor": "LocalExecutor",
+    "cli.sign_in": "SignIn SignedIn sign_in",
     "storage.disk": "Disk",
     "storage.durable": "private_directory replace_file",
     "storage.segments": "Segment SegmentLimits Segments",

@@ -110,7 +110,7 @@ class Wiring:
 
     def _learn(self, provider: str, secret: Secret) -> None:
         for key, value in secret.values.items():
-            if key in ("base_url", "organization", "project", "region"):
+            if key in ("base_url", "enterprise_url", "organization", "project", "region"):
                 continue
             for text in value.values() if isinstance(value, Mapping) else (value,):
                 self.redactor.add(str(text), f"{provider}.{key}")

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import time
-from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
+from codetether.cli.keeping import answered, audited, chosen_store, installed_sources, keep, listed, say_what_counts
 from codetether.cli.listings import with_runtime
+from codetether.cli.plugin_commands import AUTH, PluginGroup
 from codetether.cli.table import print_json, print_table
 from codetether.cli.terminal import YELLOW, Screen
-from codetether.errors import CodetetherError, CredentialError, UnknownModel, UsageError
+from codetether.errors import CredentialError, UnknownModel, UsageError
 from codetether.models.providers import Secret
 
 if TYPE_CHECKING:
     from codetether.protocols import CredentialStore
     from codetether.runtime import Runtime
 
-T = TypeVar("T")
-LIMIT = 60.0
-"""Seconds that a store may take for one change: time to unlock it."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 source_option = click.option("--source", metavar="NAME", help="The store, e.g. file or keyring.")
 
 
-@click.group("auth")
+class AuthCommands(PluginGroup):
+    """Core's own, then the ways to sign in that plugins bring."""
+
+    entry_points = AUTH
+
+
+@click.group("auth", cls=AuthCommands)
 def auth() -> None:
     """Keep, forget and look at the keys of providers; no key is ever shown.
 
@@ -55,19 +56,13 @@ def login(provider: str, piped: bool, source: str | None, base_url: str | None) 
 
     async def keeping(runtime: Runtime, screen: Screen) -> int:
         name = await _provider_to_keep(runtime, provider, url)
-        place, store = await _store(runtime, source)
-        before = await _answer(store.get, name, ())
+        place, store = await chosen_store(runtime, source)
+        before = await answered(store.get, name, ())
         key = given or await typed_key(screen, name)
         runtime.redactor.add(key, f"{name}.api_key")
         values = {**(before.values if before else {}), "api_key": key, **({"base_url": url} if url else {})}
-        await _audited(runtime, "auth:login", name, place, lambda: _answer(store.put, name, values))
-        kept = await _answer(store.get, name, ())
-        if kept is None or kept.get("api_key") != key:
-            raise CredentialError(
-                f"{place} took the key of {name}, and does not have it", remedy="choose another --source"
-            )
-        screen.line(f"kept: {name} in {kept.source}")
-        await _say_what_counts(runtime, screen, name, kept, url)
+        kept = await keep(runtime, screen, name, place, store, values)
+        await say_what_counts(runtime, screen, name, kept, url)
         return 0
 
     return with_runtime(keeping)
@@ -82,7 +77,7 @@ def logout(provider: str, source: str | None) -> int:
     async def forgetting(runtime: Runtime, screen: Screen) -> int:
         await runtime.providers()  # aliases, and providers that only a secret knows
         name = runtime.catalog.canonical(provider)
-        stores = dict([await _store(runtime, source)]) if source else runtime.credentials.stores()
+        stores = dict([await chosen_store(runtime, source)]) if source else runtime.credentials.stores()
         gone, failed = 0, None
         for place, store in stores.items():
             try:
@@ -92,7 +87,7 @@ def logout(provider: str, source: str | None) -> int:
         if failed is not None:
             raise failed
         if not gone:
-            screen.line(f"no key of {name} is kept in {_listed(stores)}: nothing to forget")
+            screen.line(f"no key of {name} is kept in {listed(stores)}: nothing to forget")
         left, _ = await runtime.credentials.look(name, runtime.catalog.variables(name))
         if left is not None:
             screen.say(f"note: {name} still has a key, from {left.source}", YELLOW)
@@ -102,10 +97,10 @@ def logout(provider: str, source: str | None) -> int:
 
 
 async def _forgotten(runtime: Runtime, screen: Screen, name: str, place: str, store: CredentialStore) -> bool:
-    secret = await _answer(store.get, name, ()) if await _answer(store.usable) else None
+    secret = await answered(store.get, name, ()) if await answered(store.usable) else None
     if secret is None:
         return False
-    await _audited(runtime, "auth:logout", name, place, partial(_answer, store.delete, name))
+    await audited(runtime, "auth:logout", name, place, partial(answered, store.delete, name))
     screen.line(f"forgotten: {name} in {secret.source}")
     return True
 
@@ -179,42 +174,6 @@ def status(provider: str | None, as_json: bool) -> int:
     return with_runtime(of_one if provider else of_all)
 
 
-async def _answer(method: Callable[..., Awaitable[T]], *args: Any) -> T:
-    """What a source's method answers within the limit; whatever else it raises becomes a CredentialError."""
-    from codetether.plugins.boundary import BROKEN, asked, reason_of
-
-    try:
-        return await asked(method, *args, limit=LIMIT)
-    except CodetetherError:
-        raise
-    except BROKEN as error:  # the plugin boundary
-        raise CredentialError(
-            f"a source of credentials failed: {reason_of(error)}", remedy="codetether plugins"
-        ) from error
-
-
-async def _audited(
-    runtime: Runtime, action: str, provider: str, source: str, effect: Callable[[], Awaitable[object]]
-) -> None:
-    """The effect with its intent before it and its outcome after it; neither holds a value."""
-    from codetether.record.trail import reason
-
-    record = partial(runtime.audit.record, "auth", action, call_id=uuid4().hex)
-    detail = {"provider": provider, "source": source}
-    await record("intent", detail=detail)
-    began = time.monotonic()
-
-    def duration() -> float:
-        return (time.monotonic() - began) * 1000
-
-    try:
-        await effect()
-    except (Exception, asyncio.CancelledError) as error:  # whatever ended it is recorded and raised on
-        await record("failure", duration_ms=duration(), detail={**detail, "error": reason(error)})
-        raise
-    await record("success", duration_ms=duration(), detail=detail)
-
-
 async def _names(runtime: Runtime) -> list[str]:
     """Every name by which a provider is known, here or at a vendor."""
     from codetether.catalog import VENDORS
@@ -254,62 +213,6 @@ async def _provider_to_keep(runtime: Runtime, provider: str, base_url: str | Non
     return name
 
 
-async def _store(runtime: Runtime, wanted: str | None) -> tuple[str, CredentialStore]:
-    """The store that is named, else the first. Raises UsageError where it may not or cannot be written."""
-    stores = runtime.credentials.stores()
-    for name, store in stores.items():
-        if wanted in (None, name) and await _answer(store.usable):
-            return name, store
-    remedy = f"those that could be written: {_listed(name for name in stores if name != wanted)}"
-    if wanted is None:
-        raise UsageError("no store of credentials can be written here", remedy=f"{_LEFT_OUT}, or set a variable")
-    if wanted in stores:
-        raise UsageError(f"this machine has no {wanted} that can be written", remedy=remedy)
-    if wanted in runtime.credentials.sources:
-        raise UsageError(f"{wanted} can only be read", remedy=remedy)
-    if wanted in _installed(runtime):
-        raise UsageError(f"[credentials] sources leaves {wanted} out, so nothing is kept there", remedy=remedy)
-    raise UsageError(f"no source {wanted!r} is installed", remedy=remedy)
-
-
-_LEFT_OUT = "look at codetether auth status and at [credentials] sources in the settings"
-
-
-def _installed(runtime: Runtime) -> list[str]:
-    from codetether.specs import CredentialSourceSpec
-
-    found = runtime.plugins.collect(CredentialSourceSpec)
-    return [p.record.name for p in sorted(found, key=lambda p: (p.record.place, p.record.name))]
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"
-
-
-async def _say_what_counts(runtime: Runtime, screen: Screen, name: str, kept: Secret, url: str | None) -> None:
-    """Looks at the provider as a run would, and says where that is not what the user may expect."""
-    from codetether.catalog import is_loopback
-
-    found = {a.name: a for a in await runtime.providers()}.get(name)
-    if found is None:
-        screen.say(f"note: no plugin for {name} is installed yet", YELLOW)
-        return
-    if not found.available:
-        screen.say(f"note: {name} cannot be used yet: {found.reason}", YELLOW)
-        return
-    if found.source != kept.source:
-        variable = found.source.removeprefix("env:")
-        remedy = f"; unset {variable} to use what was kept" if variable != found.source else ""
-        screen.say(f"note: {found.source} comes before it, so that is what {name} uses{remedy}", YELLOW)
-    used = (await runtime.catalog.provider(name)).base_url
-    if url and used != url:
-        screen.say(f"note: the settings name another base URL, which is what {name} uses: {used}", YELLOW)
-    if url and url.startswith("http://") and not is_loopback(url):
-        screen.say("note: the base URL is http://: everybody on the way can read the key", YELLOW)
-    model = found.default_model or "MODEL"
-    screen.line(f"{name} can be used: codetether run -m {name}/{model} …")
-
-
 async def _said(runtime: Runtime, source: str, provider: str) -> str:
     """What a source answers for the provider, in words."""
     answer = await runtime.credentials.ask(source, provider, runtime.catalog.variables(provider))
@@ -337,12 +240,12 @@ async def _sources(runtime: Runtime) -> list[dict[str, Any]]:
     found, failed = await _kept(runtime)
     stores, allowed = runtime.credentials.stores(), list(runtime.credentials.sources)
     rows = []
-    for name in [*allowed, *(other for other in _installed(runtime) if other not in allowed)]:
+    for name in [*allowed, *(other for other in installed_sources(runtime) if other not in allowed)]:
         writable, reason = False, failed.get(name, "")
         if name not in allowed:
             reason = "left out by [credentials] sources, or could not start"
         elif name in stores and not reason:
-            writable = await _answer(stores[name].usable)
+            writable = await answered(stores[name].usable)
             reason = "" if writable else "this machine has none"
         keeps = [kept.provider for kept in found if kept.source == name]
         rows.append({"source": name, "writable": writable, "providers": keeps, "reason": reason})

@@ -1,4 +1,4 @@
-"""Commands that plugins bring: entry points of the group `codetether.commands`, imported only when called."""
+"""Commands that plugins bring, imported only when called: entry points of `codetether.commands` and its kin."""
 
 from __future__ import annotations
 
@@ -12,16 +12,40 @@ from codetether.cli.terminal import visible
 from codetether.errors import PluginError
 
 GROUP = "codetether.commands"
+"""Entry points: commands of `codetether`."""
+AUTH = "codetether.auth_commands"
+"""Entry points: commands of `codetether auth`, ways to sign in."""
 
 
-def listed_commands(taken: Container[str]) -> list[tuple[str, str]]:
+class PluginGroup(click.Group):
+    """A group of core's that plugins add commands to.
+
+    Attributes:
+        entry_points: the group of the entry points that name them.
+    """
+
+    entry_points = GROUP
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command; a plugin's own is imported now."""
+        return super().get_command(ctx, cmd_name) or load_command(cmd_name, self.entry_points)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Core's commands, then those of plugins from metadata alone."""
+        super().format_commands(ctx, formatter)
+        if rows := listed_commands(self.commands, self.entry_points):
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl(rows)
+
+
+def listed_commands(taken: Container[str], group: str = GROUP) -> list[tuple[str, str]]:
     """Name and distribution of each command whose name is not taken, from metadata alone."""
-    return [(visible(p.name), visible(f"from {_distribution(p)}")) for p in _points() if p.name not in taken]
+    return [(visible(p.name), visible(f"from {_distribution(p)}")) for p in _points(group) if p.name not in taken]
 
 
-def load_command(name: str) -> click.Command | None:
+def load_command(name: str, group: str = GROUP) -> click.Command | None:
     """The command of that name, None where no plugin has it. Raises PluginError for one that may not or cannot load."""
-    found = [point for point in _points() if point.name == name]
+    found = [point for point in _points(group) if point.name == name]
     if not found:
         return None
     if len(found) > 1:
@@ -39,10 +63,10 @@ def load_command(name: str) -> click.Command | None:
     return command
 
 
-def _points() -> list[Any]:
+def _points(group: str) -> list[Any]:
     import importlib_metadata
 
-    points = importlib_metadata.entry_points(group=GROUP)
+    points = importlib_metadata.entry_points(group=group)
     return sorted(points, key=lambda point: (point.name, _distribution(point)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import orjson
 from attrs import frozen
@@ -14,7 +14,7 @@ from codetether.models.completion import CompletionRequest
 from codetether.models.record import JSON
 
 GROUP = "codetether.recordings"
-"""Entry points that tell how to read an `api`: its name -> a Dialect."""
+"""Entry points that tell how to read an `api`: its name -> a Dialect, or an Exchange where it completes nothing."""
 
 
 @frozen(kw_only=True)
@@ -23,6 +23,7 @@ class Recording:
 
     Attributes:
         api: the wire format, e.g. `openai-chat`. provider: who answered.
+        method, url: as they were asked; the url is empty where it is unknown.
         body: the request's body as a real client wrote it, None where it is unknown.
         answer: the bytes of the response's body.
         sizes: lengths of the pieces in which they came; empty where nobody noted them.
@@ -38,6 +39,8 @@ class Recording:
     answer: bytes
     sizes: tuple[int, ...]
     expect: Mapping[str, JSON]
+    method: str = "POST"
+    url: str = ""
 
     @property
     def name(self) -> str:
@@ -69,17 +72,19 @@ def _cut(data: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
 def read(path: Path) -> Recording:
     """The recording in a file. Raises ValueError or KeyError for a file of another shape."""
     data = orjson.loads(path.read_bytes())
-    response = data["response"]
+    request, response = data.get("request") or {}, data["response"]
     return Recording(
         id=data["id"],
         api=data["api"],
         provider=data["provider"],
-        body=(data.get("request") or {}).get("body"),
+        body=request.get("body"),
         status=response["status"],
         headers=response.get("headers") or {},
         answer=_answer(response),
         sizes=tuple(response.get("chunk_sizes") or ()),
         expect=data["expect"],
+        method=request.get("method") or "POST",
+        url=request.get("url") or "",
     )
 
 
@@ -120,3 +125,14 @@ class Dialect(Protocol):
     def usage(self, raw: Mapping[str, JSON]) -> Mapping[str, int | None]:
         """`input`, `output`, `cached`, `cache_write`, `reasoning` as the provider counts them; None: not said."""
         ...
+
+
+@runtime_checkable
+class Exchange(Protocol):
+    """How an api is asked that completes nothing: signing in, lists of models."""
+
+    async def exchange(self, recording: Recording, base_url: str) -> None:
+        """Asks the server at `base_url` what was asked in the recording, and reads the answer to its end.
+
+        Raises ProviderError for what the answer says went wrong, with its words in `details`.
+        """

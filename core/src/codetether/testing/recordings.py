@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from inspect import isawaitable
 from pathlib import Path
@@ -29,8 +29,10 @@ from codetether.session.contexts import ProcessContext
 from codetether.settings.core import CoreSettings
 from codetether.settings.settings import Directories
 from codetether.specs import ProviderSpec, WireSpec
+from codetether.testing.differences import differences
+from codetether.testing.exchanges import retried
 from codetether.testing.playback import Playback
-from codetether.testing.recording import GROUP, Dialect, Recording, read
+from codetether.testing.recording import GROUP, Dialect, Exchange, Recording, read
 
 WAYS = ("whole", "recorded", "bytes")
 _KEY = "sk-recording-0123456789"
@@ -70,13 +72,16 @@ class Replayer:
         dialects: by `api`; the installed ones unless given.
     """
 
-    def __init__(self, plugins: LoadedPlugins | None = None, dialects: Mapping[str, Dialect] | None = None) -> None:
+    def __init__(
+        self, plugins: LoadedPlugins | None = None, dialects: Mapping[str, Dialect | Exchange] | None = None
+    ) -> None:
         if plugins is None:
             plugins = LoadedPlugins()
             plugins.load(installed(), _All())
         self._wire_specs = {p.record.name: (p.plugin, p.record) for p in plugins.collect(WireSpec)}
         self._providers = {p.record.name: p.record for p in plugins.collect(ProviderSpec)}
-        self._dialects = _installed_dialects() if dialects is None else dict(dialects)
+        self._loads = _installed_dialects() if dialects is None else {}
+        self._dialects = dict(dialects or {})
         self._wires: dict[str, Wire] = {}
 
     async def replay(self, recordings: Iterable[Recording], ways: Sequence[str] = WAYS) -> list[Verdict]:
@@ -85,8 +90,12 @@ class Replayer:
             return [await self._judge(recording, ways, playback) for recording in recordings]
 
     async def _judge(self, recording: Recording, ways: Sequence[str], playback: Playback) -> Verdict:
-        dialect = self._dialects.get(recording.api)
-        if dialect is None or dialect.wire not in self._wire_specs:
+        try:
+            dialect = self._dialect(recording.api)
+        except Exception as error:  # of one api; the others are tried all the same
+            return Verdict(recording=recording, why=(f"its dialect cannot be loaded: {type(error).__name__}: {error}",))
+        spoken = isinstance(dialect, Exchange) or (dialect is not None and dialect.wire in self._wire_specs)
+        if dialect is None or not spoken:
             return Verdict(recording=recording, why=(f"no installed plugin speaks {recording.api}",))
         why: list[str] = []
         for way in ways:
@@ -100,10 +109,18 @@ class Replayer:
             except Exception as error:  # a verdict for each recording, whatever a wire does with it
                 problems = [f"{type(error).__name__}: {error}"]
             why += [f"{way}: {problem}" for problem in problems]
-        extra = () if recording.body is None else tuple(dialect.not_modelled(recording.body))
-        return Verdict(recording=recording, why=tuple(why), not_modelled=extra)
+        if isinstance(dialect, Exchange) or recording.body is None:
+            return Verdict(recording=recording, why=tuple(why))
+        return Verdict(recording=recording, why=tuple(why), not_modelled=tuple(dialect.not_modelled(recording.body)))
 
-    async def _try(self, recording: Recording, dialect: Dialect, playback: Playback) -> list[str]:
+    def _dialect(self, api: str) -> Dialect | Exchange | None:
+        if api not in self._dialects and api in self._loads:
+            self._dialects[api] = self._loads[api]()
+        return self._dialects.get(api)
+
+    async def _try(self, recording: Recording, dialect: Dialect | Exchange, playback: Playback) -> list[str]:
+        if isinstance(dialect, Exchange):
+            return await retried(recording, dialect, playback)
         provider = self._provider(dialect, recording.provider, playback.base_url)
         request = _request(recording, dialect, provider.name)
         answer = await self._ask(await self._wire(dialect.wire), provider, request)
@@ -163,10 +180,10 @@ def _context(plugin: str) -> ProcessContext:
     )
 
 
-def _installed_dialects() -> dict[str, Dialect]:
+def _installed_dialects() -> dict[str, Callable[[], Dialect | Exchange]]:
     import importlib_metadata
 
-    return {point.name: point.load() for point in importlib_metadata.entry_points(group=GROUP)}
+    return {point.name: point.load for point in importlib_metadata.entry_points(group=GROUP)}
 
 
 def _request(recording: Recording, dialect: Dialect, provider: str) -> CompletionRequest:
@@ -232,23 +249,6 @@ def _compare_end(expect: Mapping[str, JSON], answer: Answer) -> list[str]:
     if not expected.get("in_body_of_200"):
         said["status"], wanted["status"] = error.status, expected.get("status")
     return differences(wanted, said, "error")
-
-
-def differences(wanted: Any, got: Any, path: str = "") -> list[str]:
-    """Where two JSON values differ, one line each."""
-    if isinstance(wanted, Mapping) and isinstance(got, Mapping):
-        names = [*wanted, *(name for name in got if name not in wanted)]
-        where = f"{path}." if path else ""
-        return [line for name in names for line in differences(wanted.get(name), got.get(name), f"{where}{name}")]
-    if isinstance(wanted, list) and isinstance(got, list) and len(wanted) == len(got):
-        pairs = enumerate(zip(wanted, got, strict=True))
-        return [line for i, (a, b) in pairs for line in differences(a, b, f"{path}[{i}]")]
-    return [] if wanted == got else [f"{path}: {_short(wanted)} expected, got {_short(got)}"]
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else f"{text[:57]}…{text[-57:]}"
 
 
 def table(verdicts: Sequence[Verdict]) -> str:

@@ -197,15 +197,21 @@ class Transport:
         if client is not None:
             await client.aclose()
 
-    @contextlib.asynccontextmanager
-    async def post(
+    def post(
         self, address: str, body: bytes, headers: Mapping[str, str], *, base_url: str = ""
-    ) -> AsyncIterator[Answer]:
+    ) -> contextlib.AbstractAsyncContextManager[Answer]:
         """Posts once. Raises the typed error for every answer that is no success, and for none at all."""
+        return self.send("POST", address, body, headers, base_url=base_url)
+
+    @contextlib.asynccontextmanager
+    async def send(
+        self, method: str, address: str, body: bytes, headers: Mapping[str, str], *, base_url: str = ""
+    ) -> AsyncIterator[Answer]:
+        """The same with any method, e.g. `GET` with an empty body."""
         deadline = time.monotonic() + self.limits.total
         client = self._open()
         url = self._url(base_url or self._base_url, address)
-        request = client.build_request("POST", url, content=body, headers=dict(headers) or None)
+        request = client.build_request(method, url, content=body or None, headers=dict(headers) or None)
         response = await self.within(deadline, client.send(request, stream=True))
         try:
             if not response.is_success:
@@ -322,6 +328,7 @@ def _user_agent() -> str:
 
 def secrets_of(values: Mapping[str, Any]) -> tuple[str, ...]:
     """The values of a secret that must not be shown: all texts but addresses."""
-    texts = [v for k, v in values.items() if isinstance(v, str) and k not in ("base_url", "organization", "project")]
+    open_ = ("base_url", "enterprise_url", "organization", "project")
+    texts = [v for k, v in values.items() if isinstance(v, str) and k not in open_]
     headers = values.get("headers")
     return (*texts, *(str(v) for v in headers.values())) if isinstance(headers, Mapping) else tuple(texts)
