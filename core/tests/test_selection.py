@@ -102,7 +102,7 @@ async def test_the_only_model_of_a_provider_is_its_default() -> None:
 class Vendors:
     """A plugin with two providers and a default of its own."""
 
-    __codetether_name__ = "vendors"
+    __codetether_name__ = "two-vendors"
 
     @codetether.hookimpl
     def codetether_providers(self) -> Iterable[ProviderSpec]:
@@ -112,6 +112,7 @@ class Vendors:
     @codetether.hookimpl
     def codetether_model_defaults(self) -> Iterable[ModelDefaults]:
         yield ModelDefaults(match="acme/o*", omit=frozenset({"temperature"}))
+        yield ModelDefaults(match="acme/o9*", wire="acme-thoughts", quirks={"effort": "low", "stream": False})
         yield ModelDefaults(match="acme/priced", prices={"input": "2", "output": "8", "cache_read": "0.5"})
 
 
@@ -159,6 +160,25 @@ async def test_the_users_sampling_is_laid_over_the_defaults() -> None:
         refused = runtime.catalog.defaults(ModelRef(provider="acme", model="o3")).sampling
     assert sampling == SamplingParams(temperature=0.1, max_output_tokens=100)
     assert refused == SamplingParams(max_output_tokens=100)
+
+
+@pytest.mark.parametrize(
+    ("model", "configured", "wire", "options"),
+    [
+        ("o9-pro", {}, "acme-thoughts", {"effort": "low", "stream": False}),
+        ("o9", {"options": {"effort": "high"}}, "acme-thoughts", {"effort": "high", "stream": False}),
+        ("o9", {"wire": "openai-chat"}, "openai-chat", {"effort": "low", "stream": False}),
+        ("o3", {"options": {"effort": "high"}}, "openai-chat", {"effort": "high"}),
+        ("", {}, "openai-chat", {}),
+    ],
+)
+async def test_a_model_may_want_a_wire_and_quirks_of_its_own_but_the_user_has_the_last_word(
+    model: str, configured: dict[str, Any], wire: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACME_API_KEY", "acme-0123456789")
+    async with Runtime.open({**ONLY, "providers": {"acme": configured}}, plugins=[Vendors()]) as runtime:
+        provider = await runtime.catalog.provider("acme", model)
+    assert (provider.wire, provider.options) == (wire, options)
 
 
 async def test_usage_is_priced_by_the_million() -> None:

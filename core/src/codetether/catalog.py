@@ -194,7 +194,7 @@ class Catalog:
         return provided[0].record.env if provided else ()
 
     async def provider(self, name: str, model: str = "") -> Provider:
-        """The provider with its secret, on the model's wire. Raises NoProviderAvailable when nobody has its key."""
+        """The provider with its secret, as the model wants it. Raises NoProviderAvailable when nobody has its key."""
         if self.canonical(name) not in self._specs:
             await self._add_stored()
         provider, said = await self._build(self.spec(name))
@@ -202,11 +202,12 @@ class Catalog:
             raise NoProviderAvailable(
                 f"no key for {name}: {'; '.join(said)}", remedy=_how_to_add(name, self.spec(name))
             )
-        configured = self.configured(name)
-        if model and not (configured and configured.wire):
-            wire = self.defaults(ModelRef(provider=provider.name, model=model)).wire
-            return attrs.evolve(provider, wire=wire) if wire else provider
-        return provider
+        if not model:
+            return provider
+        configured = self.configured(name) or ProviderSettings()
+        own = self.defaults(ModelRef(provider=provider.name, model=model))
+        options = {**provider.options, **own.quirks, **configured.options}
+        return attrs.evolve(provider, wire=configured.wire or own.wire or provider.wire, options=options)
 
     async def _build(self, spec: ProviderSpec) -> tuple[Provider | None, list[str]]:
         configured = self.configured(spec.name) or ProviderSettings()
@@ -340,6 +341,7 @@ def _laid_over(base: ModelDefaults, layer: ModelDefaults) -> ModelDefaults:
         ),
         omit=base.omit | layer.omit,
         wire=layer.wire or base.wire,
+        quirks={**base.quirks, **layer.quirks},
         prices={**base.prices, **layer.prices},
         capabilities={**base.capabilities, **layer.capabilities},
     )

@@ -93,6 +93,7 @@ class ModelDefaults:
         match: a glob over the lower-cased `provider/model`; the more literal characters, the later it is laid on.
         omit: sampling parameters that the model refuses.
         wire: the wire format for it, where the vendor offers the model on another one than the provider's.
+        quirks: what the wire must know of this model, over the provider's quirks and under the user's options.
         prices: US dollars per million tokens, under `input`, `output`, `cache_read`, `cache_write`, `reasoning`.
     """
 
@@ -101,6 +102,7 @@ class ModelDefaults:
     limits: ModelLimits = ModelLimits()
     omit: frozenset[str] = frozenset()
     wire: str | None = None
+    quirks: Mapping[str, Any] = field(factory=dict)
     prices: Mapping[str, str] = field(factory=dict)
     capabilities: Mapping[str, bool] = field(factory=dict)
 

@@ -105,10 +105,11 @@ class CompletionRequest:
 # Chunks are made by the thousand and live for a moment, so they are mutable slots: half the price of frozen ones.
 @define
 class TextDelta:
-    """More visible text. A change of `block` begins a new text part."""
+    """More visible text; `provider_data` is merged into the part. A change of `block` begins a new text part."""
 
     text: str
     block: int = 0
+    provider_data: Mapping[str, JSON] | None = None
 
 
 @define

@@ -74,6 +74,8 @@ class Assembly:
                 if last is None or last.kind != "text" or last.block != block:
                     last = self._open("text", block)
                 last.pieces.append(text)
+                if chunk.provider_data:
+                    last.provider_data.update(chunk.provider_data)
             case ToolCallDelta():
                 self._feed_call(chunk)
             case ThinkingDelta():
@@ -164,7 +166,9 @@ class Assembly:
             return None
         if part.kind == "thinking":
             return ThinkingPart(text=text, provider_data=part.provider_data)
-        return RefusalPart(text=text) if part.kind == "refusal" else TextPart(text=text)
+        if part.kind == "refusal":
+            return RefusalPart(text=text)
+        return TextPart(text=text, provider_data=part.provider_data)
 
 
 def with_unique_ids(response: CompletionResponse, taken: set[str]) -> CompletionResponse:
