@@ -34,6 +34,7 @@ from codetether.models.providers import Provider, Secret
 from codetether.protocols import Connection, Wire
 from codetether.session.assemble import Assembly
 from codetether.testing.playback import Playback, Respond, chunked
+from codetether.testing.trials import StreamTrial
 
 STREAM = {"content-type": "text/event-stream"}
 BODY = {"content-type": "application/json"}
@@ -105,9 +106,10 @@ def _peak() -> float:
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
-def faults() -> list[Fault]:
-    """Faults of HTTP that mean the same on every wire."""
-    return [*_connections(), *_statuses(), *_waits(), *_bodies(), *_sizes()]
+def faults(stream: StreamTrial | None = None) -> list[Fault]:
+    """Faults of HTTP that mean the same on every wire, in streams framed as the wire frames them."""
+    shape = stream or StreamTrial()
+    return [*_connections(shape), *_statuses(), *_waits(), *_bodies(shape), *_sizes(shape)]
 
 
 def says(data: bytes) -> Respond:
@@ -119,9 +121,9 @@ def says(data: bytes) -> Respond:
     return respond
 
 
-def streams(*pieces: bytes) -> Respond:
+def streams(*pieces: bytes, media_type: str = "text/event-stream") -> Respond:
     """A whole stream of these pieces."""
-    return says(chunked(200, STREAM, pieces))
+    return says(chunked(200, {"content-type": media_type}, pieces))
 
 
 def _ends(data: bytes, *, abort: bool = False) -> Respond:
@@ -164,8 +166,8 @@ def head(status: int, **headers: str) -> bytes:
     return chunked(status, {name.replace("_", "-"): value for name, value in headers.items()}, (), end=False)
 
 
-def _connections() -> list[Fault]:
-    cut = chunked(200, STREAM, [b": hello\n\n"], end=False)
+def _connections(shape: StreamTrial) -> list[Fault]:
+    cut = chunked(200, {"content-type": shape.media_type}, [shape.idle], end=False)
     return [
         Fault(name="refused", respond=None, raises=ConnectionFailed),
         Fault(name="closed at once", respond=_ends(b""), raises=ConnectionFailed),
@@ -183,7 +185,7 @@ def _connections() -> list[Fault]:
         Fault(name="silent within a stream", respond=says(cut), raises=DeadlineExceeded),
         Fault(
             name="comments for ever",
-            respond=forever(head(200, content_type="text/event-stream"), b": ping\n\n", pause=0.02),
+            respond=forever(head(200, content_type=shape.media_type), shape.idle, pause=0.02),
             raises=DeadlineExceeded,
         ),
     ]
@@ -229,20 +231,27 @@ def _waits() -> list[Fault]:
     ]
 
 
-def _bodies() -> list[Fault]:
+def _bodies(shape: StreamTrial) -> list[Fault]:
     deep = b"[" * 10_000 + b"]" * 10_000
+    odd = {
+        "an event of no JSON": b"ok",
+        "an event of a number": b"1",
+        "an event of bad UTF-8": b'{"a":"\xff\xfe"}',
+        "an event with a NUL": b'{"a":"\0"}',
+        "an event of 10,000 levels": deep,
+    }
+
+    def streamed(*pieces: bytes) -> Respond:
+        return streams(*pieces, media_type=shape.media_type)
+
     return [
-        Fault(name="an empty stream", respond=streams(), raises=IncompleteResponse),
+        Fault(name="an empty stream", respond=streamed(), raises=IncompleteResponse),
         Fault(name="an empty body", respond=says(chunked(200, BODY, [])), raises=MalformedResponse),
         Fault(name="a body of no JSON", respond=says(chunked(200, BODY, [b"ok"])), raises=MalformedResponse),
         Fault(name="a body of null", respond=says(chunked(200, BODY, [b"null"])), raises=MalformedResponse),
         Fault(name="a body of 10,000 levels", respond=says(chunked(200, BODY, [deep])), raises=MalformedResponse),
-        Fault(name="an event of no JSON", respond=streams(b"data: ok\n\n"), raises=MalformedResponse),
-        Fault(name="an event of a number", respond=streams(b"data: 1\n\n"), raises=MalformedResponse),
-        Fault(name="an event of bad UTF-8", respond=streams(b'data: {"a":"\xff\xfe"}\n\n'), raises=MalformedResponse),
-        Fault(name="an event with a NUL", respond=streams(b'data: {"a":"\0"}\n\n'), raises=MalformedResponse),
-        Fault(name="an event of 10,000 levels", respond=streams(b"data: " + deep + b"\n\n"), raises=MalformedResponse),
-        Fault(name="half an event", respond=streams(b'data: {"a":'), raises=IncompleteResponse),
+        *(Fault(name=name, respond=streamed(shape.event(d)), raises=MalformedResponse) for name, d in odd.items()),
+        Fault(name="half an event", respond=streamed(shape.event(b'{"a":12345}')[:-8]), raises=IncompleteResponse),
     ]
 
 
@@ -258,18 +267,19 @@ def _bombs(status: int, kind: str) -> Respond:
     return says(f"{began}content-length: {len(_bomb())}\r\n\r\n".encode() + _bomb())
 
 
-def _sizes() -> list[Fault]:
-    stream, body = head(200, content_type="text/event-stream"), head(200, content_type="application/json")
+def _sizes(shape: StreamTrial) -> list[Fault]:
+    stream, body = head(200, content_type=shape.media_type), head(200, content_type="application/json")
+    began = b"%x\r\n%b\r\n" % (len(shape.opening), shape.opening)
     return [
         Fault(
             name="a line of 64 MB",
-            respond=forever(stream + b"6\r\ndata: \r\n", b"a" * _BLOCK, times=1024),
+            respond=forever(stream + began, b"a" * _BLOCK, times=1024),
             raises=MalformedResponse,
         ),
         Fault(name="an endless body", respond=forever(body, b"[" * _BLOCK), raises=MalformedResponse),
         Fault(name="an endless error", respond=forever(head(500), b"a" * _BLOCK), raises=ServerFailed),
         Fault(name="endless headers", respond=forever(b"HTTP/1.1 200 OK\r\n", b"a" * 99), raises=ConnectionFailed),
-        Fault(name="a bomb in a stream", respond=_bombs(200, "text/event-stream"), raises=MalformedResponse),
+        Fault(name="a bomb in a stream", respond=_bombs(200, shape.media_type), raises=MalformedResponse),
         Fault(name="a bomb in a body", respond=_bombs(200, "application/json"), raises=MalformedResponse),
         Fault(name="a bomb in an error", respond=_bombs(500, "application/json"), raises=ServerFailed),
     ]

@@ -56,6 +56,27 @@ class SecretTrial:
     spoil: Callable[[Path], Any] | None = None
 
 
+def _server_sent(data: bytes) -> bytes:
+    return b"data: " + data + b"\n\n"
+
+
+@frozen(kw_only=True)
+class StreamTrial:
+    """How a wire's answers stream; server-sent events unless told otherwise.
+
+    Attributes:
+        media_type: the content type of a stream.
+        event: frames any data as an event, however little it means.
+        opening: how an event of 64 MB begins.
+        idle: an event that says nothing, and may come for ever.
+    """
+
+    media_type: str = "text/event-stream"
+    event: Callable[[bytes], bytes] = _server_sent
+    opening: bytes = b"data: "
+    idle: bytes = b": ping\n\n"
+
+
 @frozen(kw_only=True)
 class Trials:
     """How a plugin is tried; all of it is optional, and functions are given the workspace.
@@ -66,7 +87,7 @@ class Trials:
         kept: the texts that a sink holds, oldest first, where it keeps them in no file below the workspace and the
             plugin's own directories.
         source: makes something that a session format reads.
-        recordings: a directory of recorded exchanges for a wire.
+        recordings: a directory of recorded exchanges for a wire. stream: how that wire's answers are framed.
         excused: promises that cannot hold for this plugin, by `kind: name`, each with the reason.
     """
 
@@ -77,4 +98,5 @@ class Trials:
     kept: Callable[[Path], Sequence[str]] | None = None
     source: Callable[[Path], Path] | None = None
     recordings: Path | None = None
+    stream: StreamTrial = StreamTrial()
     excused: Mapping[str, str] = field(factory=dict)

@@ -228,4 +228,6 @@ def test_addresses_are_joined_to_base_urls() -> None:
     assert joined("https://x/v1/", "/chat") == "https://x/v1/chat"
     assert joined("https://x/v1/chat", "/chat") == "https://x/v1/chat"
     assert joined("https://x/v1?api-version=2", "/chat") == "https://x/v1/chat?api-version=2"
+    assert joined("https://x/v1", "/m:stream?alt=sse") == "https://x/v1/m:stream?alt=sse"
+    assert joined("https://x/v1?a=2", "/m:stream?alt=sse") == "https://x/v1/m:stream?a=2&alt=sse"
     assert shown("https://me:pw@x:8/v1?key=1#k") == "https://x:8/v1"

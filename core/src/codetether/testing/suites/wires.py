@@ -104,7 +104,7 @@ async def _plain(trial: Trial) -> tuple[Playback, bool, ProviderError | None]:
 async def every_fault_is_a_named_error(trial: Trial) -> None:
     """What a faulty server does ends as the error of its kind, within the deadline and two seconds."""
     await spoken(trial, says(chunked(500, {}, [b"no"])))
-    for fault in (fault for fault in faults() if fault.name in SOME):
+    for fault in (fault for fault in faults(trial.subject.trials.stream) if fault.name in SOME):
         began = time.perf_counter()
         try:
             _, finished, error = await spoken(trial, fault.respond)

@@ -2,7 +2,7 @@
 
 from codetether_http.codec import Codec, Parser
 from codetether_http.connection import Authorize, Grant, HttpConnection, Outgoing
-from codetether_http.failures import Fault, error_from, read_body, read_fault, retry_after
+from codetether_http.failures import Fault, ReadFailure, error_from, read_body, read_failure, read_fault, retry_after
 from codetether_http.framing import SSE, Framing, Splitter
 from codetether_http.limits import Limits, limits_from
 from codetether_http.sse import EventSplitter, ServerSentEvent
@@ -21,6 +21,7 @@ __all__ = [
     "Limits",
     "Outgoing",
     "Parser",
+    "ReadFailure",
     "ServerSentEvent",
     "Splitter",
     "Transport",
@@ -28,6 +29,7 @@ __all__ = [
     "joined",
     "limits_from",
     "read_body",
+    "read_failure",
     "read_fault",
     "retry_after",
     "shown",

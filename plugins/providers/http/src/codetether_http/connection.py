@@ -19,7 +19,7 @@ from codetether import (
 )
 
 from codetether_http.codec import Codec, Parser
-from codetether_http.failures import Fault, error_from
+from codetether_http.failures import Fault, ReadFailure, error_from, read_failure
 from codetether_http.framing import SSE, Framing
 from codetether_http.limits import limits_from
 from codetether_http.transport import Transport, secrets_of
@@ -60,6 +60,7 @@ class HttpConnection:
         headers: what identifies the caller, e.g. `{"authorization": "Bearer …"}`.
         authorize: for what depends on the request or on the time: signatures, short-lived tokens.
         framing: how a streamed answer is cut into events.
+        failure: reads what an answer that is no success says, where a body alone does not tell.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class HttpConnection:
         *,
         authorize: Authorize | None = None,
         framing: Framing = SSE,
+        failure: ReadFailure = read_failure,
     ) -> None:
         secret = provider.secret
         hidden = (*secrets_of(secret.values if secret else {}), *(v for v in provider.headers.values() if len(v) >= 16))
@@ -87,6 +89,7 @@ class HttpConnection:
             key=self._key,
             secrets=hidden,
             media_type=framing.media_type,
+            failure=failure,
         )
 
     async def __aenter__(self) -> Self:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from attrs import field, frozen
@@ -38,7 +38,10 @@ _OVERFLOW = (
 )
 _NO_QUOTA = ("insufficient_quota", "insufficient balance", "insufficient_balance", "your current quota")
 _NO_BALANCE_CODES = ("1113",)
+_NO_KEY = ("api_key_invalid", "api key not valid", "api key expired", "api key not found", "pass a valid api key")
 _NO_MODEL = (
+    "is not found for api version",
+    "publisher model",
     "model_not_found",
     "model_not_exist",
     "model not found",
@@ -47,10 +50,16 @@ _NO_MODEL = (
     "not a valid model",
 )
 
+Kind: TypeAlias = type[ProviderError]
+
 
 @frozen(kw_only=True)
 class Fault:
-    """A provider's error in its own words; `status` is that of the HTTP answer, or a number that stands in for one."""
+    """A provider's error in its own words; `status` is that of the HTTP answer, or a number that stands in for one.
+
+    Attributes:
+        kind: which error it is, where the wire knows; else its status and words tell. remedy: goes with it.
+    """
 
     message: str
     status: int | None = None
@@ -58,12 +67,18 @@ class Fault:
     code: str | int | None = None
     param: str | None = None
     more: Mapping[str, Any] = field(factory=dict)
+    kind: Kind | None = None
+    remedy: str = ""
+
+
+ReadFailure = Callable[[bytes, int, Mapping[str, str]], Fault]
+"""Reads the fault in the body, the status and the headers of an answer that is no success."""
 
 
 def read_fault(body: Any, status: int | None = None) -> Fault | None:
     """The fault in a parsed body, in any of the shapes that are in use; None where there is none.
 
-    `{"error": {message, type, code, param}}`, `{"error": "text"}`, `{message, type, code}`, `{"detail": …}`,
+    `{"error": {message, type, code, param}}`, `{"error": {code, message, status, details}}`, `{"error": "text"}`, `{message, type, code}`, `{"detail": …}`,
     `{"base_resp": {status_code, status_msg}}`, and a list of one of these.
     """
     if isinstance(body, list) and body:
@@ -85,11 +100,11 @@ def read_fault(body: Any, status: int | None = None) -> Fault | None:
 
 
 def _from_object(said: Mapping[str, Any], status: int | None) -> Fault:
-    known = ("message", "type", "code", "param")
+    known = ("message", "type", "code", "param", "status")
     return Fault(
         message=_text(said.get("message")),
         status=status,
-        type=_word(said.get("type"), str),
+        type=_word(said.get("type"), str) or _word(said.get("status"), str),
         code=_word(said.get("code")),
         param=_word(said.get("param"), str),
         more={k: v for k, v in said.items() if k not in known and v is not None},
@@ -110,17 +125,22 @@ def read_body(body: bytes, status: int | None = None) -> Fault:
     return Fault(message=text or "no reason given", status=status)
 
 
+def read_failure(body: bytes, status: int, headers: Mapping[str, str]) -> Fault:
+    """What most servers mean: all that counts stands in the body."""
+    return read_body(body, status)
+
+
 def error_from(fault: Fault, provider: str, *, retry_after: float | None = None, key: str = "") -> ProviderError:
     """The typed error for a fault. `key` says where the key comes from, for the remedy."""
-    answered = f" answered {fault.status}" if fault.status else ""
-    kind, remedy = _kind(fault, key)
+    answered = f" answered {fault.status}" if fault.status and fault.status >= 300 else ""
+    kind, remedy = (fault.kind, "") if fault.kind else _kind(fault, key)
     said = {"type": fault.type, "code": fault.code, "param": fault.param}
     details = {k: v for k, v in said.items() if v is not None} | dict(fault.more)
     return kind(
         f"{provider}{answered}: {fault.message}{_cause(fault)}",
-        remedy=remedy,
+        remedy=fault.remedy or remedy,
         status=fault.status,
-        retry_after=retry_after,
+        retry_after=_wait(fault) if retry_after is None else retry_after,
         code=str(fault.code if fault.code is not None else fault.type or ""),
         details={"message": fault.message, **details},
     )
@@ -133,12 +153,37 @@ def _cause(fault: Fault) -> str:
     return f": {raw[:500]}" if isinstance(raw, str) and raw else ""
 
 
+def _details(fault: Fault, kind: str) -> Iterator[Mapping[str, Any]]:
+    """The details of one kind that Google's services give, e.g. `RetryInfo`."""
+    details = fault.more.get("details")
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, Mapping) and str(detail.get("@type")).endswith(f"google.rpc.{kind}"):
+            yield detail
+
+
+def _wait(fault: Fault) -> float | None:
+    """Seconds to wait as the body says, e.g. `"34.4s"`; None where it does not."""
+    waits = (_number(str(info.get("retryDelay")).removesuffix("s")) for info in _details(fault, "RetryInfo"))
+    return next((wait for wait in waits if wait is not None), None)
+
+
+def _lasts_a_day(fault: Fault) -> bool:
+    """Whether a quota of a day is used up: the wait that is named beside it does not help."""
+    violations = (v for failure in _details(fault, "QuotaFailure") for v in failure.get("violations") or ())
+    return any("perday" in str(v.get("quotaId")).lower() for v in violations if isinstance(v, Mapping))
+
+
 def _kind(fault: Fault, key: str) -> tuple[type[ProviderError], str]:
-    words = " ".join(str(x) for x in (fault.code, fault.type, fault.message) if x is not None).lower()
+    reasons = (info.get("reason") for info in _details(fault, "ErrorInfo"))
+    words = " ".join(str(x) for x in (fault.code, fault.type, fault.message, *reasons) if x is not None).lower()
     status = fault.status if fault.status is not None else _status_in(fault)
     match status:
         case 402:
             return QuotaExhausted, "add credit with the provider, or choose another model"
+        case 429 if _wait(fault) is not None and not _lasts_a_day(fault):
+            return RateLimited, ""
+        case 400 if _any(_NO_KEY, words):
+            return AuthenticationFailed, f"check the key ({key})" if key else "check the provider's key"
         case 429 | 400 | 403 if _any(_NO_QUOTA, words) or fault.code in _NO_BALANCE_CODES:
             return QuotaExhausted, "add credit with the provider, or choose another model"
         case 429:
@@ -170,8 +215,10 @@ def _status_in(fault: Fault) -> int | None:
     words = f"{fault.code or ''} {fault.type or ''}".lower()
     for word, status in (
         ("rate_limit", 429),
+        ("resource_exhausted", 429),
         ("insufficient_quota", 429),
         ("authentication", 401),
+        ("unauthenticated", 401),
         ("invalid_api_key", 401),
         ("permission", 403),
         ("not_found", 404),

@@ -22,7 +22,7 @@ from codetether import (
     UsageError,
 )
 
-from codetether_http.failures import Fault, error_from, read_body, retry_after
+from codetether_http.failures import Fault, ReadFailure, error_from, read_failure, retry_after
 from codetether_http.limits import Limits
 
 if TYPE_CHECKING:
@@ -74,10 +74,12 @@ def _verification(url: str) -> ssl.SSLContext:
 
 
 def joined(base_url: str, address: str) -> str:
-    """The address below the base URL; the base URL's query stays at the end."""
+    """The address below the base URL; at the end stand the base URL's query, and the address's own."""
     parts = urlsplit(base_url)
+    below, _, own = address.partition("?")
     path = parts.path.rstrip("/")
-    return urlunsplit(parts._replace(path=path if path.endswith(address) else path + address))
+    query = "&".join(part for part in (parts.query, own) if part)
+    return urlunsplit(parts._replace(path=path if path.endswith(below) else path + below, query=query))
 
 
 def shown(url: str) -> str:
@@ -147,6 +149,7 @@ class Transport:
         name: the provider's, for messages. headers: sent with each request, the key among them.
         key: where the key comes from. secrets: values that no error may show.
         media_type: the content type of an answer that streams.
+        failure: reads what an answer that is no success says.
 
     Raises UsageError for a base URL that is none.
     """
@@ -161,6 +164,7 @@ class Transport:
         key: str = "",
         secrets: tuple[str, ...] = (),
         media_type: str = "text/event-stream",
+        failure: ReadFailure = read_failure,
     ) -> None:
         _check_base_url(name, base_url)
         self.name = name
@@ -171,6 +175,7 @@ class Transport:
         self._secrets: tuple[str, ...] = ()
         self.hide(secrets)
         self._media_type = media_type
+        self._read_failure = failure
         self._client: httpx.AsyncClient | None = None
         self._urls: dict[tuple[str, str], httpx.URL] = {}
 
@@ -291,7 +296,8 @@ class Transport:
             soon = min(deadline, time.monotonic() + 10.0)
             while plain and len(body) < _ERROR_BODY:
                 body += await self.within(soon, anext(reads))
-        fault = read_body(self.clean(bytes(body).decode("utf-8", "replace")).encode(), response.status_code)
+        cleaned = self.clean(bytes(body).decode("utf-8", "replace")).encode()
+        fault = self._read_failure(cleaned, response.status_code, response.headers)
         return error_from(fault, self.name, retry_after=retry_after(response.headers), key=self._key)
 
     def hide(self, secrets: tuple[str, ...]) -> None:
