@@ -33,6 +33,10 @@ from codetether_http import Fault, error_from, read_body, read_fault, retry_afte
         ({"detail": [{"loc": ["body"]}]}, Fault(message='[{"loc":["body"]}]')),
         ({"base_resp": {"status_code": 1008, "status_msg": "poor"}}, Fault(message="poor", code=1008)),
         ([{"error": {"message": "m", "code": 400}}], Fault(message="m", code=400)),
+        (
+            {"error": {"code": 503, "message": "m", "status": "UNAVAILABLE", "details": []}},
+            Fault(message="m", type="UNAVAILABLE", code=503, more={"details": []}),
+        ),
         ({"error": None, "choices": []}, None),
         ({"base_resp": {"status_code": 0}, "choices": []}, None),
         ({"choices": [], "message": "no error"}, None),
@@ -74,6 +78,9 @@ def test_bodies_that_are_no_known_error_are_shown_as_they_are(body: bytes, messa
         (404, {"message": "tools is not supported in this model"}, InvalidRequest),
         (404, {"message": "not found"}, InvalidRequest),
         (400, {"message": "1113 is no name"}, InvalidRequest),
+        (404, {"message": "models/x is not found for API version v1beta", "status": "NOT_FOUND"}, ModelNotFound),
+        (404, {"message": "Publisher Model `projects/p/models/x` was not found", "status": "NOT_FOUND"}, ModelNotFound),
+        (400, {"message": "API key expired. Please renew it.", "status": "INVALID_ARGUMENT"}, AuthenticationFailed),
         (401, {"message": "bad key"}, AuthenticationFailed),
         (402, {"message": "pay"}, QuotaExhausted),
         (429, {"code": "rate_limit_exceeded", "message": "slow"}, RateLimited),
@@ -86,6 +93,8 @@ def test_bodies_that_are_no_known_error_are_shown_as_they_are(body: bytes, messa
         (None, {"code": 400, "message": "Token limit reached"}, InvalidRequest),
         (None, {"type": "rate_limit_exceeded", "message": "slow"}, RateLimited),
         (None, {"type": "authentication_error", "message": "who"}, AuthenticationFailed),
+        (None, {"status": "RESOURCE_EXHAUSTED", "message": "slow"}, RateLimited),
+        (None, {"status": "UNAUTHENTICATED", "message": "who"}, AuthenticationFailed),
         (None, {"message": "odd"}, ServerFailed),
     ],
 )
@@ -104,6 +113,43 @@ def test_the_providers_own_words_are_kept() -> None:
     assert str(error) == "acme answered 401: Bad key\n  check the key (env:ACME_API_KEY)"
     assert (error.status, error.code, error.retryable) == (401, "invalid_api_key", False)
     assert error.details == {"message": "Bad key", "type": "t", "code": "invalid_api_key"}
+
+
+def google(kind: str, **said: Any) -> dict[str, Any]:
+    return {"@type": f"type.googleapis.com/google.rpc.{kind}", **said}
+
+
+@pytest.mark.parametrize(
+    ("status", "details", "kind", "wait"),
+    [
+        (429, [google("RetryInfo", retryDelay="34.4s")], RateLimited, 34.4),
+        (429, [google("RetryInfo", retryDelay="0s"), google("Help")], RateLimited, 0.0),
+        (429, [google("RetryInfo", retryDelay="soon")], QuotaExhausted, None),
+        (429, [google("RetryInfo")], QuotaExhausted, None),
+        (429, [], QuotaExhausted, None),
+        (429, ["odd", None, {"@type": 7}], QuotaExhausted, None),
+        (429, {"retryDelay": "3s"}, QuotaExhausted, None),
+        (
+            429,
+            [
+                google("QuotaFailure", violations=[{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]),
+                google("RetryInfo", retryDelay="7s"),
+            ],
+            QuotaExhausted,
+            7.0,
+        ),
+        (503, [google("RetryInfo", retryDelay="2s")], ServerFailed, 2.0),
+        (400, [google("ErrorInfo", reason="API_KEY_INVALID")], AuthenticationFailed, None),
+    ],
+)
+def test_details_in_the_manner_of_google_are_read(
+    status: int, details: Any, kind: type[ProviderError], wait: float | None
+) -> None:
+    said = {"code": status, "message": "You exceeded your current quota", "status": "OTHER", "details": details}
+    fault = read_fault([{"error": said}], status)
+    assert fault is not None
+    error = error_from(fault, "acme")
+    assert (type(error), error.retry_after) == (kind, wait)
 
 
 def test_what_a_gateway_hides_is_shown() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 
@@ -78,8 +78,8 @@ ReadFailure = Callable[[bytes, int, Mapping[str, str]], Fault]
 def read_fault(body: Any, status: int | None = None) -> Fault | None:
     """The fault in a parsed body, in any of the shapes that are in use; None where there is none.
 
-    `{"error": {message, type, code, param}}`, `{"error": {code, message, status, details}}`, `{"error": "text"}`, `{message, type, code}`, `{"detail": …}`,
-    `{"base_resp": {status_code, status_msg}}`, and a list of one of these.
+    `{"error": {message, type, code, param}}`, `{"error": {code, message, status, details}}`, `{"error": "text"}`,
+    `{message, type, code}`, `{"detail": …}`, `{"base_resp": {status_code, status_msg}}`, and a list of one of these.
     """
     if isinstance(body, list) and body:
         body = body[0]
@@ -169,8 +169,7 @@ def _wait(fault: Fault) -> float | None:
 
 def _lasts_a_day(fault: Fault) -> bool:
     """Whether a quota of a day is used up: the wait that is named beside it does not help."""
-    violations = (v for failure in _details(fault, "QuotaFailure") for v in failure.get("violations") or ())
-    return any("perday" in str(v.get("quotaId")).lower() for v in violations if isinstance(v, Mapping))
+    return any("perday" in str(failure.get("violations")).lower() for failure in _details(fault, "QuotaFailure"))
 
 
 def _kind(fault: Fault, key: str) -> tuple[type[ProviderError], str]:
