@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,7 +45,7 @@ class Environment:
     async def render(self) -> str:
         """Directory, system and date."""
         today = datetime.now(UTC).date().isoformat()
-        return f"Working directory: {self._directory}\nSystem: {platform.system()}\nDate: {today}"
+        return f"Working directory: {self._directory}\nSystem: {os.uname().sysname}\nDate: {today}"
 
 
 class Agent:

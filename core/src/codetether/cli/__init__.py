@@ -7,7 +7,7 @@ import sys
 
 from codetether._version import __version__
 
-GARBAGE = 50_000
+GARBAGE = 200_000
 """New objects until the collector looks for garbage: at a start nearly all of them stay, and looking costs a tenth."""
 
 

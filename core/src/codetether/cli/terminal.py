@@ -16,13 +16,28 @@ _RANGES = (
     (0xFFA0, 0xFFA0), (0xFFF9, 0xFFFB), (0xE0000, 0xE0FFF),
 )  # fmt: skip
 """Controls (but newline and tab), bidirectional and zero-width characters, tags, lone surrogates."""
-_HIDDEN = re.compile("[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in _RANGES) + "]")
-_MARKS = re.compile(
-    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})[\u0300-\u036f"
-    "\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
-)
-"""More combining marks on one letter than any script needs: they would climb over other lines."""
-_JSON_HIDDEN = re.compile(f"(?![\x00-\x1f]){_HIDDEN.pattern}")
+_CLIMBING = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+
+
+# Compiled when they are first needed: most runs show only plain text.
+@cache
+def _hidden() -> re.Pattern[str]:
+    return re.compile(_hidden_class())
+
+
+def _hidden_class() -> str:
+    return "[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in _RANGES) + "]"
+
+
+@cache
+def _marks() -> re.Pattern[str]:
+    """More combining marks on one letter than any script needs: they would climb over other lines."""
+    return re.compile(f"([{_CLIMBING}]{{4}})[{_CLIMBING}]+")
+
+
+@cache
+def _hidden_in_json() -> re.Pattern[str]:
+    return re.compile(f"(?![\x00-\x1f]){_hidden_class()}")
 
 
 def visible(text: str) -> str:
@@ -34,9 +49,9 @@ def visible(text: str) -> str:
         return text
     if "\r\n" in text:
         text = text.replace("\r\n", "\n")
-    if _HIDDEN.search(text):
+    if _hidden().search(text):
         text = text.translate(_pictures())
-    return text if text.isascii() else _MARKS.sub(r"\1…", text)
+    return text if text.isascii() else _marks().sub(r"\1…", text)
 
 
 @cache
@@ -62,7 +77,7 @@ def one_line(text: str, width: int) -> str:
 
 def json_line(data: bytes) -> str:
     """JSON whose hidden characters are escaped too, so that it stays the same JSON and no terminal acts on it."""
-    return _JSON_HIDDEN.sub(_escaped, data.decode())
+    return _hidden_in_json().sub(_escaped, data.decode())
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from itertools import islice
 
@@ -10,13 +9,15 @@ CONTEXT = 3
 _LONG = 3000
 """Lines of change beyond which no finer difference is looked for, and only the first ones are shown."""
 _SHOWN = 500
-_HEAD = re.compile(r"@@ -(\d+)((?:,\d+)?) \+(\d+)((?:,\d+)?) @@")
+_HEAD = r"@@ -(\d+)((?:,\d+)?) \+(\d+)((?:,\d+)?) @@"
 
 
 def unified(old: str, new: str, name: str, *, created: bool = False) -> str:
     """The change of one file as a unified diff, empty where there is none."""
     if old == new:
         return ""
+    from difflib import unified_diff
+
     before, after = _lines(old), _lines(new)
     start = _common(before, after)
     end = _common(reversed(before[start:]), reversed(after[start:]))
@@ -27,7 +28,7 @@ def unified(old: str, new: str, name: str, *, created: bool = False) -> str:
     if max(len(a), len(b)) > _LONG:
         body = [f"@@ -{first + 1},{len(a)} +{first + 1},{len(b)} @@\n", *_begun("-", a), *_begun("+", b)]
     else:
-        body = [_moved(line, first) for line in islice(difflib.unified_diff(a, b, n=CONTEXT), 2, None)]
+        body = [_moved(line, first) for line in islice(unified_diff(a, b, n=CONTEXT), 2, None)]
     return f"--- {origin}\n+++ b/{name}\n" + "".join(_ended(line) for line in body)
 
 
@@ -51,7 +52,7 @@ def _common(one: object, other: object) -> int:
 
 
 def _moved(line: str, by: int) -> str:
-    head = _HEAD.match(line)
+    head = re.match(_HEAD, line)
     if head is None:
         return line
     return f"@@ -{int(head[1]) + by}{head[2]} +{int(head[3]) + by}{head[4]} @@\n"

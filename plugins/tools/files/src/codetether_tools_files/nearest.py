@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 
 _COMPARED = 4000
@@ -17,7 +16,9 @@ def nearest(text: str, wanted: str) -> str:
     if start is None:
         return ""
     found = lines[start : start + len(sought)]
-    difference = [line for line in difflib.ndiff(sought[:_SHOWN], found[:_SHOWN]) if not line.startswith("?")]
+    from difflib import ndiff
+
+    difference = [line for line in ndiff(sought[:_SHOWN], found[:_SHOWN]) if not line.startswith("?")]
     return (
         f"The nearest match begins at line {start + 1}. The difference (- what old says, + what the file holds):\n"
         + "\n".join(line.rstrip("\n") for line in difference)
@@ -40,7 +41,9 @@ def _place(lines: list[str], sought: list[str]) -> int | None:
     if len(longest[1]) < 3:
         return None
     candidates = [line for line in places if len(line) < 4 * len(longest[1]) + 40][:_COMPARED]
-    close = difflib.get_close_matches(longest[1][:500], candidates, n=1, cutoff=0.5)
+    from difflib import get_close_matches
+
+    close = get_close_matches(longest[1][:500], candidates, n=1, cutoff=0.5)
     if not close:
         inside = [line for line in candidates if longest[1] in line]
         close = inside[:1]

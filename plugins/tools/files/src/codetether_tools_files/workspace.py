@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -158,10 +157,12 @@ def _must_be_regular(status: os.stat_result, name: str) -> None:
 
 def _similar(real: str) -> str:
     parent, _, last = real.rpartition("/")
+    from difflib import get_close_matches
+
     with suppress(OSError):
         with os.scandir(parent or "/") as entries:
             names = {entry.name.casefold(): entry.name for entry, _ in zip(entries, range(2000), strict=False)}
-        close = difflib.get_close_matches(last.casefold(), names, n=3)
+        close = get_close_matches(last.casefold(), names, n=3)
         if close:
             return f"; did you mean {' or '.join(shown(names[name]) for name in close)}?"
     return ""
