@@ -1,0 +1,1 @@
+"""The deterministic tool-call router for codetether: calls written as text become structured ones."""
