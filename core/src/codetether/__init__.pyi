@@ -2,6 +2,9 @@
 
 from codetether._version import __version__ as __version__
 from codetether.builtin.executor import LocalExecutor as LocalExecutor
+from codetether.cli.sign_in import SignedIn as SignedIn
+from codetether.cli.sign_in import SignIn as SignIn
+from codetether.cli.sign_in import sign_in as sign_in
 from codetether.errors import *
 from codetether.functions import FunctionTools as FunctionTools
 from codetether.functions import tool as tool

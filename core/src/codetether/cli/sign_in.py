@@ -19,7 +19,7 @@ class SignedIn:
     """What a sign-in came to.
 
     Attributes:
-        values: what the store keeps, with an `api_key`.
+        values: what the store keeps, with an `api_key`; None in place of a value: it is kept no longer.
         check: asked once they are kept, says in a line what the account may use. Raises ProviderError.
     """
 
@@ -41,6 +41,12 @@ class SignIn:
         from codetether.cli.person import TerminalPerson
 
         return TerminalPerson.present()
+
+    async def enter(self) -> bool:
+        """Waits until Enter is pressed; False where the input has ended. Only for where somebody sits there."""
+        from codetether.cli.person import typed_line
+
+        return bool(await typed_line())
 
     def say(self, text: str, *, strong: bool = False) -> None:
         """Lines to standard error."""
@@ -73,7 +79,8 @@ def sign_in(provider: str, flow: Callable[[SignIn], Awaitable[SignedIn]], *, sou
             screen.say("\nnothing was kept")
             raise
         runtime.redactor.add(str(done.values["api_key"]), f"{provider}.api_key")
-        values = {**(before.values if before else {}), **done.values}
+        merged = {**(before.values if before else {}), **done.values}
+        values = {name: value for name, value in merged.items() if value is not None}
         kept = await keep(runtime, screen, provider, place, store, values)
         if done.check is not None:
             try:

@@ -1,0 +1,234 @@
+"""Copilot's wires: those of others, asked with a short-lived token and the headers that Copilot wants."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+import attrs
+from codetether import (
+    AuthenticationFailed,
+    CompletionRequest,
+    ImagePart,
+    Message,
+    Provider,
+    ProviderError,
+    StreamChunk,
+    ToolResultPart,
+)
+from codetether_http import Codec, Grant, HttpConnection, Outgoing, Parser
+
+from codetether_provider_copilot.asking import EDITOR
+from codetether_provider_copilot.github import MODELS, GitHub, enterprise, of_github
+from codetether_provider_copilot.token import SUBSCRIBE, SignInFailed, Token, Tokens, fetch, given_token
+
+_REMEDIES = {
+    "model_not_supported": f"turn the model on for your account: {SUBSCRIBE}/features",
+    "unsupported_api_for_model": 'the model has another wire: [providers.github-copilot] wire = "{other}"',
+}
+
+
+class CopilotCodec:
+    """Another's codec, with the headers that depend on the request."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+
+    def address(self, request: CompletionRequest) -> str:
+        """The other's."""
+        return self._codec.address(request)
+
+    def headers(self, request: CompletionRequest) -> Mapping[str, str]:
+        """Whether the user or the agent asks, which is what Copilot bills by, and whether there is something to see."""
+        last = request.messages[-1] if request.messages else None
+        asked_by = "user" if last is None or last.role == "user" else "agent"
+        seen = {"copilot-vision-request": "true"} if any(map(_shows, request.messages)) else {}
+        return {**self._codec.headers(request), "x-initiator": asked_by, **seen}
+
+    def render(self, request: CompletionRequest) -> bytes:
+        """The other's."""
+        return self._codec.render(request)
+
+    def parser(self) -> Parser:
+        """The other's."""
+        return self._codec.parser()
+
+
+def _shows(message: Message) -> bool:
+    for part in message.parts:
+        if isinstance(part, ImagePart):
+            return True
+        if isinstance(part, ToolResultPart) and any(isinstance(shown, ImagePart) for shown in part.content):
+            return True
+    return False
+
+
+class SignIns:
+    """The tokens of each sign-in that this process uses, shared by wires and sessions."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[tuple[str, GitHub, str], Tokens] = {}
+
+    def tokens(self, key: str, github: GitHub, name: str, source: str) -> Tokens:
+        """Those of one sign-in."""
+        which = (key, github, name)
+        if which not in self._tokens:
+            self._tokens[which] = Tokens(partial(fetch, key, github, source=source, name=name))
+        return self._tokens[which]
+
+
+@attrs.frozen(kw_only=True)
+class Access:
+    """How a provider's models are reached.
+
+    Attributes:
+        provider: with the base URL in force. tokens: None where the key is sent as it stands.
+        own: the base URL is the user's choice, so no token changes it.
+    """
+
+    provider: Provider
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    tokens: Tokens | None = None
+    own: bool = False
+
+    async def grant(self) -> tuple[Token | None, Grant]:
+        """The token of a call, and what it lets through. Raises ProviderError."""
+        if self.tokens is None:
+            return None, Grant(headers={})
+        token = await self.tokens.current()
+        headers = {"authorization": f"Bearer {token.value}"}
+        return token, Grant(
+            headers=headers,
+            base_url="" if self.own else token.base_url,
+            secrets=(token.value, headers["authorization"]),
+        )
+
+
+def access(provider: Provider, sign_ins: SignIns) -> Access:
+    """How the provider is reached with the key that it has. Raises UsageError for an enterprise's URL that is none."""
+    secret = provider.secret
+    key = ((secret.get("api_key") or secret.get("token") or "") if secret else "").strip()
+    github = _github(provider)
+    own = provider.base_url.rstrip("/") not in ("", MODELS)
+    given = given_token(key)
+    headers = {k: v for k, v in {**EDITOR, "openai-intent": "conversation-edits"}.items() if k not in _named(provider)}
+    plain = not key or given is not None or (own and github is None and not of_github(provider.base_url))
+    if plain:  # a token as it stands, or a gateway of the user's own
+        if key:
+            headers["authorization"] = f"Bearer {key}"
+        base_url = provider.base_url if own or given is None else given.base_url or MODELS
+        return Access(provider=attrs.evolve(provider, base_url=base_url), headers=headers, own=True)
+    github = github or GitHub()
+    base_url = provider.base_url if own else github.models
+    source = secret.source if secret else ""
+    tokens = sign_ins.tokens(key, github, provider.name, source)
+    return Access(provider=attrs.evolve(provider, base_url=base_url), headers=headers, tokens=tokens, own=own)
+
+
+def _github(provider: Provider) -> GitHub | None:
+    """The enterprise's GitHub that settings, secret or environment name, in that order."""
+    said = provider.options.get("enterprise_url")
+    if not said and provider.secret is not None:
+        said = provider.secret.get("enterprise_url")
+    if not said and (variable := provider.options.get("enterprise_url_env")):
+        said = os.environ.get(str(variable))
+    return enterprise(str(said)) if said else None
+
+
+def _named(provider: Provider) -> set[str]:
+    return {name.lower() for name in provider.headers}
+
+
+class CopilotConnection:
+    """Asks with a token that counts; where it is refused all the same, once more with a fresh one."""
+
+    def __init__(self, reached: Access, codec: Codec, other: str) -> None:
+        self._access = reached
+        self._other = other
+        self._token: Token | None = None
+        authorize = self._authorize if reached.tokens is not None else None
+        self._line = HttpConnection(reached.provider, codec, reached.headers, authorize=authorize)
+
+    async def __aenter__(self) -> Self:
+        await self._line.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._line.__aexit__(kind, error, trace)
+
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[StreamChunk, None]:
+        """The answer in chunks. Raises ProviderError."""
+        for last in (False, True):
+            began = False
+            try:
+                async with aclosing(self._line.stream(request)) as chunks:
+                    async for chunk in chunks:
+                        began = True
+                        yield chunk
+                return
+            except SignInFailed:
+                raise
+            except ProviderError as error:
+                if last or began or not self._renewed(error):
+                    raise self._explained(error) from None
+
+    async def _authorize(self, outgoing: Outgoing) -> Grant:
+        self._token, grant = await self._access.grant()
+        return grant
+
+    def _renewed(self, error: ProviderError) -> bool:
+        """Whether the next call has another token."""
+        tokens, token = self._access.tokens, self._token
+        if tokens is None or token is None or not isinstance(error, AuthenticationFailed) or error.status != 401:
+            return False
+        tokens.refuse(token)
+        return True
+
+    def _explained(self, error: ProviderError) -> ProviderError:
+        """The error with what can be done about it where that is Copilot's own matter."""
+        if remedy := _REMEDIES.get(error.code):
+            error.remedy = remedy.format(other=self._other)
+        elif error.status == 401 and self._access.tokens is not None:
+            error.remedy = "sign in again: codetether auth copilot"
+        return error
+
+
+class CopilotWire:
+    """Makes connections to Copilot in the format of another wire.
+
+    Args:
+        codec: that wire's, for a provider. other: the name of Copilot's other wire, for remedies.
+    """
+
+    def __init__(self, codec: Callable[[Provider], Codec], sign_ins: SignIns, other: str = "") -> None:
+        self._codec = codec
+        self._sign_ins = sign_ins
+        self._other = other
+
+    async def connect(self, provider: Provider) -> CopilotConnection:
+        """A connection with its own client. Raises UsageError, SettingsError for what cannot be connected to."""
+        reached = access(provider, self._sign_ins)
+        return CopilotConnection(reached, CopilotCodec(self._codec(reached.provider)), self._other)
+
+
+def chat(provider: Provider) -> Codec:
+    """Chat Completions."""
+    from codetether_provider_openai.quirks import quirks_of
+    from codetether_provider_openai.wire import ChatCodec
+
+    codec: Any = ChatCodec(provider.name, quirks_of(provider))
+    return codec  # type: ignore[no-any-return]
+
+
+def responses(provider: Provider) -> Codec:
+    """Responses."""
+    raise NotImplementedError
+
+
+CODECS: Mapping[str, Callable[[Provider], Codec]] = {"copilot-chat": chat, "copilot-responses": responses}
