@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from codetether import CredentialSourceSpec, hookimpl
+from codetether import CredentialSource, CredentialSourceSpec, PluginContext, SettingsSpec, hookimpl
+
+from codetether_credentials_vault.settings import VaultSettings
+
+
+@hookimpl
+def codetether_settings() -> Iterable[SettingsSpec]:
+    """`[plugins.vault]`."""
+    yield SettingsSpec(cls=VaultSettings)
 
 
 @hookimpl
 def codetether_credential_sources() -> Iterable[CredentialSourceSpec]:
-    """Vault, asked after the environment."""
-    yield from ()
+    """Vault, asked after the environment and before what is kept on this machine."""
+    yield CredentialSourceSpec(name="vault", create=_create, place=200)
+
+
+def _create(ctx: PluginContext) -> CredentialSource:
+    from codetether_credentials_vault.store import Vault
+
+    return Vault(ctx.settings or VaultSettings(), notice=ctx.notice)
