@@ -96,6 +96,18 @@ def test_bodies_that_are_no_known_error_are_shown_as_they_are(body: bytes, messa
         (None, {"status": "RESOURCE_EXHAUSTED", "message": "slow"}, RateLimited),
         (None, {"status": "UNAUTHENTICATED", "message": "who"}, AuthenticationFailed),
         (None, {"message": "odd"}, ServerFailed),
+        (404, {"type": "not_found_error", "message": "model: claude-0"}, ModelNotFound),
+        (400, {"type": "invalid_request_error", "message": "Your credit balance is too low"}, QuotaExhausted),
+        (403, {"type": "billing_error", "message": "pay"}, QuotaExhausted),
+        (None, {"type": "overloaded_error", "message": "busy"}, ServerFailed),
+        (None, {"type": "bad_request_error", "message": "no (2013)", "http_code": "400"}, InvalidRequest),
+        (None, {"type": "error", "message": "slow (1002)", "http_code": "429"}, RateLimited),
+        (None, {"code": 1008, "message": "insufficient"}, QuotaExhausted),
+        (None, {"type": "billing_error", "message": "pay"}, QuotaExhausted),
+        (None, {"type": "request_too_large", "message": "large"}, ContextOverflow),
+        (None, {"code": 1002, "message": "slow"}, RateLimited),
+        (None, {"code": 1004, "message": "who"}, AuthenticationFailed),
+        (None, {"code": 1000, "message": "unknown error"}, ServerFailed),
     ],
 )
 def test_the_kind_of_error_says_what_can_be_done(

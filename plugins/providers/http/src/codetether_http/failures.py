@@ -36,14 +36,24 @@ _OVERFLOW = (
     "reduce the length of the messages",
     "too many tokens",
 )
-_NO_QUOTA = ("insufficient_quota", "insufficient balance", "insufficient_balance", "your current quota")
+_NO_QUOTA = (
+    "billing_error",
+    "credit balance is too low",
+    "insufficient_quota",
+    "insufficient balance",
+    "insufficient_balance",
+    "your current quota",
+)
 _NO_BALANCE_CODES = ("1113",)
 _NO_KEY = ("api_key_invalid", "api key not valid", "api key expired", "api key not found", "pass a valid api key")
+_CODES = {1001: 504, 1002: 429, 1004: 401, 1008: 402, 1039: 429, 2013: 400, 2049: 401, 2056: 429}
+"""Numbers that come as `base_resp` in place of a status, and the status that each stands for."""
 _NO_MODEL = (
     "is not found for api version",
     "publisher model",
     "model_not_found",
     "model_not_exist",
+    "not_found_error model:",
     "model not found",
     "invalid_model",
     "unknown model",
@@ -211,11 +221,18 @@ def _status_in(fault: Fault) -> int | None:
     """The status that an error inside a stream stands for: its code where that is one, else by its words."""
     if isinstance(fault.code, int) and 400 <= fault.code <= 599:
         return fault.code
+    if isinstance(fault.code, int) and fault.code in _CODES:
+        return _CODES[fault.code]
+    said = str(fault.more.get("http_code"))
+    if said.isdecimal() and 400 <= int(said) <= 599:
+        return int(said)
     words = f"{fault.code or ''} {fault.type or ''}".lower()
     for word, status in (
         ("rate_limit", 429),
         ("resource_exhausted", 429),
         ("insufficient_quota", 429),
+        ("billing_error", 402),
+        ("request_too_large", 413),
         ("authentication", 401),
         ("unauthenticated", 401),
         ("invalid_api_key", 401),

@@ -334,7 +334,7 @@ def _user_agent() -> str:
 
 def secrets_of(values: Mapping[str, Any]) -> tuple[str, ...]:
     """The values of a secret that must not be shown: all texts but addresses."""
-    open_ = ("base_url", "enterprise_url", "organization", "project")
-    texts = [v for k, v in values.items() if isinstance(v, str) and k not in open_]
+    open_ = ("base_url", "enterprise_url", "organization", "project", "region", "profile")
+    texts = [v for k, v in values.items() if isinstance(v, str) and k.removeprefix("aws_") not in open_]
     headers = values.get("headers")
     return (*texts, *(str(v) for v in headers.values())) if isinstance(headers, Mapping) else tuple(texts)
