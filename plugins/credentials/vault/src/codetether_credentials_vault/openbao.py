@@ -99,9 +99,14 @@ def _ready(process: subprocess.Popen[bytes], client: Any) -> bool:
 
 
 def _said(log: Path, label: str) -> str:
-    """What stands behind the label in what it says when it starts."""
-    found = (line.partition(label)[2] for line in log.read_text().splitlines() if label in line)
-    return next(found, "").strip()
+    """What stands behind the label in what it says when it starts; it may still be writing."""
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        for line in log.read_text().splitlines(keepends=True):
+            if label in line and line.endswith("\n"):
+                return line.partition(label)[2].strip()
+        time.sleep(0.01)
+    return ""
 
 
 def _free_pair() -> int:
