@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,6 +11,7 @@ import orjson
 from attrs import frozen
 
 from codetether.models.completion import CompletionRequest
+from codetether.models.messages import Message
 from codetether.models.record import JSON
 
 GROUP = "codetether.recordings"
@@ -124,6 +125,15 @@ class Dialect(Protocol):
 
     def usage(self, raw: Mapping[str, JSON]) -> Mapping[str, int | None]:
         """`input`, `output`, `cached`, `cache_write`, `reasoning` as the provider counts them; None: not said."""
+        ...
+
+
+@runtime_checkable
+class Signed(Protocol):
+    """What a Dialect has besides where thoughts come with signatures that must go back with them."""
+
+    def signatures(self, message: Message) -> Sequence[str]:
+        """The SHA-256 of each signature in an answer, in order, as hexadecimal digits."""
         ...
 
 
