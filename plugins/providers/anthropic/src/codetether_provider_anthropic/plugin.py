@@ -4,10 +4,81 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from codetether import ProviderSpec, hookimpl
+from codetether import (
+    ModelDefaults,
+    ModelLimits,
+    PluginContext,
+    ProviderSpec,
+    SamplingParams,
+    Wire,
+    WireSpec,
+    hookimpl,
+)
+
+_UNSAMPLED = ("claude-opus-4-7*", "claude-opus-4-8*", "claude-opus-4-9*", "claude-opus-5*", "claude-mythos*")
+"""Models that refuse to be sampled: the newest ones of the largest kind."""
+_LIMITS = {
+    "claude-*": (200_000, None),
+    "claude-3-*": (200_000, 4096),
+    "claude-3-5-*": (200_000, 8192),
+    "claude-3-7-*": (200_000, 64_000),
+    "claude-haiku-4*": (200_000, 64_000),
+    "claude-sonnet-4*": (200_000, 64_000),
+    "claude-opus-4*": (200_000, 32_000),
+    "claude-opus-4-5*": (200_000, 64_000),
+    "claude-opus-4-6*": (200_000, 128_000),
+    "claude-opus-4-7*": (1_000_000, 128_000),
+    "claude-opus-4-8*": (1_000_000, 128_000),
+}
+"""Tokens of context and of output. Only what is known of a model stands here: it is a limit that users meet."""
+
+
+def _wire(ctx: PluginContext) -> Wire:
+    from codetether_provider_anthropic.wire import MessagesWire
+
+    return MessagesWire()
+
+
+@hookimpl
+def codetether_wires() -> Iterable[WireSpec]:
+    """The format of Anthropic's Messages API."""
+    yield WireSpec(name="anthropic-messages", create=_wire)
 
 
 @hookimpl
 def codetether_providers() -> Iterable[ProviderSpec]:
-    """The vendors that it brings."""
-    yield from ()
+    """Anthropic itself, and MiniMax, which speaks the same format."""
+    yield ProviderSpec(
+        name="anthropic",
+        wire="anthropic-messages",
+        base_url="https://api.anthropic.com",
+        default_model="claude-sonnet-4-20250514",
+        env=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+        base_url_env=("ANTHROPIC_BASE_URL",),
+        quirks={"bearer_variables": ("ANTHROPIC_AUTH_TOKEN",)},
+        key_names=("api_key", "auth_token"),
+        description="Anthropic's Claude models, and any server that speaks the Messages API",
+    )
+    yield ProviderSpec(
+        name="minimax",
+        wire="anthropic-messages",
+        base_url="https://api.minimax.io/anthropic",
+        default_model="MiniMax-M2.5",
+        env=("MINIMAX_API_KEY",),
+        base_url_env=("MINIMAX_BASE_URL",),
+        quirks={"auth": "both", "path": "/anthropic", "lowest_temperature": 0.01, "cache": "off"},
+        description="MiniMax's models over the Messages API",
+    )
+
+
+@hookimpl
+def codetether_model_defaults() -> Iterable[ModelDefaults]:
+    """What the models refuse, and how much they take."""
+    for match, (context, output) in _LIMITS.items():
+        yield ModelDefaults(match=f"anthropic/{match}", limits=ModelLimits(context=context, output=output))
+    yield ModelDefaults(match="anthropic/claude-3-*", sampling=SamplingParams(max_output_tokens=4096))
+    for match in ("claude-3-5-*", "claude-3-7-*"):
+        yield ModelDefaults(match=f"anthropic/{match}", sampling=SamplingParams(max_output_tokens=8192))
+    for match in _UNSAMPLED:
+        yield ModelDefaults(match=f"anthropic/{match}", omit=frozenset({"temperature", "top_p"}))
+    yield ModelDefaults(match="minimax/minimax-m2*", limits=ModelLimits(context=204_800, output=131_072))
