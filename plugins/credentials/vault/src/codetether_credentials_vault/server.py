@@ -235,14 +235,10 @@ class Server:
         try:
             answer = self._sent(lambda: way.enter(self._client))
         except (*_REFUSALS, exceptions.InvalidRequest, exceptions.InvalidPath) as error:
-            said = failures.words(error, way.secrets)
-            if isinstance(error, exceptions.InvalidPath) and "no handler for route" in said:
-                raise CredentialError(
-                    f"{self.site.shown} has no {place}", remedy="look at VAULT_AUTH_MOUNT and VAULT_NAMESPACE"
-                ) from error
-            if isinstance(error, exceptions.InvalidPath):
-                raise failures.from_server(error, self.site, way.secrets) from error
-            raise CredentialError(f"{place} of {self.site.shown} was refused: {said}", remedy=way.remedy) from error
+            said, remedy = failures.words(error, way.secrets), way.remedy
+            if not isinstance(error, exceptions.InvalidRequest):  # so it is also where nothing is mounted
+                remedy = f"is it mounted there (VAULT_AUTH_MOUNT, VAULT_NAMESPACE)? {remedy}"
+            raise CredentialError(f"{place} of {self.site.shown} was refused: {said}", remedy=remedy) from error
         lease = self._leased(answer, way)
         if lease is None:
             raise failures.foreign(self.site)
