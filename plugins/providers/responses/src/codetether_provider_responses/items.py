@@ -1,0 +1,91 @@
+"""An output item of a Responses server: as it grows, and what is worth keeping of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from codetether import JSON
+
+CALLS = ("function_call", "custom_tool_call")
+SPOKEN = ("message", "reasoning", *CALLS)
+"""The kinds of items that deltas tell of."""
+TEXTS = {"output_text": "text", "text": "text", "refusal": "refusal"}
+"""The parts of a message, and the field in which their text stands."""
+_OF_A_CALL = ("type", "status", "call_id", "name", "arguments")
+_LEVELS_AROUND = 32
+"""So many levels a journal or a request adds, at most, around what is kept."""
+
+
+class Item:
+    """One item: what was said of it, by kind and place, and what was shown.
+
+    Attributes:
+        said: the deltas of each text. blocks: the block in which a text is shown.
+        note: what goes back with a message's texts; noted: what of it was given out already.
+        opened: the item as it was announced; final: as it was finished.
+        call: its place among the calls. held: its text waits, because another item speaks.
+    """
+
+    __slots__ = ("blocks", "call", "final", "held", "kind", "note", "noted", "opened", "said")
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.said: dict[tuple[str, int], list[str]] = {}
+        self.blocks: dict[tuple[str, int], int] = {}
+        self.note: dict[str, JSON] = {}
+        self.noted: dict[tuple[str, int], dict[str, JSON]] = {}
+        self.opened: Mapping[str, JSON] = {}
+        self.final: Mapping[str, JSON] | None = None
+        self.call: int | None = None
+        self.held = False
+
+
+def kind_of(item: Mapping[str, Any]) -> str:
+    """The item's type. Raises TypeError where it is no text."""
+    kind = item["type"]
+    if not isinstance(kind, str):
+        raise TypeError("an item without a type")
+    return kind
+
+
+def note_of(message: Mapping[str, Any]) -> dict[str, JSON]:
+    """What goes back with the texts of a message: its id, and whether it is commentary or the answer."""
+    return {name: message[name] for name in ("id", "phase") if isinstance(message.get(name), str)}
+
+
+def extra_of(call: Item) -> dict[str, JSON]:
+    """What goes back with a call that is over, beyond what makes it one."""
+    if call.final is None or call.kind != "function_call":
+        return {}
+    return {k: v for k, v in call.final.items() if k not in _OF_A_CALL and v is not None}
+
+
+def word(value: Any) -> str | None:
+    """A text that is not empty, else None."""
+    return value if isinstance(value, str) and value else None
+
+
+def place_of(body: Mapping[str, Any], name: str) -> int:
+    """An index, 0 where a server leaves it out."""
+    place = body.get(name)
+    return place if isinstance(place, int) else 0
+
+
+def value_of(arguments: str) -> JSON:
+    """Arguments as they are meant, or the text where it is no JSON."""
+    try:
+        return orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return arguments
+
+
+def size_of(value: Any) -> int | None:
+    """Bytes of a value as JSON, None where it is nested too deeply to be written down."""
+    for _ in range(_LEVELS_AROUND):
+        value = [value]
+    try:
+        return len(orjson.dumps(value))
+    except TypeError:
+        return None

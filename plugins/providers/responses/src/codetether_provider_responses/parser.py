@@ -1,0 +1,405 @@
+"""One answer of an openai-responses server, streamed or not, becomes chunks; finished items have the last word."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+import orjson
+from codetether import (
+    JSON,
+    Finished,
+    FinishReason,
+    IncompleteResponse,
+    MalformedResponse,
+    RefusalDelta,
+    ResponseStarted,
+    StreamChunk,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingPart,
+    ToolCallDelta,
+    UsageReported,
+    WholePart,
+)
+from codetether_http import Fault, ServerSentEvent, read_fault
+
+from codetether_provider_responses.items import (
+    CALLS,
+    SPOKEN,
+    TEXTS,
+    Item,
+    extra_of,
+    kind_of,
+    note_of,
+    place_of,
+    size_of,
+    value_of,
+    word,
+)
+from codetether_provider_responses.usage import read_usage
+
+_LARGEST_ANSWER = 16 * 1024 * 1024
+_OF_A_DELTA = 32
+"""What a piece of text costs beyond its characters, so that an endless answer of small ones ends as well."""
+_CUT: Mapping[str, FinishReason] = {"content_filter": "content_filter"}
+"""Why an answer is incomplete; any other cause means that it was cut off."""
+_NO_WORDS = "an error without words"
+_NONSENSE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
+
+
+class ResponsesParser:
+    """Reads one answer. `provider` is the name under which what must go back is noted.
+
+    Items are told apart by `output_index`, because some servers give an item another id in each event. Text comes from
+    the deltas; what the finished item has beyond them is added, and one that contradicts them is malformed.
+    """
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+        self._started = False
+        self._items: list[Item] = []
+        self._at: dict[int, Item] = {}
+        self._ids: dict[str, Item] = {}
+        self._speaking: Item | None = None
+        self._blocks = 0
+        self._calls = 0
+        self._size = 0
+        self.done = False
+        self.fault: Fault | None = None
+
+    def feed(self, event: ServerSentEvent) -> list[StreamChunk]:
+        """The chunks of one event."""
+        data = event.data
+        if self.done or not data or data.startswith(b"[DONE]"):
+            return []
+        body = self._loads(data)
+        chunks: list[StreamChunk] = []
+        try:
+            kind = body.setdefault("type", event.event.decode("utf-8", "replace"))
+            read = _READERS.get(kind)
+            if read is not None:
+                read(self, body, chunks)
+            elif body.get("error"):
+                self._failed(body, chunks)
+        except _NONSENSE as error:  # whatever a server sends, it ends typed
+            raise self._malformed(f"an event of an unknown shape ({error})") from None
+        if self._size > _LARGEST_ANSWER:
+            raise self._malformed(f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
+        return chunks
+
+    def whole(self, body: bytes) -> list[StreamChunk]:
+        """The chunks of an answer that came in one piece."""
+        answer = self._loads(body)
+        chunks: list[StreamChunk] = []
+        try:
+            if "output" not in answer:
+                self._refused(answer)
+                return chunks
+            self._start(answer, chunks)
+            self._end(answer, word(answer.get("status")) or "completed", chunks)
+        except _NONSENSE as error:
+            raise self._malformed(f"an answer of an unknown shape ({error})") from None
+        return chunks
+
+    def _refused(self, answer: dict[str, Any]) -> None:
+        fault = read_fault(answer)
+        if fault is None:
+            raise self._malformed("an answer without output")
+        self._fail(fault)
+
+    def finish(self) -> list[StreamChunk]:
+        """Nothing where the terminal event came; else the answer is incomplete."""
+        if self.done:
+            return []
+        raise IncompleteResponse(f"{self._provider}: the stream ended without response.completed")
+
+    def _loads(self, data: bytes) -> dict[str, Any]:
+        try:
+            body = orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise self._malformed(f"JSON that cannot be read ({error})") from None
+        if not isinstance(body, dict):
+            raise self._malformed("JSON that is no object")
+        return body
+
+    def _malformed(self, what: str) -> MalformedResponse:
+        return MalformedResponse(f"{self._provider}: the server sent {what}")
+
+    def _begin(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
+        self._start(body.get("response") or {}, chunks)
+
+    def _start(self, response: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
+        id_, model = response.get("id"), response.get("model")
+        if not self._started and (id_ or model):
+            self._started = True
+            chunks.append(ResponseStarted(word(id_), word(model)))
+
+    def _open(self, kind: str) -> Item:
+        item = Item(kind)
+        self._items.append(item)
+        self._size += 200
+        return item
+
+    def _item(self, body: Mapping[str, Any], kind: str) -> Item:
+        """The item that an event is about: by its index, else by its id, else the last one."""
+        index, id_ = body.get("output_index"), body.get("item_id")
+        if isinstance(index, int):
+            item = self._at.get(index)
+        else:
+            item = self._ids.get(id_) if isinstance(id_, str) else None
+            item = item or (self._items[-1] if self._items else None)
+        if item is None or item.final is not None:
+            item = self._open(kind)
+            if isinstance(index, int):
+                self._at[index] = item
+        if item.kind != kind and item.kind in SPOKEN:
+            raise TypeError(f"a {kind} that is a {item.kind}")
+        return item
+
+    def _added(self, body: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
+        self._placed(body)
+
+    def _placed(self, body: Mapping[str, Any]) -> Item:
+        """A new item, at the index that the event names. What it holds already comes again, in deltas or at its end."""
+        opened = body["item"]
+        item = self._open(kind_of(opened))
+        if isinstance(body.get("output_index"), int):
+            self._at[body["output_index"]] = item
+        if isinstance(opened.get("id"), str):
+            self._ids[opened["id"]] = item
+        item.opened = opened
+        if item.kind == "message":
+            item.note = note_of(opened)
+        return item
+
+    def _call(self, item: Item, said: Mapping[str, Any], arguments: str, chunks: list[StreamChunk]) -> None:
+        """More of a call. Its id is the one that the result names."""
+        if item.call is None:
+            item.call = self._calls
+            self._calls += 1
+        id_, name = word(said.get("call_id") or said.get("id")), word(said.get("name"))
+        extra = extra_of(item)
+        self._size += len(arguments) + _OF_A_DELTA
+        chunks.append(ToolCallDelta(item.call, id_, name, arguments, {self._provider: extra} if extra else None))
+
+    def _text(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
+        self._say(self._item(body, "message"), ("text", place_of(body, "content_index")), body["delta"], chunks)
+
+    def _refusal(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
+        self._say(self._item(body, "message"), ("refusal", place_of(body, "content_index")), body["delta"], chunks)
+
+    def _summary(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
+        self._say(self._item(body, "reasoning"), ("summary", place_of(body, "summary_index")), body["delta"], chunks)
+
+    def _thought(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
+        self._say(self._item(body, "reasoning"), ("content", place_of(body, "content_index")), body["delta"], chunks)
+
+    def _arguments(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
+        item = self._item(body, "function_call")
+        delta = body["delta"]
+        if not isinstance(delta, str):
+            raise TypeError("arguments that are no text")
+        item.said.setdefault(("arguments", 0), []).append(delta)
+        self._call(item, item.opened if item.call is None else {}, delta, chunks)
+
+    def _say(self, item: Item, key: tuple[str, int], text: Any, chunks: list[StreamChunk]) -> None:
+        """More text of an item. While another one speaks, it is held back until its own end."""
+        if not isinstance(text, str):
+            raise TypeError("text that is none")
+        if not text:
+            return
+        self._size += len(text) + _OF_A_DELTA
+        item.said.setdefault(key, []).append(text)
+        if self._speaking is not item:
+            item.held = item.held or self._speaking is not None
+            if not item.held:
+                self._speaking = item
+        if not item.held:
+            self._show(item, key, text, chunks)
+
+    def _show(self, item: Item, key: tuple[str, int], text: str, chunks: list[StreamChunk]) -> None:
+        block = item.blocks.get(key)
+        if block is None:
+            block = item.blocks[key] = self._blocks
+            self._blocks += 1
+        match key[0]:
+            case "text":
+                new = item.note != item.noted.get(key, {})
+                item.noted[key] = item.note
+                chunks.append(TextDelta(text, block, {self._provider: item.note} if new else None))
+            case "refusal":
+                chunks.append(RefusalDelta(text))
+            case _:
+                chunks.append(ThinkingDelta(text, block))
+
+    def _over(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
+        """An item is finished."""
+        final, index = body["item"], body.get("output_index")
+        item = self._at.get(index) if isinstance(index, int) else self._ids.get(word(final.get("id")) or "")
+        if item is not None and item.final == final:
+            return  # said twice
+        if item is None or item.final is not None or item.kind != kind_of(final):
+            item = self._placed(body)
+        self._close(item, final, chunks)
+
+    def _close(self, item: Item, final: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
+        self._check(final)
+        item.final = final
+        match item.kind:
+            case "message":
+                self._close_message(item, final, chunks)
+            case "reasoning":
+                self._close_reasoning(item, final, chunks)
+            case "function_call" | "custom_tool_call":
+                self._close_call(item, final, chunks)
+            case _:  # what the server ran itself, and what is not known here: kept, to be sent back
+                chunks.append(WholePart(ThinkingPart(provider_data=self._kept(final))))
+        if self._speaking is item:
+            self._speaking = None
+
+    def _kept(self, item: Mapping[str, Any]) -> dict[str, JSON]:
+        """A whole item as it goes back."""
+        return {self._provider: {"item": item}}
+
+    def _check(self, value: Any) -> None:
+        """Raises MalformedResponse for what could be kept, but never be written down."""
+        size = size_of(value)
+        if size is None:
+            raise self._malformed("what is nested too deeply")
+        self._size += size
+
+    def _close_message(self, item: Item, final: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
+        item.note = note_of(final)
+        for place, part in enumerate(final.get("content") or ()):
+            if field := TEXTS.get(part.get("type")):
+                self._rest(item, (field, place), part.get(field), chunks)
+        self._left(item, chunks)
+        last = max(item.blocks, key=item.blocks.__getitem__, default=("", 0))
+        if last[0] == "text" and item.note and item.note != item.noted[last]:
+            self._show(item, last, "", chunks)
+
+    def _close_reasoning(self, item: Item, final: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
+        for field in ("summary", "content"):
+            for place, part in enumerate(final.get(field) or ()):
+                self._rest(item, (field, place), part.get("text"), chunks)
+        self._left(item, chunks)
+        if not item.blocks:
+            self._blocks += 1
+        chunks.append(ThinkingDelta("", max(item.blocks.values(), default=self._blocks - 1), self._kept(final)))
+
+    def _close_call(self, item: Item, final: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
+        said = "".join(item.said.get(("arguments", 0), ()))
+        arguments = final.get("arguments") or ""
+        if item.kind == "custom_tool_call":
+            arguments = {"input": final.get("input")}
+        if not isinstance(arguments, str):
+            arguments = orjson.dumps(arguments).decode()
+        if not arguments.startswith(said):
+            if arguments and value_of(arguments) != value_of(said):
+                raise self._malformed("a tool call whose end contradicts what came before")
+            arguments = said
+        self._call(item, final, arguments[len(said) :], chunks)
+
+    def _rest(self, item: Item, key: tuple[str, int], final: Any, chunks: list[StreamChunk]) -> None:
+        """What the finished text has beyond what was shown of it."""
+        if not isinstance(final, str | None):
+            raise TypeError("text that is none")
+        said = "".join(item.said.get(key, ()))
+        shown = "" if item.held else said
+        final = final or said
+        if final.startswith(shown):
+            item.said[key] = [final]
+            if len(final) > len(shown):
+                self._size += len(final) - len(shown)
+                self._show(item, key, final[len(shown) :], chunks)
+        elif key[0] in ("text", "refusal") and final.strip() != said.strip():
+            raise self._malformed("a text whose end contradicts what came before")
+
+    def _left(self, item: Item, chunks: list[StreamChunk]) -> None:
+        """What was held back of texts that the finished item does not repeat."""
+        if item.held:
+            for key, pieces in item.said.items():
+                if key not in item.blocks:
+                    self._show(item, key, "".join(pieces), chunks)
+        item.held = False
+
+    def _terminal(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
+        response = body.get("response") or {}
+        self._start(response, chunks)
+        status = body["type"].removeprefix("response.")
+        said = response.get("status")
+        self._end(response, said if said in ("incomplete", "failed", "cancelled") else status, chunks)
+
+    def _end(self, response: Mapping[str, Any], status: str, chunks: list[StreamChunk]) -> None:
+        """The answer is over, with what it holds that did not come before."""
+        if status in ("failed", "cancelled"):
+            self._settle(response.get("output") or [], chunks)
+            self._report(response.get("usage"), chunks)
+            error = response.get("error")
+            self._fail(read_fault({"error": error}) if error else Fault(message=f"the answer {status}"))
+            return
+        if status not in ("completed", "incomplete"):
+            raise IncompleteResponse(f"{self._provider}: the answer is not there yet, its status is {status[:40]!r}")
+        self._settle(response.get("output") or [], chunks)
+        self._report(response.get("usage"), chunks)
+        self.done = True
+        if status == "completed":
+            chunks.append(Finished("tool_calls" if self._calls else "stop", status))
+            return
+        cause = word((response.get("incomplete_details") or {}).get("reason")) or status
+        chunks.append(Finished(_CUT.get(cause, "length"), cause))
+
+    def _settle(self, output: list[Any], chunks: list[StreamChunk]) -> None:
+        """Items of the final list that were not finished, or that never came; the ids in it may be new ones."""
+        came: defaultdict[str, deque[Item]] = defaultdict(deque)
+        for item in self._items:
+            came[item.kind].append(item)
+        for final in output:
+            kind = kind_of(final)
+            item = came[kind].popleft() if came[kind] else self._open(kind)
+            if item.final is None:
+                self._close(item, final, chunks)
+        for item in self._items:
+            if item.final is None:
+                self._left(item, chunks)
+                if item.kind in CALLS and item.call is None:
+                    self._call(item, item.opened, "", chunks)
+
+    def _report(self, usage: Any, chunks: list[StreamChunk]) -> None:
+        if isinstance(usage, dict) and usage:
+            self._check(usage)
+            chunks.append(UsageReported(read_usage(usage), usage))
+
+    def _failed(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
+        """An error in the stream: nested under `error`, or flat."""
+        if body.get("error"):
+            self._fail(read_fault(body))
+            return
+        flat = {name: body.get(name) for name in ("message", "code", "param")}
+        self._fail(read_fault({"error": flat}))
+
+    def _fail(self, fault: Fault | None) -> None:
+        self.done = True
+        self.fault = fault if fault and fault.message else attrs.evolve(fault or Fault(message=""), message=_NO_WORDS)
+
+
+_READERS: Mapping[Any, Callable[[ResponsesParser, dict[str, Any], list[StreamChunk]], None]] = {
+    "response.created": ResponsesParser._begin,
+    "response.queued": ResponsesParser._begin,
+    "response.in_progress": ResponsesParser._begin,
+    "response.output_item.added": ResponsesParser._added,
+    "response.output_item.done": ResponsesParser._over,
+    "response.output_text.delta": ResponsesParser._text,
+    "response.refusal.delta": ResponsesParser._refusal,
+    "response.reasoning_summary_text.delta": ResponsesParser._summary,
+    "response.reasoning_text.delta": ResponsesParser._thought,
+    "response.function_call_arguments.delta": ResponsesParser._arguments,
+    "response.completed": ResponsesParser._terminal,
+    "response.incomplete": ResponsesParser._terminal,
+    "response.failed": ResponsesParser._terminal,
+    "response.cancelled": ResponsesParser._terminal,
+    "error": ResponsesParser._failed,
+}
