@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections import Counter
 from graphlib import TopologicalSorter
 from typing import Any
@@ -83,10 +84,10 @@ def test_names_are_words_of_the_field(module: Module) -> None:
 
 
 @pytest.mark.parametrize("folder", plugins())
-def test_a_plugin_imports_only_public_names_and_no_other_plugin(folder: str) -> None:
+def test_a_plugin_imports_only_public_names_and_of_others_only_wires_that_it_declares(folder: str) -> None:
     ours = {name for found in plugins().values() for module in found if "." not in (name := module.name)}
     own = {module.name for module in plugins()[folder] if "." not in module.name}
-    allowed = own | ({"codetether_http"} if "/providers/" in folder else set())
+    allowed = own | (wires_below(folder) if "/providers/" in folder else set())
     wrong = []
     for module in plugins()[folder]:
         for node in ast.walk(module.tree):  # also what is only for types: a stranger's checker must find it
@@ -103,6 +104,13 @@ def test_a_plugin_imports_only_public_names_and_no_other_plugin(folder: str) -> 
                 if private or (package in ours and package not in allowed):
                     wrong.append(f"{module.path.relative_to(ROOT)}:{node.lineno} {imported} {name}")
     assert wrong == []
+
+
+def wires_below(folder: str) -> set[str]:
+    """The packages of providers, and of what they share, on which a provider declares that it builds."""
+    table = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())
+    declared = [re.split(r"[^a-z-]", text, maxsplit=1)[0] for text in table["project"]["dependencies"]]
+    return {name.replace("-", "_") for name in declared if name.startswith(("codetether-http", "codetether-provider-"))}
 
 
 def public() -> set[str]:
