@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from codetether.cli import started
 from codetether.cli.app import EXIT, debugging
 from codetether.cli.completion import model_names, session_ids
 from codetether.cli.terminal import Screen
@@ -134,6 +135,7 @@ async def _converse(wish: Wish, output: TextOutput | JsonOutput, outcome: Outcom
             for line in _idle_allowances(wish.allow, [tool.name for tool in session.agent.tools]):
                 output.notice("", line)
             interrupts.polite = session.cancel
+            started()
             async with aclosing(session.stream(wish.text, wish.parts)) as events:  # type: ignore[type-var]
                 async for event in events:
                     outcome.take(event)

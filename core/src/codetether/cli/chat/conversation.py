@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve
 
+from codetether.cli import started
 from codetether.cli.app import EXIT, say_error
 from codetether.cli.chat.slash import Leave, Reopen, SlashCommands
 from codetether.cli.interrupts import Interrupts
@@ -145,8 +146,10 @@ class Conversation:
         self, runtime: Runtime, session: RunningSession, display: Display, interrupts: Interrupts
     ) -> bool:
         slash = SlashCommands(runtime, session, self.screen, self.wishes)
-        if self._opened_as is None and self.interactive:
-            self._greet(session)
+        if self._opened_as is None:
+            started()
+            if self.interactive:
+                self._greet(session)
         self._opened_as = self.wishes
         prompts = self._prompts = self._prompts or await self._input(runtime, session, slash)
         if hasattr(prompts, "about"):
