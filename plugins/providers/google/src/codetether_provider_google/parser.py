@@ -131,7 +131,7 @@ class GenerateParser:
                 raise self._malformed("JSON that is no object")
             try:
                 self._read(body, chunks)
-            except (AttributeError, TypeError, ValueError) as error:  # whatever a server sends, it ends typed
+            except (AttributeError, KeyError, TypeError, ValueError) as error:  # whatever a server sends, it ends typed
                 raise self._malformed(f"an event of an unknown shape ({error})") from None
             if self._size > _LARGEST_ANSWER:
                 raise self._malformed(f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")

@@ -7,23 +7,20 @@ from typing import Any
 
 from codetether import ModelDefaults, ModelLimits, PluginContext, ProviderSpec, Wire, WireSpec, hookimpl
 
-_STAND_IN = "context_engineering_is_the_way_to_go"
+_STAND_IN = "skip_thought_signature_validator"
 """What Google documents for calls that another model made: Gemini 3 refuses calls without a signature."""
 _THOUGHTS: Mapping[str, Any] = {"generation_config": {"thinkingConfig": {"includeThoughts": True}}}
 """Asks for the thoughts in words, of models that think by themselves; others refuse to be asked."""
-_THIRD: Mapping[str, Any] = {"stand_in_signature": _STAND_IN, "media_in_results": True, **_THOUGHTS}
-_LIMITS: Mapping[str, tuple[int, int]] = {
-    "gemini-1.5-flash*": (1_048_576, 8_192),
-    "gemini-1.5-pro*": (2_097_152, 8_192),
-    "gemini-2.0*": (1_048_576, 8_192),
-    "gemini-2.5*": (1_048_576, 65_536),
-    "gemini-3*": (1_048_576, 65_536),
+_MODELS: Mapping[str, tuple[int, int, Mapping[str, Any]]] = {
+    "gemini-1.5-flash*": (1_048_576, 8_192, {}),
+    "gemini-1.5-pro*": (2_097_152, 8_192, {}),
+    "gemini-2.0*": (1_048_576, 8_192, {}),
+    "gemini-2.5*": (1_048_576, 65_536, {}),
+    "gemini-2.5-pro": (1_048_576, 65_536, _THOUGHTS),
+    "gemini-2.5-flash": (1_048_576, 65_536, _THOUGHTS),
+    "gemini-3*": (1_048_576, 65_536, {"stand_in_signature": _STAND_IN, "media_in_results": True, **_THOUGHTS}),
 }
-_QUIRKS: Mapping[str, Mapping[str, Any]] = {
-    "gemini-2.5-pro": _THOUGHTS,
-    "gemini-2.5-flash": _THOUGHTS,
-    "gemini-3*": _THIRD,
-}
+"""Tokens of context and of output, and quirks."""
 
 
 def _wire(ctx: PluginContext) -> Wire:
@@ -56,7 +53,5 @@ def codetether_providers() -> Iterable[ProviderSpec]:
 @hookimpl
 def codetether_model_defaults() -> Iterable[ModelDefaults]:
     """How much Gemini's models take, and what they want to be told."""
-    for match, (context, output) in _LIMITS.items():
-        yield ModelDefaults(match=f"google/{match}", limits=ModelLimits(context=context, output=output))
-    for match, quirks in _QUIRKS.items():
-        yield ModelDefaults(match=f"google/{match}", quirks=quirks)
+    for match, (context, output, quirks) in _MODELS.items():
+        yield ModelDefaults(match=f"google/{match}", limits=ModelLimits(context=context, output=output), quirks=quirks)

@@ -1,0 +1,185 @@
+"""Real exchanges, replayed: every answer is read as it was meant, and every request is written as clients wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import attrs
+import pytest
+from codetether import (
+    JSON,
+    CompletionRequest,
+    Finished,
+    IncompleteResponse,
+    MalformedResponse,
+    Message,
+    ProviderError,
+    StreamChunk,
+    UsageReported,
+)
+from codetether.session.assemble import Assembly
+from codetether.testing.recording import Recording, read
+from codetether.testing.recordings import Answer, Replayer, compare, table
+from codetether_http import EventSplitter, error_from
+from codetether_provider_google.parser import GenerateParser
+from codetether_provider_google.recordings import GenerateDialect, generate
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def chunks_of(reads: Iterable[bytes], name: str = "google") -> list[StreamChunk]:
+    """What the codec makes of a stream that came in these reads, with ids made here as `made`."""
+    splitter, parser = EventSplitter(), GenerateParser(name)
+    chunks = [chunk for data in reads for event in splitter.feed(data) for chunk in parser.feed(event)]
+    try:
+        for event in splitter.finish():
+            chunks += parser.feed(event)
+    except MalformedResponse:
+        raise IncompleteResponse("torn") from None
+    chunks += parser.finish()
+    return [attrs.evolve(c, id="made") if str(getattr(c, "id", "")).startswith("call_own_") else c for c in chunks]
+
+
+def answer_of(recording: Recording, reads: Iterable[bytes]) -> Answer:
+    """The codec's answer, without a transport."""
+    name = recording.provider
+    assembly, splitter, parser = Assembly(name, "m"), EventSplitter(), GenerateParser(name)
+    chunks = [chunk for data in reads for event in splitter.feed(data) for chunk in parser.feed(event)]
+    error: ProviderError | None = None
+    try:
+        chunks += parser.finish()
+    except IncompleteResponse as raised:
+        error = raised
+    for chunk in chunks:
+        assembly.feed(chunk)
+    usage = [c.raw for c in chunks if isinstance(c, UsageReported)]
+    return Answer(
+        message=assembly.message(),
+        finish=next((c for c in chunks if isinstance(c, Finished)), None),
+        raw_usage=usage[-1] if usage else {},
+        error=error_from(parser.fault, name) if parser.fault else error,
+    )
+
+
+def streams(recordings: Iterable[Recording]) -> list[Recording]:
+    return [r for r in recordings if r.status == 200 and "event-stream" in r.headers.get("content-type", "")]
+
+
+@pytest.fixture(scope="module")
+def everything(shared: Path) -> list[Recording]:
+    return [read(path) for path in sorted((shared / "google-generate-content").glob("*.json"))]
+
+
+async def test_kept_recordings_pass_however_they_are_cut(kept: Sequence[Recording]) -> None:
+    verdicts = await Replayer().replay(kept)
+    assert {v.recording.id: v.why for v in verdicts} == {r.id: () for r in kept}
+    assert len(kept) == 10
+
+
+async def test_shared_recordings_pass(everything: Sequence[Recording]) -> None:
+    verdicts = await Replayer().replay(everything, ("whole", "recorded"))
+    assert [(v.recording.id, v.why) for v in verdicts if v.why] == [], table(verdicts)
+    assert len(verdicts) == 90
+
+
+def test_shared_streams_pass_byte_by_byte(everything: Sequence[Recording]) -> None:
+    found = streams(everything)
+    wrong = {r.name: compare(r.expect, answer_of(r, r.pieces("bytes")), generate) for r in found}
+    assert {name: why for name, why in wrong.items() if why} == {}
+    assert len(found) == 41
+
+
+def signatures(message: Message) -> int:
+    """How many parts carry one; those of the provider's own tools are kept whole."""
+    noted = [data for part in message.parts for data in part.provider_data.values()]  # type: ignore[union-attr]
+    return sum("thoughtSignature" in data or "thoughtSignature" in data.get("part", ()) for data in noted)
+
+
+def test_every_signature_is_kept(everything: Sequence[Recording]) -> None:
+    for recording in everything:
+        if recording.status == 200 and recording in streams(everything):
+            message = answer_of(recording, [recording.answer]).message
+        elif recording.status == 200:
+            assembly = Assembly("google", "m")
+            for chunk in GenerateParser("google").whole(recording.answer):
+                assembly.feed(chunk)
+            message = assembly.message()
+        else:
+            continue
+        assert (recording.id, signatures(message)) == (recording.id, recording.expect.get("thought_signatures", 0))
+
+
+def last_end(whole: bytes) -> int:
+    """Where the event ends that holds the last finish reason, without its line end."""
+    return whole.index(b"\r\n", whole.rindex(b'"finishReason"'))
+
+
+def first_end(whole: bytes) -> int:
+    return whole.index(b"\r\n", whole.index(b'"finishReason"'))
+
+
+def test_a_stream_that_is_cut_anywhere_is_incomplete(kept: Sequence[Recording]) -> None:
+    whole = next(r.answer for r in kept if r.id.endswith("split-utf8"))
+    end = last_end(whole)
+    assert isinstance(chunks_of([whole[:end]])[-1], Finished)
+    taken = [cut for cut in range(end) if not _is_incomplete(whole[:cut])]
+    assert taken == []
+
+
+def test_between_two_finish_reasons_alone_a_cut_cannot_be_seen(kept: Sequence[Recording]) -> None:
+    whole = next(r.answer for r in kept if r.id.startswith("rig-stream-terminal"))
+    first, last = first_end(whole), last_end(whole)
+    begun = first + len(b"\r\n\r\ndata: ")
+    taken = [cut for cut in range(last) if not _is_incomplete(whole[:cut])]
+    assert taken == list(range(first, begun + 1))
+    assert isinstance(chunks_of([whole[:last]])[-1], Finished)
+
+
+def test_every_shared_stream_that_is_cut_is_incomplete(everything: Sequence[Recording]) -> None:
+    once = [r.answer for r in streams(everything) if r.answer.count(b'"finishReason"') == 1]
+    cuts = [(whole, last_end(whole) - 1) for whole in once]
+    taken = [whole[:cut] for whole, end in cuts for cut in range(end, 0, -97) if not _is_incomplete(whole[:cut])]
+    assert taken == []
+    assert len(once) > 30
+
+
+def _is_incomplete(data: bytes) -> bool:
+    try:
+        chunks_of([data])
+    except IncompleteResponse:
+        return True
+    return False
+
+
+@given(data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_every_way_to_cut_a_stream_gives_the_same_chunks(data: st.DataObject, kept: Sequence[Recording]) -> None:
+    found = [r for r in streams(kept) if not (r.expect.get("incomplete") or r.expect.get("error"))]
+    whole = data.draw(st.sampled_from(found)).answer
+    places = [0, *sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=12))), len(whole)]
+    assert chunks_of([whole[a:b] for a, b in pairwise(places)]) == chunks_of([whole])
+
+
+@pytest.mark.parametrize(
+    ("lost", "seen"),
+    [
+        ({"system": ""}, ["request system"]),
+        ({"tools": ()}, ["request tool_choice", "request tools"]),
+        ({"tool_choice": "auto"}, ["request tool_choice"]),
+        ({"messages": ()}, ["request contents"]),
+    ],
+)
+async def test_the_kit_sees_a_request_that_is_written_otherwise(
+    lost: dict[str, object], seen: list[str], kept: Sequence[Recording]
+) -> None:
+    class Forgetful(GenerateDialect):
+        """Loses something on the way."""
+
+        def request(self, body: JSON, provider: str) -> CompletionRequest:
+            return attrs.evolve(super().request(body, provider), **lost)
+
+    recording = next(r for r in kept if r.id.startswith("rig-agent-run-streamed"))
+    (verdict,) = await Replayer(dialects={"google-generate-content": Forgetful()}).replay([recording], ["whole"])
+    assert sorted(why.removeprefix("whole: ").partition(":")[0] for why in verdict.why) == seen
