@@ -9,7 +9,7 @@ from typing import Any
 
 import codetether
 import pytest
-from codetether import Runtime, SessionResult, catalog, specs
+from codetether import Runtime, SessionResult, credentials, specs
 from codetether.functions import tool
 from codetether.plugins import boundary
 from codetether.plugins.contracts import METHODS
@@ -34,7 +34,7 @@ def short_limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         (makers, "HOOK_LIMIT"),
         (prompt, "HOOK_LIMIT"),
         (boundary, "CALL_LIMIT"),
-        (catalog, "CREDENTIAL_LIMIT"),
+        (credentials, "CREDENTIAL_LIMIT"),
     ):
         monkeypatch.setattr(room, limit, 0.15)
 

@@ -37,6 +37,7 @@ RECORDS: dict[str, Any] = {
     "codetether_wires": specs.WireSpec(name="w", create=nothing),
     "codetether_providers": specs.ProviderSpec(name="p", wire="w"),
     "codetether_model_defaults": specs.ModelDefaults(match="*"),
+    "codetether_catalogues": specs.CatalogueSpec(name="c", create=nothing),
     "codetether_selectors": specs.SelectorSpec(name="s", create=nothing),
     "codetether_agents": specs.AgentSpec(name="a"),
     "codetether_tools": specs.ToolsetSpec(name="t", create=nothing),

@@ -17,7 +17,7 @@ FLOORS: dict[str, str] = {
     "wire": "readers wire",
     "seams": "protocols specs hookspecs",
     "ground": "plugins settings storage record",
-    "judgement": "catalog functions permissions",
+    "judgement": "credentials known_models catalog functions permissions",
     "loop": "session wiring runtime",
     "house": "builtin testing cli __main__",
 }

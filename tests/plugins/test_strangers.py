@@ -16,7 +16,7 @@ PLUGINS = {
     "branch": ("codetether-prompt-branch", ["codetether_prompt_sections"]),
     "dry-run": ("codetether-executor-dry-run", ["codetether_executors"]),
     "fenced": ("codetether-router-fenced", ["codetether_tool_call_routers"]),
-    "house-models": ("codetether-models-house", ["codetether_model_defaults"]),
+    "house-models": ("codetether-models-house", ["codetether_catalogues", "codetether_model_defaults"]),
     "keyfile": ("codetether-credentials-keyfile", ["codetether_credential_sources", "codetether_settings"]),
     "last-turns": ("codetether-context-last-turns", ["codetether_context_policies", "codetether_settings"]),
     "ledger": ("codetether-sink-ledger", ["codetether_audit_sinks"]),
@@ -200,6 +200,12 @@ def test_model_defaults_are_laid_over_each_other(site: Site, work: Path) -> None
     assert small["requests"][0]["sampling"] == {"temperature": 0.0, "max_output_tokens": 1024}
     assert large["requests"][0]["sampling"] == {"temperature": 0.2, "max_output_tokens": 1024}
     assert large["results"][0]["usage"]["cost"] == "0.00004"
+
+
+def test_a_catalogue_lies_under_the_defaults_and_over_what_holds_for_all(site: Site, work: Path) -> None:
+    medium = site.story(["Done."], cwd=work, only="house-models", model="scripted/house-medium")
+    assert medium["requests"][0]["sampling"] == {"temperature": 0.2, "max_output_tokens": 512}
+    assert medium["results"][0]["usage"]["cost"] == "0.00004"
 
 
 def test_a_session_format_reads_what_it_recognises(site: Site, work: Path) -> None:

@@ -42,13 +42,13 @@ _ROOMS = {
     """,
     "models.audit": "AuditCategory AuditEntry AuditOutcome",
     "protocols": """
-        AuditSink Connection ContextPolicy CredentialSource CredentialStore Credentials EventSink Executor
+        AuditSink Catalogue Connection ContextPolicy CredentialSource CredentialStore Credentials EventSink Executor
         ModelStore PermissionPolicy Person PluginContext Process PromptSection Selector SessionContext SessionFormat
         SlashCommand Tool ToolCallRouter ToolCallScanner ToolContext ToolFilter Toolset Wire
     """,
     "specs": """
-        AgentSpec AuditSinkSpec ContextPolicySpec CredentialSourceSpec EventSinkSpec ExecutorSpec LAST ModelDefaults
-        PolicySpec PromptSectionSpec ProviderSpec RouterSpec SelectorSpec SessionFormatSpec SettingsSpec
+        AgentSpec AuditSinkSpec CatalogueSpec ContextPolicySpec CredentialSourceSpec EventSinkSpec ExecutorSpec LAST
+        ModelDefaults PolicySpec PromptSectionSpec ProviderSpec RouterSpec SelectorSpec SessionFormatSpec SettingsSpec
         SlashCommandSpec T ToolFilterSpec ToolsetSpec WireSpec
     """,
     "builtin.executor": "LocalExecutor",

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
-from fnmatch import fnmatchcase
-from typing import Any
 
 import attrs
 
-from codetether.errors import CredentialError, NoProviderAvailable, PluginError, UnknownModel, UsageError
-from codetether.models.completion import ModelLimits, ModelRef, SamplingParams, Usage
+from codetether.credentials import Chain
+from codetether.errors import NoProviderAvailable, PluginError, UnknownModel, UsageError
+from codetether.known_models import KnownModels, NamedCatalogue, is_slip
+from codetether.models.completion import ModelRef, Usage
 from codetether.models.providers import Availability, Provider, Secret
 from codetether.plugins.boundary import BROKEN, asked, reason_of
 from codetether.plugins.loaded import Provided
-from codetether.protocols import CredentialSource, CredentialStore, Selector
-from codetether.settings.core import CoreSettings, ProviderSettings, SamplingSettings
+from codetether.protocols import Selector
+from codetether.settings.core import CoreSettings, ProviderSettings
 from codetether.specs import ModelDefaults, ProviderSpec
 from codetether.values import frozen
 
-CREDENTIAL_LIMIT = 30.0
-"""Seconds that one source of credentials may take for one secret."""
 VENDORS = [
     "zai",
     "zhipuai",
@@ -60,67 +58,6 @@ class NamedSelector:
     selector: Selector
 
 
-class Chain:
-    """The allowed credential sources, asked in order; the first that has the secret counts.
-
-    Attributes:
-        sources: by name, in the order in which they are asked.
-    """
-
-    def __init__(self, sources: Sequence[tuple[str, Any]], learn: Any = None) -> None:
-        self.sources: Mapping[str, CredentialSource] = dict(sources)
-        self._learn = learn
-
-    def stores(self) -> dict[str, CredentialStore]:
-        """Those that can be written, in the same order."""
-        return {name: source for name, source in self.sources.items() if isinstance(source, CredentialStore)}
-
-    async def get(self, provider: str) -> Secret | None:
-        """The first secret found."""
-        secret, _ = await self.look(provider, ())
-        return secret
-
-    async def look(self, provider: str, names: Sequence[str]) -> tuple[Secret | None, list[str]]:
-        """The first secret found, and what the sources before it said."""
-        said: list[str] = []
-        for name in self.sources:
-            found = await self.ask(name, provider, names)
-            if isinstance(found, Secret):
-                return found, said
-            said.append(f"{name}: {found}")
-        return None, said
-
-    async def ask(self, name: str, provider: str, names: Sequence[str]) -> Secret | str:
-        """What one source has for the provider, or why it gives nothing."""
-        try:
-            secret = await asked(self.sources[name].get, provider, names, limit=CREDENTIAL_LIMIT)
-            if not isinstance(secret, Secret | None):
-                raise PluginError(f"gave {type(secret).__name__}, not a Secret")
-        except BROKEN as error:  # one source's failure must not hide the next: it is listed with its words
-            return _said_by(error)
-        if secret is None:
-            return f"{', '.join(names)} not set" if name == "env" and names else "has none"
-        if self._learn is not None:
-            self._learn(provider, secret)
-        return secret
-
-    async def kept(self) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-        """The providers that each source says it has, and why a source could not say."""
-        kept, failed = {}, {}
-        for name, source in self.sources.items():
-            try:
-                kept[name] = tuple(map(str, await asked(source.list, limit=CREDENTIAL_LIMIT)))
-            except BROKEN as error:  # the others can tell all the same
-                failed[name] = _said_by(error)
-        return kept, failed
-
-
-def _said_by(error: BaseException) -> str:
-    if not isinstance(error, CredentialError):
-        return reason_of(error)
-    return f"{error.message} ({error.remedy})" if error.remedy else error.message
-
-
 class Catalog:
     """All providers by name, and the defaults of their models."""
 
@@ -134,14 +71,16 @@ class Catalog:
         environment: Mapping[str, str],
         failed: Callable[[str, str, BaseException], None],
         notice: Callable[[str], None] = lambda text: None,
+        catalogues: Sequence[NamedCatalogue] = (),
     ) -> None:
-        """`failed(plugin, hook, error)` is told of a selector that broke its promise, `notice` of a doubtful wish."""
+        """`failed(plugin, hook, error)` is told of an object that broke its promise, `notice` of a doubtful wish."""
         self._settings = settings
         self._credentials = credentials
         self._selectors = selectors
         self._environment = environment
         self._failed = failed
         self._notice = notice
+        self._kept: set[str] | None = None
         self._specs: dict[str, list[Provided[ProviderSpec]]] = {}
         for provided in specs:
             self._specs.setdefault(provided.record.name, []).append(provided)
@@ -151,10 +90,12 @@ class Catalog:
                     name=name, wire=configured.wire or "openai-chat", keyless=not configured.api_key_env
                 )
                 self._specs[name] = [Provided(plugin="settings", record=spec)]
-        self._defaults = sorted((d.record for d in defaults), key=lambda d: len(d.match.replace("*", "")))
+        self.models = KnownModels([d.record for d in defaults], catalogues, settings.sampling, failed)
 
     def canonical(self, name: str) -> str:
         """The provider's own name for an alias; the name itself where it is none."""
+        if name in self._specs:
+            return name
         for own, provided in self._specs.items():
             if any(name in p.record.aliases for p in provided):
                 return own
@@ -211,11 +152,13 @@ class Catalog:
 
     async def _build(self, spec: ProviderSpec) -> tuple[Provider | None, list[str]]:
         configured = self.configured(spec.name) or ProviderSettings()
-        secret, said = await self._credentials.look(spec.name, self.variables(spec.name))
+        secret, said = await self._secret(spec)
         base_url = configured.base_url or (secret.get("base_url") if secret else None) or self._base_url(spec)
         keyless = spec.keyless or (bool(base_url) and is_loopback(base_url))
         if not keyless and (secret is None or not any(map(secret.get, spec.key_names))):
             return None, said
+        if not base_url and spec.base_url_form is not None:
+            return None, [f"it has no base URL: {', '.join(spec.base_url_env)} not set"]
         headers = secret.values.get("headers") if secret else None
         return Provider(
             name=spec.name,
@@ -228,14 +171,32 @@ class Catalog:
             timeout=configured.timeout or 600.0,
         ), said
 
+    async def _secret(self, spec: ProviderSpec) -> tuple[Secret | None, list[str]]:
+        """The provider's secret, under its own name or an alias under which somebody keeps one."""
+        secret, said = await self._credentials.look(spec.name, self.variables(spec.name))
+        if secret is None and spec.aliases and self._kept is None:
+            await self._add_stored()
+        for alias in spec.aliases:
+            if secret is None and alias in (self._kept or ()):
+                secret = await self._credentials.get(alias)
+        return secret, said
+
     def _base_url(self, spec: ProviderSpec) -> str:
-        found = (self._environment.get(name) for name in spec.base_url_env)
-        return next((url for url in found if url), spec.base_url)
+        """The base URL that the environment names, else the spec's. Raises PluginError where the spec cannot say."""
+        found = ((name, value) for name in spec.base_url_env if (value := self._environment.get(name, "").strip()))
+        name, value = next(found, ("", ""))
+        if not value or spec.base_url_form is None:
+            return value or spec.base_url
+        try:
+            return str(spec.base_url_form(name, value))
+        except BROKEN as error:  # the plugin's own code, on what somebody typed
+            raise PluginError(f"{name} makes no base URL: {reason_of(error)}") from error
 
     async def _add_stored(self) -> None:
         """Providers that nobody but a secret with a base URL knows: they speak Chat Completions."""
         kept, _ = await self._credentials.kept()
-        for name in sorted({name for names in kept.values() for name in names}):
+        self._kept = {name for names in kept.values() for name in names}
+        for name in sorted(self._kept):
             if self.canonical(name) in self._specs:
                 continue
             secret = await self._credentials.get(name)
@@ -246,19 +207,20 @@ class Catalog:
     async def availability(self) -> list[Availability]:
         """Every provider, by name, with the reason where it cannot be used."""
         await self._add_stored()
-        return [await self._availability(name) for name in sorted(self._specs)]
+        return list(await asyncio.gather(*(self._availability(name) for name in sorted(self._specs))))
 
     async def _availability(self, name: str) -> Availability:
         try:
             spec = self.spec(name)
+            provider, said = await self._build(spec)
         except PluginError as error:
             return Availability(name=name, available=False, reason=error.message)
-        provider, said = await self._build(spec)
+        configured = self.configured(name) or ProviderSettings()
         return Availability(
             name=name,
             available=provider is not None,
-            default_model=provider.default_model if provider else spec.default_model,
-            models=spec.models,
+            default_model=configured.default_model or spec.default_model,
+            models=tuple(dict.fromkeys((*configured.models, *spec.models))),
             aliases=spec.aliases,
             place=spec.place,
             reason="" if provider else "; ".join(said),
@@ -270,20 +232,15 @@ class Catalog:
 
         Raises UnknownModel for a provider or model that is not there, NoProviderAvailable when there is nobody.
         """
-        available = await self.availability()
-        for named in self._selectors:
-            try:
-                chosen = await asked(named.selector.select, wish, available)
-                if chosen and not isinstance(chosen[0], ModelRef):
-                    raise PluginError(f"select() gave {type(chosen[0]).__name__}, not a ModelRef")
-            except UsageError:  # an answer too: what was asked for is not there
-                raise
-            except BROKEN as error:  # a selector that fails passes the question on, and that is said
-                self._failed(named.plugin, f"codetether_selectors {named.name}", error)
-                continue
-            if chosen:
-                self._doubt(wish or "", chosen[0], available)
-                return chosen[0]
+        available = await self._asked_for(wish) or await self.availability()
+        try:
+            chosen = await self._select(wish, available)
+        except UnknownModel:  # said again with what the catalogues list, so that the error names what would do
+            listed = [attrs.evolve(a, models=self._all_models(a)) for a in available]
+            chosen = await self._select(wish, listed)
+        if chosen is not None:
+            self._doubt(wish or "", chosen, available)
+            return chosen
         if any(provider.available for provider in available):
             raise UnknownModel(
                 "nobody chose a model, although there are providers: no selector answered",
@@ -291,66 +248,74 @@ class Catalog:
             )
         raise no_provider(available)
 
+    async def _asked_for(self, wish: str | None) -> list[Availability]:
+        """The provider that the wish names, where that alone decides: core's own selector asks for no other then.
+
+        What the environment holds is known to the redactor all the same.
+        """
+        head = (wish or "").partition("/")[0]
+        name = self.canonical(head if self.knows(head) else self._settings.provider or "")
+        if name not in self._specs or any(named.plugin != "selection" for named in self._selectors):
+            return []
+        found = await self._availability(name)
+        if not found.available:
+            return []
+        if "env" in self._credentials.sources:
+            for other in self._specs:
+                await self._credentials.ask("env", other, self.variables(other))
+        return [found]
+
+    async def _select(self, wish: str | None, available: Sequence[Availability]) -> ModelRef | None:
+        """The first answer of a selector; one that fails passes the question on, and that is said."""
+        for named in self._selectors:
+            try:
+                chosen = await asked(named.selector.select, wish, available)
+                if chosen and not isinstance(chosen[0], ModelRef):
+                    raise PluginError(f"select() gave {type(chosen[0]).__name__}, not a ModelRef")
+            except UsageError:  # an answer too: what was asked for is not there
+                raise
+            except BROKEN as error:
+                self._failed(named.plugin, f"codetether_selectors {named.name}", error)
+                continue
+            if chosen:
+                return chosen[0]
+        return None
+
+    def _all_models(self, provider: Availability) -> tuple[str, ...]:
+        """Those that the provider has by its spec and the settings, then the catalogue's."""
+        return tuple(dict.fromkeys((*provider.models, *self.models.names(provider.name))))
+
     def _doubt(self, wish: str, ref: ModelRef, available: Sequence[Availability]) -> None:
-        """Says it where a model's id may be meant as a provider, spelled wrong, and its model."""
-        head, cut, model = wish.partition("/")
-        if not cut or wish != ref.model or self.knows(head) or any(wish in a.models for a in available):
-            return
+        """Says it where a name may be spelled wrong: a provider's that is taken for a model's, or a model's."""
         from difflib import get_close_matches
 
-        near = get_close_matches(head, [word for a in available for word in (a.name, *a.aliases)], n=1)
-        if near and not _plain(head).startswith(_plain(near[0])):  # x-ai, mistralai: gateways name vendors so
-            self._notice(
-                f'"{head}" is no provider here; taken as a model of {ref.provider}; did you mean {near[0]}/{model}?'
-            )
+        known = next((self._all_models(a) for a in available if a.name == ref.provider), ())
+        if not wish or ref.model in known or self.models.listed(ref) is not None:
+            return
+        if any(wish in p.record.models for provided in self._specs.values() for p in provided):
+            return
+        head, cut, model = wish.partition("/")
+        if cut and wish == ref.model and not self.knows(head):
+            near = get_close_matches(head, self._words(), n=1, cutoff=0.7)
+            if near and not _plain(head).startswith(_plain(near[0])):  # x-ai, mistralai: gateways name vendors so
+                taken = f"taken as a model of {ref.provider}"
+                self._notice(f'"{head}" is no provider here; {taken}; did you mean {near[0]}/{model}?')
+                return
+        near = get_close_matches(ref.model, known, n=1, cutoff=0.85)
+        if near and is_slip(ref.model, near[0]):
+            self._notice(f"{ref} is in no catalogue here; did you mean {ref.provider}/{near[0]}?")
+
+    def _words(self) -> list[str]:
+        """Every name and alias of a provider."""
+        return [word for ps in self._specs.values() for p in ps for word in (p.record.name, *p.record.aliases)]
 
     def defaults(self, ref: ModelRef) -> ModelDefaults:
-        """What holds for the model: all that match, the most specific last, then the user's settings."""
-        name = f"{ref.provider}/{ref.model}".lower()
-        merged = ModelDefaults(match=name)
-        for layer in self._defaults:
-            if fnmatchcase(name, layer.match.lower()):
-                merged = _laid_over(merged, layer)
-        sampling = _over(merged.sampling, self._settings.sampling)
-        refused: dict[str, Any] = {field: None for field in merged.omit if field in attrs.fields_dict(SamplingParams)}
-        return attrs.evolve(merged, sampling=attrs.evolve(sampling, **refused))
+        """What holds for the model."""
+        return self.models.defaults(ref)
 
     def priced(self, ref: ModelRef, usage: Usage) -> Usage:
         """The usage with its cost, where prices are known and the provider gave none."""
-        prices = self.defaults(ref).prices
-        if usage.cost is not None or not prices:
-            return usage
-        cached = usage.cache_read_tokens + usage.cache_write_tokens
-        amounts = {
-            "input": usage.input_tokens - cached,
-            "cache_read": usage.cache_read_tokens,
-            "cache_write": usage.cache_write_tokens,
-            "output": usage.output_tokens,
-        }
-        rate = {kind: Decimal(prices.get(kind, prices.get("input", "0"))) for kind in amounts}
-        cost = sum((rate[kind] * count for kind, count in amounts.items()), Decimal(0)) / 1_000_000
-        return attrs.evolve(usage, cost=cost)
-
-
-def _laid_over(base: ModelDefaults, layer: ModelDefaults) -> ModelDefaults:
-    return attrs.evolve(
-        base,
-        sampling=_over(base.sampling, layer.sampling),
-        limits=ModelLimits(
-            context=layer.limits.context or base.limits.context, output=layer.limits.output or base.limits.output
-        ),
-        omit=base.omit | layer.omit,
-        wire=layer.wire or base.wire,
-        quirks={**base.quirks, **layer.quirks},
-        prices={**base.prices, **layer.prices},
-        capabilities={**base.capabilities, **layer.capabilities},
-    )
-
-
-def _over(base: SamplingParams, layer: SamplingParams | SamplingSettings) -> SamplingParams:
-    fields = ("temperature", "top_p", "max_output_tokens", "stop", "seed")
-    said: Mapping[str, Any] = {f: value for f in fields if (value := getattr(layer, f, None)) not in (None, ())}
-    return attrs.evolve(base, **said)
+        return self.models.priced(ref, usage)
 
 
 def _plain(name: str) -> str:
@@ -382,7 +347,9 @@ def _how_to_add(name: str, spec: ProviderSpec) -> str:
 
 def no_provider(available: Sequence[Availability]) -> NoProviderAvailable:
     """The error for nobody at all: each source that was asked and why not, then what to do."""
-    asked = [f"  {a.name}: {a.reason or 'not chosen'}" for a in available] or ["  no provider plugin is installed"]
+    unasked = "only with a model that is named: -m {0}/MODEL"
+    asked = [f"  {a.name}: {a.reason or unasked.format(a.name)}" for a in available]
+    asked = asked or ["  no provider plugin is installed"]
     return NoProviderAvailable(
         "\n".join(["No providers available.", *asked]),
         remedy="keep a key in Vault at secret/codetether/providers/<provider> (field api_key), or set its variable "

@@ -63,6 +63,16 @@ def codetether_model_defaults() -> Iterable[specs.ModelDefaults]:
 
 
 @hookspec
+def codetether_catalogues() -> Iterable[specs.CatalogueSpec]:
+    """Asked when the runtime opens: what is known of many models, looked up only for the model in question.
+
+    It is laid over what holds for all models and under what `codetether_model_defaults` says of this one. Asked in the
+    order of (place, name); the first that knows the model counts. One that fails counts as knowing nothing, said.
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def codetether_selectors() -> Iterable[specs.SelectorSpec]:
     """Asked when the runtime opens: who chooses the model of a prompt.
 

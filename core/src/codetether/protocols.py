@@ -28,7 +28,7 @@ from codetether.models.tools import (
 
 if TYPE_CHECKING:
     from codetether.settings.settings import CoreSettings
-    from codetether.specs import AgentSpec
+    from codetether.specs import AgentSpec, ModelDefaults
 
 
 class Person(Protocol):
@@ -328,6 +328,23 @@ class Wire(Protocol):
 
     async def connect(self, provider: Provider) -> Connection:
         """A connection to the provider, with its own client."""
+
+
+class Catalogue(Protocol):
+    """What is known of models. It is asked on the event loop while a session opens: it reads what it needs, quickly."""
+
+    @property
+    def date(self) -> str:
+        """The day of what it knows, `YYYY-MM-DD`, with a word on where it comes from if that helps."""
+
+    def models(self, provider: str) -> Sequence[str]:
+        """The ids of the models that the provider offers; empty where it does not know the provider."""
+
+    def defaults(self, ref: ModelRef) -> ModelDefaults | None:
+        """What it knows of the model, of those too that are not offered any more; None where it knows nothing."""
+
+    async def refresh(self) -> str:
+        """Fetches what is newer, and the date of that. Raises a CodetetherError, and then keeps what it has."""
 
 
 class ModelStore(Protocol):

@@ -15,7 +15,8 @@ import attrs
 from attrs import field
 
 from codetether import specs
-from codetether.catalog import Catalog, Chain
+from codetether.catalog import Catalog
+from codetether.credentials import Chain
 from codetether.errors import CodetetherError, PluginError, SettingsError, UnknownModel, UsageError
 from codetether.models.completion import ModelRef
 from codetether.models.providers import Availability, Provider
@@ -289,6 +290,7 @@ async def _assemble(
         os.environ,
         failed,
         partial(notify, ""),
+        await wiring.catalogues(),
     )
     for kind in (
         specs.ToolsetSpec,

@@ -12,6 +12,7 @@ from codetether.models.completion import ModelLimits, SamplingParams
 from codetether.models.tools import Mode
 from codetether.protocols import (
     AuditSink,
+    Catalogue,
     ContextPolicy,
     CredentialSource,
     EventSink,
@@ -61,7 +62,9 @@ class ProviderSpec:
     Attributes:
         wire: the wire format that it speaks.
         env: the usual names of the variable that holds its key, first found counts.
-        base_url_env: variables that move the base URL.
+        base_url_env: variables that move the base URL; the first that is set counts.
+        base_url_form: makes the base URL of such a variable's name and value, where the value is not the URL itself;
+            the provider then needs a base URL, of whichever origin.
         quirks: what the wire must know of this vendor.
         place: in the order of preference, smaller first; 500 for most, `LAST` for the embedded one.
         key_names: values of a secret of which one is enough to ask the vendor, e.g. `api_key`.
@@ -76,6 +79,7 @@ class ProviderSpec:
     models: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     base_url_env: tuple[str, ...] = ()
+    base_url_form: Callable[[str, str], str] | None = None
     aliases: tuple[str, ...] = ()
     quirks: Mapping[str, Any] = field(factory=dict)
     place: int = 500
@@ -91,20 +95,33 @@ class ModelDefaults:
 
     Attributes:
         match: a glob over the lower-cased `provider/model`; the more literal characters, the later it is laid on.
-        omit: sampling parameters that the model refuses.
+        omit: sampling parameters that the model refuses, unless a more specific record gives them a value.
+        fixed: sampling parameters of which it takes no other value than this: the user's settings do not move them.
         wire: the wire format for it, where the vendor offers the model on another one than the provider's.
         quirks: what the wire must know of this model, over the provider's quirks and under the user's options.
-        prices: US dollars per million tokens, under `input`, `output`, `cache_read`, `cache_write`, `reasoning`.
+        prices: US dollars per million tokens, under `input`, `output`, `cache_read`, `cache_write`, `reasoning` (where
+            it differs from `output`); `input>200000` is the price of requests with more input tokens than that.
+        capabilities: e.g. `tool_call`, `vision`, `attachment`, `reasoning`, `temperature`.
     """
 
     match: str
     sampling: SamplingParams = SamplingParams()
     limits: ModelLimits = ModelLimits()
     omit: frozenset[str] = frozenset()
+    fixed: frozenset[str] = frozenset()
     wire: str | None = None
     quirks: Mapping[str, Any] = field(factory=dict)
     prices: Mapping[str, str] = field(factory=dict)
     capabilities: Mapping[str, bool] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class CatalogueSpec:
+    """What is known of many models, looked up when it is needed; of several the first by (place, name) that knows."""
+
+    name: str
+    create: Callable[[PluginContext], Made[Catalogue]]
+    place: int = 500
 
 
 @frozen(kw_only=True)

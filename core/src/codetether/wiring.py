@@ -10,8 +10,10 @@ from typing import Any
 import attrs
 
 from codetether import specs
-from codetether.catalog import Chain, NamedSelector
+from codetether.catalog import NamedSelector
+from codetether.credentials import Chain
 from codetether.errors import PluginError, SettingsError
+from codetether.known_models import NamedCatalogue
 from codetether.models.providers import Secret
 from codetether.permissions.rules import Rules
 from codetether.plugins.boundary import BROKEN, reason_of
@@ -26,6 +28,8 @@ from codetether.settings.structure import did_you_mean
 from codetether.values import define
 
 Notify = Callable[[str, str], None]
+_OPEN = frozenset({"base_url", "enterprise_url", "organization", "project", "region", "profile"})
+"""Values of a secret that are no secrets."""
 
 
 def own_settings(settings: Settings, loaded: LoadedPlugins, notify: Notify) -> dict[str, Any]:
@@ -110,7 +114,7 @@ class Wiring:
 
     def _learn(self, provider: str, secret: Secret) -> None:
         for key, value in secret.values.items():
-            if key in ("base_url", "enterprise_url", "organization", "project", "region"):
+            if key.removeprefix("aws_") in _OPEN:
                 continue
             for text in value.values() if isinstance(value, Mapping) else (value,):
                 self.redactor.add(str(text), f"{provider}.{key}")
@@ -138,6 +142,15 @@ class Wiring:
         found = sorted(self.plugins.collect(specs.SelectorSpec), key=lambda p: (p.record.place, p.record.name))
         return [
             NamedSelector(plugin=p.plugin, name=p.record.name, selector=made)
+            for p in found
+            if (made := await self._made(p)) is not None
+        ]
+
+    async def catalogues(self) -> list[NamedCatalogue]:
+        """What is known of many models, in the order of (place, name)."""
+        found = sorted(self.plugins.collect(specs.CatalogueSpec), key=lambda p: (p.record.place, p.record.name))
+        return [
+            NamedCatalogue(plugin=p.plugin, name=p.record.name, catalogue=made)
             for p in found
             if (made := await self._made(p)) is not None
         ]

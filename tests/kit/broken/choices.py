@@ -9,6 +9,7 @@ import attrs
 from codetether import (
     AgentSpec,
     Availability,
+    CatalogueSpec,
     ModelDefaults,
     ModelRef,
     PluginContext,
@@ -54,6 +55,28 @@ class Turning(FirstUsable):
         return chosen[self.times % 2 :]
 
 
+class Undated:
+    """A catalogue that does not say of when it is."""
+
+    date = "yesterday"
+
+    def models(self, provider: str) -> Sequence[str]:
+        return ["m"]
+
+    def defaults(self, ref: ModelRef) -> ModelDefaults | None:
+        return ModelDefaults(match=str(ref)) if ref.model == "m" else None
+
+    async def refresh(self) -> str:
+        return self.date
+
+
+class Certain(Undated):
+    date = "2026-01-02"
+
+    def defaults(self, ref: ModelRef) -> ModelDefaults | None:
+        return ModelDefaults(match=str(ref))
+
+
 @attrs.frozen(kw_only=True)
 class Demanding:
     url: str
@@ -85,6 +108,10 @@ BROKEN: dict[str, Any] = {
     "what is said of models is plausible": breaking(
         "model_defaults", ModelDefaults(match="GPT", prices={"input": "2"})
     ),
+    "a catalogue is dated and plausible": breaking(
+        "catalogues", CatalogueSpec(name="probe", create=lambda ctx: Undated())
+    ),
+    "an unknown model is no error": breaking("catalogues", CatalogueSpec(name="probe", create=lambda ctx: Certain())),
     "settings have defaults": breaking("settings", SettingsSpec(cls=Demanding)),
     "settings do not change": breaking("settings", SettingsSpec(cls=Changing)),
     "settings hold no secret": breaking("settings", SettingsSpec(cls=Telling)),

@@ -14,12 +14,17 @@ from codetether.specs import LAST, ModelDefaults, SelectorSpec
 
 PREFERENCE = ("zai", "openai", "github-copilot", "anthropic", "minimax", "openrouter", "novita", "moonshotai", "google")
 ALIASES = {"zhipuai": "zai"}
+LISTED = 12
+"""Models that an error names; gateways have hundreds."""
 
 
 def preferred(available: Sequence[Availability]) -> list[Availability]:
-    """Those that can be used: the preference order, then by name, the embedded one last."""
+    """Those that can be used: the preference order, then by name, the embedded one last.
+
+    One that is there for want of another is of no use unless it knows what to answer with.
+    """
     rank = {name: place for place, name in enumerate(PREFERENCE)}
-    usable = [a for a in available if a.available]
+    usable = [a for a in available if a.available and (a.place < LAST or a.default_model)]
     return sorted(usable, key=lambda a: (a.place >= LAST, rank.get(a.name, len(rank)), a.place, a.name))
 
 
@@ -72,10 +77,12 @@ def _default_model(provider: Availability) -> str:
         return provider.default_model
     if len(provider.models) == 1:
         return provider.models[0]
-    listed = ", ".join(provider.models) or "it lists none"
+    listed = ", ".join(provider.models[:LISTED]) or "it lists none"
+    if (more := len(provider.models) - LISTED) > 0:
+        listed += f" and {more} more"
     raise UnknownModel(
         f"the provider {provider.name!r} has no default model; its models: {listed}",
-        remedy=f"name one: -m {provider.name}/MODEL",
+        remedy=f"name one: -m {provider.name}/MODEL (codetether models --provider {provider.name})",
     )
 
 

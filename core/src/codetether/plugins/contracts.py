@@ -25,6 +25,7 @@ YIELDS: dict[str, type[Any]] = {
     "codetether_wires": specs.WireSpec,
     "codetether_providers": specs.ProviderSpec,
     "codetether_model_defaults": specs.ModelDefaults,
+    "codetether_catalogues": specs.CatalogueSpec,
     "codetether_selectors": specs.SelectorSpec,
     "codetether_agents": specs.AgentSpec,
     "codetether_tools": specs.ToolsetSpec,
@@ -44,6 +45,7 @@ YIELDS: dict[str, type[Any]] = {
 
 METHODS: dict[type[Any], tuple[str, ...]] = {
     specs.WireSpec: ("connect",),
+    specs.CatalogueSpec: ("models", "defaults", "refresh"),
     specs.SelectorSpec: ("select",),
     specs.ToolsetSpec: ("tools",),
     specs.ToolFilterSpec: ("keep",),

@@ -151,7 +151,8 @@ class CoreSettings:
 
     @property
     def wish(self) -> str | None:
-        """Model and provider as one wish: `provider/model`, either of them alone, or None."""
-        if not self.provider or not self.model or self.model.startswith(f"{self.provider}/"):
-            return self.model or self.provider
-        return f"{self.provider}/{self.model}"
+        """What to ask a selector for: the model, else the provider, or None.
+
+        A model's name that begins with a known provider means that one; else it is a model of `provider`.
+        """
+        return self.model or self.provider

@@ -15,7 +15,7 @@ import click
 import orjson
 from attrs import frozen
 
-from codetether.catalog import Chain
+from codetether.credentials import Chain
 from codetether.errors import IncompleteResponse, ProviderError
 from codetether.models.completion import CompletionRequest, Finished, ModelRef, UsageReported
 from codetether.models.messages import Message, RefusalPart, TextPart, ThinkingPart, user

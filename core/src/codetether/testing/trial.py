@@ -12,7 +12,7 @@ from typing import Any
 from attrs import define, field
 
 from codetether.builtin.executor import LocalExecutor
-from codetether.catalog import Chain
+from codetether.credentials import Chain
 from codetether.models.events import SessionEvent, ToolCallOutput
 from codetether.models.replay import apply, start
 from codetether.models.session import JournalEntry, JournalRecord, SessionStarted
@@ -34,6 +34,7 @@ PROCESS_KINDS = frozenset(
         "wires",
         "providers",
         "model_defaults",
+        "catalogues",
         "selectors",
         "agents",
         "credential_sources",

@@ -15,6 +15,7 @@ from codetether.errors import CodetetherError
 from codetether.models.completion import ModelRef
 from codetether.models.providers import Availability
 from codetether.settings.core import MODES
+from codetether.specs import ModelDefaults
 from codetether.testing.promises import BrokenPromise, NotTried, Promise, promises, require, within
 from codetether.testing.trial import Trial
 
@@ -95,16 +96,41 @@ async def what_is_said_of_models_is_plausible(trial: Trial) -> None:
     spec = trial.record
     fits = spec.match == spec.match.lower() and ("/" in spec.match or spec.match.startswith("*"))
     require(fits, f"{spec.match!r} fits nothing: a match is a glob over the lower-case `provider/model`")
+    numbers_are_plausible(spec, spec.match)
+
+
+def numbers_are_plausible(spec: ModelDefaults, of: str) -> None:
+    """Prices are amounts, sampling and limits are numbers."""
     for name, price in spec.prices.items():
         try:
             good = Decimal(price) >= 0 and Decimal(price).is_finite()
         except (InvalidOperation, TypeError):
             good = False
-        require(good, f"the price of {name} of {spec.match} is {price!r}, no amount of dollars")
+        require(good, f"the price of {name} of {of} is {price!r}, no amount of dollars")
     sampling, limits = spec.sampling, spec.limits
     values = (sampling.temperature, sampling.top_p, sampling.max_output_tokens, limits.context, limits.output)
     odd = [value for value in values if value is not None and not (math.isfinite(value) and value >= 0)]
-    require(not odd, f"sampling and limits of {spec.match} hold {odd}")
+    require(not odd, f"sampling and limits of {of} hold {odd}")
+
+
+async def a_catalogue_is_dated_and_plausible(trial: Trial) -> None:
+    """A catalogue says of which day it is, lists models by their ids, and what it says of them is plausible."""
+    made = await trial.make()
+    require(re.match(r"\d{4}-\d\d-\d\d", str(made.date)), f"its date is {made.date!r}, not YYYY-MM-DD")
+    for provider in ("openai", "anthropic", "openrouter", "nobody-at-all"):
+        for name in list(made.models(provider))[:20]:
+            ref = ModelRef(provider=provider, model=name)
+            found = made.defaults(ref)
+            require(isinstance(found, ModelDefaults), f"it lists {ref} and says {found!r:.80} of it")
+            numbers_are_plausible(found, str(ref))
+
+
+async def an_unknown_model_is_no_error(trial: Trial) -> None:
+    """A catalogue answers None for a model that it does not know, however it is spelled."""
+    made = await trial.make()
+    for model in ("", "no/such/model", "../../etc/passwd", "x" * 5000, "ü☃\u2028"):
+        found = made.defaults(ModelRef(provider="nobody-at-all", model=model))
+        require(found is None, f"it says {found!r:.80} of nobody-at-all/{model:.40}")
 
 
 async def settings_have_defaults(trial: Trial) -> None:
@@ -143,5 +169,6 @@ PROMISES: tuple[Promise, ...] = (
     *promises("agents", an_agent_can_be_chosen),
     *promises("providers", a_provider_can_be_reached),
     *promises("model_defaults", what_is_said_of_models_is_plausible),
+    *promises("catalogues", a_catalogue_is_dated_and_plausible, an_unknown_model_is_no_error),
     *promises("settings", settings_have_defaults, settings_do_not_change, settings_hold_no_secret),
 )

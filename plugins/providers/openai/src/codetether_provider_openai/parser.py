@@ -48,8 +48,9 @@ _REASONS: Mapping[str, FinishReason] = {
 class ChatParser:
     """Reads one answer. `provider` is the name under which reasoning that must go back is noted."""
 
-    def __init__(self, provider: str, *, done_optional: bool = False) -> None:
+    def __init__(self, provider: str, *, done_optional: bool = False, reasoning_apart: bool = False) -> None:
         self._provider = provider
+        self._reasoning_apart = reasoning_apart
         self._done_optional = done_optional
         self._started = False
         self._finish: str | None = None
@@ -248,7 +249,7 @@ class ChatParser:
     def _report(self, usage: Any, chunks: list[StreamChunk]) -> None:
         if isinstance(usage, dict) and usage and usage != self._usage:
             self._usage = usage
-            chunks.append(UsageReported(read_usage(usage), usage))
+            chunks.append(UsageReported(read_usage(usage, apart=self._reasoning_apart), usage))
 
     def _fail(self, body: dict[str, Any]) -> None:
         self.done = True
@@ -272,12 +273,12 @@ def _new_id() -> str:
     return f"call_{uuid4().hex[:24]}"
 
 
-def read_usage(raw: Mapping[str, JSON]) -> Usage:
-    """Tokens as we count them: output with reasoning, though one vendor counts that apart."""
+def read_usage(raw: Mapping[str, JSON], *, apart: bool = False) -> Usage:
+    """Tokens as we count them: output with reasoning, though some count that apart, as their total tells or a quirk."""
     into, out = _counts(raw, "prompt_tokens_details"), _counts(raw, "completion_tokens_details")
     output, reasoning = _count(raw.get("completion_tokens")), _count(out.get("reasoning_tokens"))
     prompt, total = _count(raw.get("prompt_tokens")), _count(raw.get("total_tokens"))
-    if reasoning and total == prompt + output + reasoning:
+    if reasoning and (total == prompt + output + reasoning or (apart and not total)):
         output += reasoning
     return Usage(
         input_tokens=prompt,

@@ -25,6 +25,11 @@ class Quirks:
         parallel_tool_calls: sent where tools are offered; None leaves it to the server.
         extra_body: fields for every request, e.g. `{"reasoning_effort": "low", "user": "…"}`.
         environment_headers: header -> variables; the first one that is set is sent.
+        headers: sent with every request; the user's own come over them.
+        key_header: the header that holds the key as it is, instead of `authorization: Bearer …`.
+        seed_field: what the seed is called.
+        short_tool_ids: whether ids of tool calls have 9 letters and digits, by which another provider's are replaced.
+        reasoning_apart: whether `completion_tokens` does not hold the reasoning.
     """
 
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = field(
@@ -37,6 +42,11 @@ class Quirks:
     parallel_tool_calls: bool | None = field(default=None, validator=validators.optional(_bool))
     extra_body: Mapping[str, Any] = field(factory=dict, validator=_mapping)
     environment_headers: Mapping[str, tuple[str, ...]] = field(factory=dict, validator=_mapping)
+    headers: Mapping[str, str] = field(factory=dict, validator=_mapping)
+    key_header: str = field(default="", validator=validators.instance_of(str))
+    seed_field: str = field(default="seed", validator=validators.instance_of(str))
+    short_tool_ids: bool = field(default=False, validator=_bool)
+    reasoning_apart: bool = field(default=False, validator=_bool)
 
 
 def quirks_of(provider: Provider) -> Quirks:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -38,6 +40,7 @@ class Renderer:
         self._provider = provider
         self._quirks = quirks
         self._kept: dict[int, tuple[weakref.ref[Message], orjson.Fragment]] = {}
+        self._replaced: dict[str, str] = {}
         self._tools: tuple[ToolDefinition, ...] = ()
         self._tools_rendered = orjson.Fragment(b"[]")
         self._system = ""
@@ -66,9 +69,15 @@ class Renderer:
             "top_p": sampling.top_p,
             self._quirks.max_tokens_field: sampling.max_output_tokens,
             "stop": list(sampling.stop) or None,
-            "seed": sampling.seed,
+            self._quirks.seed_field: sampling.seed,
         }
         return {name: value for name, value in said.items() if value is not None}
+
+    def _id(self, id_: str, *, own: bool) -> str:
+        """The id of a tool call as the server takes it; its own go back as they came."""
+        if self._quirks.short_tool_ids and not own:
+            self._replaced[id_] = short_id(id_)
+        return self._replaced.get(id_, id_)
 
     def _offered(self, tools: tuple[ToolDefinition, ...]) -> orjson.Fragment:
         if tools != self._tools:
@@ -108,7 +117,12 @@ class Renderer:
             return [body] if body else []
         results = [part for part in message.parts if isinstance(part, ToolResultPart)]
         bodies: list[dict[str, JSON]] = [
-            {"role": "tool", "tool_call_id": result.tool_call_id, "content": result.text} for result in results
+            {
+                "role": "tool",
+                "tool_call_id": self._replaced.get(result.tool_call_id, result.tool_call_id),
+                "content": result.text,
+            }
+            for result in results
         ]
         shown = [p for r in results for p in r.content if not isinstance(p, TextPart)]
         content = self._content([*shown, *(p for p in message.parts if not isinstance(p, ToolResultPart))])
@@ -147,7 +161,7 @@ class Renderer:
         own = message.provider == self._provider
         text = "".join(p.text for p in message.parts if isinstance(p, TextPart))
         refusal = "".join(p.text for p in message.parts if isinstance(p, RefusalPart))
-        calls = [_call(part) for part in message.parts if isinstance(part, ToolCallPart)]
+        calls = [_call(part, self._id(part.id, own=own)) for part in message.parts if isinstance(part, ToolCallPart)]
         body: dict[str, JSON] = {}
         if own and self._quirks.echo_thinking:
             body.update(_thinking([p for p in message.parts if isinstance(p, ThinkingPart)], self._provider))
@@ -188,12 +202,19 @@ def _thinking(parts: Sequence[ThinkingPart], provider: str) -> dict[str, JSON]:
     return body
 
 
-def _call(part: ToolCallPart) -> dict[str, JSON]:
+def _call(part: ToolCallPart, id_: str) -> dict[str, JSON]:
     return {
-        "id": part.id,
+        "id": id_,
         "type": "function",
         "function": {"name": part.name, "arguments": part.arguments or "{}"},
     }
+
+
+def short_id(id_: str) -> str:
+    """An id of 9 letters and digits: itself where it is one, else always the same for the same id."""
+    if re.fullmatch(r"[A-Za-z0-9]{9}", id_):
+        return id_
+    return sha256(id_.encode("utf-8", "surrogatepass")).hexdigest()[:9]
 
 
 def _tool(tool: ToolDefinition) -> dict[str, JSON]:

@@ -35,7 +35,8 @@ class ChatCodec:
 
     def parser(self) -> ChatParser:
         """A parser for one answer."""
-        return ChatParser(self._provider, done_optional=self._quirks.done_optional)
+        quirks = self._quirks
+        return ChatParser(self._provider, done_optional=quirks.done_optional, reasoning_apart=quirks.reasoning_apart)
 
 
 class ChatWire:
@@ -49,7 +50,7 @@ class ChatWire:
 
 def _headers(provider: Provider, quirks: Quirks) -> dict[str, str]:
     """Who asks: the key as a bearer token, organisation and project from the secret or the environment."""
-    headers = {}
+    headers = {str(name).lower(): str(value) for name, value in quirks.headers.items()}
     for header, variables in quirks.environment_headers.items():
         value = next((v for name in variables if (v := os.environ.get(name))), None)
         if value:
@@ -61,5 +62,5 @@ def _headers(provider: Provider, quirks: Quirks) -> dict[str, str]:
         if value := secret.get(name):
             headers[header] = value
     if key := secret.get("api_key"):
-        headers["authorization"] = f"Bearer {key.strip()}"
+        headers[quirks.key_header or "authorization"] = key.strip() if quirks.key_header else f"Bearer {key.strip()}"
     return headers

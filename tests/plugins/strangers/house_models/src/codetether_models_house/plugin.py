@@ -1,10 +1,38 @@
-"""Defaults of the models `*/house-*`."""
+"""Defaults of the models `*/house-*`, and a catalogue of one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from codetether import ModelDefaults, ModelLimits, SamplingParams, hookimpl
+from codetether import CatalogueSpec, ModelDefaults, ModelLimits, ModelRef, SamplingParams, hookimpl
+
+
+class House:
+    """What the house says of its models."""
+
+    date = "2026-01-02"
+
+    def models(self, provider: str) -> Sequence[str]:
+        """The one that the scripted provider has."""
+        return ["house-medium"] if provider == "scripted" else []
+
+    def defaults(self, ref: ModelRef) -> ModelDefaults | None:
+        """It answers briefly, and a dearer price elsewhere counts."""
+        if ref.model != "house-medium":
+            return None
+        return ModelDefaults(
+            match=str(ref), limits=ModelLimits(context=16_000, output=512), prices={"input": "1", "output": "1"}
+        )
+
+    async def refresh(self) -> str:
+        """Nothing is newer."""
+        return self.date
+
+
+@hookimpl
+def codetether_catalogues() -> Iterable[CatalogueSpec]:
+    """The house's own."""
+    yield CatalogueSpec(name="house", create=lambda ctx: House())
 
 
 @hookimpl
