@@ -123,9 +123,10 @@ def from_network(error: Exception, site: Site) -> CredentialError:
             why = "no answer in time"
         case exceptions.TooManyRedirects():
             why = "it redirects for ever"
-    return CredentialError(
-        f"{site.shown} is unreachable: {why}", remedy="look at VAULT_ADDR, the network and whether it runs"
-    )
+    remedy = "look at VAULT_ADDR, the network and whether it runs"
+    if "reset" in why.lower() and site.address.startswith("http:"):
+        remedy = "does it speak TLS? then VAULT_ADDR begins with https://"
+    return CredentialError(f"{site.shown} is unreachable: {why}", remedy=remedy)
 
 
 def _without_trust(site: Site, why: str) -> CredentialError:

@@ -20,6 +20,8 @@ from codetether_credentials_vault.site import Site
 T = TypeVar("T")
 
 _REFUSALS = (exceptions.Forbidden, exceptions.Unauthorized)
+_ANSWERS = (*_REFUSALS, exceptions.InvalidRequest, exceptions.InvalidPath)
+"""What depends on the question, and tells of it."""
 _SETTLED = 5.0
 """Seconds after which the life of a token that somebody gave us is looked up: a short run never needs to know it."""
 
@@ -234,7 +236,7 @@ class Server:
         place = f"{way.method} login at auth/{way.mount}"
         try:
             answer = self._sent(lambda: way.enter(self._client))
-        except (*_REFUSALS, exceptions.InvalidRequest, exceptions.InvalidPath) as error:
+        except _ANSWERS as error:
             said, remedy = failures.words(error, way.secrets), way.remedy
             if not isinstance(error, exceptions.InvalidRequest):  # so it is also where nothing is mounted
                 remedy = f"is it mounted there (VAULT_AUTH_MOUNT, VAULT_NAMESPACE)? {remedy}"
@@ -286,16 +288,13 @@ class Server:
         """The call. What fails every question is in words; what depends on the question comes as it is."""
         try:
             return call()
-        except exceptions.InvalidPath as error:
+        except _ANSWERS as error:
             said = failures.words(error)
-            if "namespace" in said or ("no handler for route" in said and "auth/" not in said):
+            astray = isinstance(error, exceptions.InvalidPath) and ("namespace" in said or "no handler for" in said)
+            if astray or "HTTP request to an HTTPS server" in said:
                 raise failures.from_server(error, self.site) from error
-            raise
-        except exceptions.InvalidRequest as error:
-            if "HTTP request to an HTTPS server" in failures.words(error):
-                raise failures.from_server(error, self.site) from error
-            raise
-        except _REFUSALS:
+            if not isinstance(error.json, dict):  # Vault never fails without an object
+                raise failures.foreign(self.site) from error
             raise
         except exceptions.VaultError as error:
             raise failures.from_server(error, self.site, (self._client.token or "",)) from error
