@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -11,7 +12,7 @@ from codetether.testing.recording import Recording, read
 from codetether.testing.recordings import Replayer, table
 from codetether_provider_copilot.asking import ask, line
 from codetether_provider_copilot.models import read_models
-from codetether_provider_copilot.recordings import chat, sign_in
+from codetether_provider_copilot.recordings import chat, responses, sign_in
 
 from .conftest import Hub, Reply
 
@@ -31,8 +32,18 @@ async def test_shared_recordings_pass(api: str, files: int, shared: Path) -> Non
     assert len(verdicts) == files
 
 
-def test_completions_are_asked_on_copilots_own_wire() -> None:
-    assert (chat.wire, chat.provider("github-copilot")) == ("copilot-chat", "github-copilot")
+async def test_shared_recordings_of_responses_pass_on_copilots_own_wire(shared: Path) -> None:
+    recordings = [read(path) for path in sorted((shared / "copilot-responses").glob("*.json"))]
+    verdicts = await Replayer(dialects={"copilot-responses": responses}).replay(recordings)
+    assert {v.recording.id: v.why for v in verdicts} == {r.id: () for r in recordings}
+    assert len(recordings) == 5
+
+
+def test_completions_are_asked_on_copilots_own_wires() -> None:
+    assert [(d.wire, d.provider("github-copilot")) for d in (chat, responses)] == [
+        ("copilot-chat", "github-copilot"),
+        ("copilot-responses", "github-copilot"),
+    ]
 
 
 PENDING = {"type": "authorization_pending", "message": "no", "in_body_of_200": True}
@@ -65,7 +76,7 @@ PENDING = {"type": "authorization_pending", "message": "no", "in_body_of_200": T
     ],
 )
 async def test_the_kit_sees_what_differs(
-    which: str, change: dict[str, object], why: list[str], kept: Sequence[Recording]
+    which: str, change: dict[str, Any], why: list[str], kept: Sequence[Recording]
 ) -> None:
     recording = next(r for r in kept if which in r.id)
     (verdict,) = await Replayer(dialects={"copilot-auth": sign_in}).replay(

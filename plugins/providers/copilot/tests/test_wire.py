@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
 from contextlib import aclosing
 from fnmatch import fnmatchcase
 from typing import Any
@@ -59,7 +58,7 @@ def provider(hub: Hub, **more: Any) -> Provider:
     )
 
 
-async def said(asked: Provider, request: CompletionRequest = HELLO, using: CopilotWire | None = None) -> str:
+async def said(asked: Provider, request: CompletionRequest = HELLO, using: Any = None) -> str:
     async with await (using or wire()).connect(asked) as connection, aclosing(connection.stream(request)) as chunks:
         return "".join([chunk.text async for chunk in chunks if isinstance(chunk, TextDelta)])
 
@@ -278,7 +277,13 @@ def test_models_have_their_wire_and_what_they_refuse(model: str, wire_: str | No
 
 
 async def test_both_wires_share_the_sign_ins(hub: Hub) -> None:
-    hub.script = {TOKEN_AT: [hub.token()], CHAT_AT: [SAID]}
-    made: Mapping[str, Any] = {spec.name: spec.create(Any) for spec in plugin.codetether_wires()}
-    assert [type(w) for w in made.values()] == [CopilotWire, CopilotWire]
-    assert len({id(w._sign_ins) for w in made.values()}) == 1
+    hub.script = {TOKEN_AT: [hub.token(TOKEN)], CHAT_AT: [SAID]}
+    hub.script["/here/responses"] = [Reply({"error": {"message": "no"}}, 400)]
+    context: Any = None
+    chatting, responding = (spec.create(context) for spec in plugin.codetether_wires())
+    assert await said(provider(hub), using=chatting) == "Hi"
+    with pytest.raises(InvalidRequest):
+        await said(provider(hub), using=responding)
+    assert [asked.path for asked in hub.asked] == [TOKEN_AT, CHAT_AT, "/here/responses"]
+    call = hub.asked[-1]
+    assert (call.headers["x-initiator"], call.headers["authorization"]) == ("user", f"Bearer {TOKEN}")

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from codetether import Provider, Secret
 from codetether.testing.recording import Recording
 from codetether_provider_openai.recordings import ChatDialect
+from codetether_provider_responses.recordings import ResponsesDialect
 
 from codetether_provider_copilot.device import DeviceCode, DeviceFlow
 from codetether_provider_copilot.github import GitHub
@@ -21,6 +22,12 @@ class CopilotChatDialect(ChatDialect):
     """Chat Completions, on Copilot's own wire."""
 
     wire = "copilot-chat"
+
+
+class CopilotResponsesDialect(ResponsesDialect):
+    """Responses, on Copilot's own wire."""
+
+    wire = "copilot-responses"
 
 
 class SignInExchange:
@@ -51,5 +58,6 @@ class ModelsExchange:
 
 
 chat = CopilotChatDialect()
+responses = CopilotResponsesDialect()
 sign_in = SignInExchange()
 models = ModelsExchange()

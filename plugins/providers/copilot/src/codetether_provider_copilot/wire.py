@@ -227,8 +227,13 @@ def chat(provider: Provider) -> Codec:
 
 
 def responses(provider: Provider) -> Codec:
-    """Responses."""
-    raise NotImplementedError
+    """Responses. Copilot gives an item another id in each event, so none goes back."""
+    from codetether_provider_responses.quirks import quirks_of
+    from codetether_provider_responses.wire import ResponsesCodec
+
+    own = attrs.evolve(provider, options={"echo_ids": False, **provider.options})
+    codec: Any = ResponsesCodec(provider.name, quirks_of(own))
+    return codec  # type: ignore[no-any-return]
 
 
 CODECS: Mapping[str, Callable[[Provider], Codec]] = {"copilot-chat": chat, "copilot-responses": responses}
