@@ -65,7 +65,8 @@ def _value(secret: Secret, name: str) -> str | None:
 
 
 def _is_signed(secret: Secret, profile: str) -> bool:
-    return bool(profile or _value(secret, "access_key_id") or secret.get("chain"))
+    asked = (secret.get("chain") or "").lower() not in ("", "false", "no", "0")
+    return bool(asked or profile or _value(secret, "access_key_id"))
 
 
 def _region(provider: Provider, secret: Secret, quirks: Quirks) -> str:

@@ -151,7 +151,7 @@ class ConverseParser:
             case {"redactedContent": str(data)}:
                 self._grow(data)
                 growing = self._growing.setdefault(index, Growing({}))
-                growing.redacted += b64decode(data)
+                growing.redacted += b64decode(data, validate=True)
             case {"signature": str(signature)}:
                 self._grow(signature)
                 chunks.append(ThinkingDelta("", index, {self._provider: {"signature": signature}}))

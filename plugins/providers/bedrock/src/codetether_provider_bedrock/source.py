@@ -56,7 +56,7 @@ class AwsChain:
         if key:
             return Secret(values={"api_key": key}, source=f"aws:{_BEARER}")
         found = self._found()
-        return Secret(values={"chain": found}, source=f"aws:{found}") if found else None
+        return Secret(values={"chain": True}, source=f"aws:{found}") if found else None
 
     async def list(self) -> Sequence[str]:
         """Bedrock, where there is something for it."""
