@@ -13,6 +13,13 @@ SPOKEN = ("message", "reasoning", *CALLS)
 """The kinds of items that deltas tell of."""
 TEXTS = {"output_text": "text", "text": "text", "refusal": "refusal"}
 """The parts of a message, and the field in which their text stands."""
+SAID: Mapping[str, tuple[str, str, str]] = {
+    "response.output_text.delta": ("message", "text", "content_index"),
+    "response.refusal.delta": ("message", "refusal", "content_index"),
+    "response.reasoning_summary_text.delta": ("reasoning", "summary", "summary_index"),
+    "response.reasoning_text.delta": ("reasoning", "content", "content_index"),
+}
+"""Deltas of text: the item's kind, where the text stands in the finished item, and the field that tells its place."""
 _OF_A_CALL = ("type", "status", "call_id", "name", "arguments")
 _LEVELS_AROUND = 32
 """So many levels a journal or a request adds, at most, around what is kept."""
@@ -28,10 +35,11 @@ class Item:
         call: its place among the calls. held: its text waits, because another item speaks.
     """
 
-    __slots__ = ("blocks", "call", "final", "held", "kind", "note", "noted", "opened", "said")
+    __slots__ = ("blocks", "call", "final", "held", "index", "kind", "note", "noted", "opened", "said")
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
+        self.index: int | None = None
         self.said: dict[tuple[str, int], list[str]] = {}
         self.blocks: dict[tuple[str, int], int] = {}
         self.note: dict[str, JSON] = {}
@@ -73,8 +81,22 @@ def place_of(body: Mapping[str, Any], name: str) -> int:
     return place if isinstance(place, int) else 0
 
 
-def value_of(arguments: str) -> JSON:
-    """Arguments as they are meant, or the text where it is no JSON."""
+def arguments_of(call: Mapping[str, Any], said: str) -> str:
+    """The arguments of a finished call, which begin with what was said of them; free input becomes the field `input`.
+
+    Raises ValueError where the two mean different things.
+    """
+    free = call["type"] == "custom_tool_call"
+    arguments = {"input": call.get("input")} if free else call.get("arguments") or ""
+    whole = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+    if whole.startswith(said):
+        return whole
+    if whole and _value(whole) != _value(said):
+        raise ValueError("a tool call whose end contradicts what came before")
+    return said
+
+
+def _value(arguments: str) -> JSON:
     try:
         return orjson.loads(arguments)
     except orjson.JSONDecodeError:

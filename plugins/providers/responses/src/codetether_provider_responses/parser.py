@@ -28,15 +28,16 @@ from codetether_http import Fault, ServerSentEvent, read_fault
 
 from codetether_provider_responses.items import (
     CALLS,
+    SAID,
     SPOKEN,
     TEXTS,
     Item,
+    arguments_of,
     extra_of,
     kind_of,
     note_of,
     place_of,
     size_of,
-    value_of,
     word,
 )
 from codetether_provider_responses.usage import read_usage
@@ -78,10 +79,13 @@ class ResponsesParser:
         body = self._loads(data)
         chunks: list[StreamChunk] = []
         try:
-            kind = body.setdefault("type", event.event.decode("utf-8", "replace"))
-            read = _READERS.get(kind)
-            if read is not None:
-                read(self, body, chunks)
+            if "type" not in body:
+                body["type"] = event.event.decode("utf-8", "replace")
+            kind = body["type"]
+            if kind in SAID:
+                self._say(body, *SAID[kind], chunks)
+            elif kind in _READERS:
+                _READERS[kind](self, body, chunks)
             elif body.get("error"):
                 self._failed(body, chunks)
         except _NONSENSE as error:  # whatever a server sends, it ends typed
@@ -99,7 +103,8 @@ class ResponsesParser:
                 self._refused(answer)
                 return chunks
             self._start(answer, chunks)
-            self._end(answer, word(answer.get("status")) or "completed", chunks)
+            status = word(answer.get("status")) or ("failed" if answer.get("error") else "completed")
+            self._end(answer, status, chunks)
         except _NONSENSE as error:
             raise self._malformed(f"an answer of an unknown shape ({error})") from None
         return chunks
@@ -137,41 +142,54 @@ class ResponsesParser:
             self._started = True
             chunks.append(ResponseStarted(word(id_), word(model)))
 
-    def _open(self, kind: str) -> Item:
+    def _find(self, index: Any, id_: Any, kind: str) -> Item | None:
+        """The item that an event is about: by its index, else by its id, else the last of its kind that is not over."""
+        if (item := self._at.get(index)) is not None:
+            return item
+        if isinstance(id_, str) and id_ in self._ids:
+            return self._ids[id_]
+        open_ = (item for item in reversed(self._items) if item.kind == kind and item.final is None)
+        found = next((item for item in open_ if index is None or item.index is None), None)
+        if found is not None:
+            self._put(found, index)
+        return found
+
+    def _open(self, kind: str, index: Any = None) -> Item:
         item = Item(kind)
         self._items.append(item)
+        self._put(item, index)
         self._size += 200
         return item
 
-    def _item(self, body: Mapping[str, Any], kind: str) -> Item:
-        """The item that an event is about: by its index, else by its id, else the last one."""
-        index, id_ = body.get("output_index"), body.get("item_id")
+    def _put(self, item: Item, index: Any) -> None:
         if isinstance(index, int):
-            item = self._at.get(index)
-        else:
-            item = self._ids.get(id_) if isinstance(id_, str) else None
-            item = item or (self._items[-1] if self._items else None)
-        if item is None or item.final is not None:
-            item = self._open(kind)
-            if isinstance(index, int):
-                self._at[index] = item
+            item.index = index
+            self._at[index] = item
+
+    def _item(self, body: Mapping[str, Any], kind: str) -> Item:
+        """The item of which a delta tells more."""
+        index = body.get("output_index")
+        item = self._find(index, body.get("item_id"), kind)
+        if item is None or (item.final is not None and item.kind != kind):
+            item = self._open(kind, index)
         if item.kind != kind and item.kind in SPOKEN:
             raise TypeError(f"a {kind} that is a {item.kind}")
         return item
 
     def _added(self, body: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
-        self._placed(body)
+        self._announce(body)
 
-    def _placed(self, body: Mapping[str, Any]) -> Item:
-        """A new item, at the index that the event names. What it holds already comes again, in deltas or at its end."""
-        opened = body["item"]
-        item = self._open(kind_of(opened))
-        if isinstance(body.get("output_index"), int):
-            self._at[body["output_index"]] = item
-        if isinstance(opened.get("id"), str):
-            self._ids[opened["id"]] = item
+    def _announce(self, body: Mapping[str, Any]) -> Item:
+        """A new item. What it holds already comes again, in deltas or at its end."""
+        opened, index = body["item"], body.get("output_index")
+        kind, id_ = kind_of(opened), word(opened.get("id"))
+        item = self._find(index, id_, kind)
+        if item is None or item.opened or item.final is not None or item.kind != kind:
+            item = self._open(kind, index)
+        if id_:
+            self._ids[id_] = item
         item.opened = opened
-        if item.kind == "message":
+        if kind == "message":
             item.note = note_of(opened)
         return item
 
@@ -185,32 +203,24 @@ class ResponsesParser:
         self._size += len(arguments) + _OF_A_DELTA
         chunks.append(ToolCallDelta(item.call, id_, name, arguments, {self._provider: extra} if extra else None))
 
-    def _text(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
-        self._say(self._item(body, "message"), ("text", place_of(body, "content_index")), body["delta"], chunks)
-
-    def _refusal(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
-        self._say(self._item(body, "message"), ("refusal", place_of(body, "content_index")), body["delta"], chunks)
-
-    def _summary(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
-        self._say(self._item(body, "reasoning"), ("summary", place_of(body, "summary_index")), body["delta"], chunks)
-
-    def _thought(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
-        self._say(self._item(body, "reasoning"), ("content", place_of(body, "content_index")), body["delta"], chunks)
-
     def _arguments(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
         item = self._item(body, "function_call")
         delta = body["delta"]
         if not isinstance(delta, str):
             raise TypeError("arguments that are no text")
+        if item.final is not None:
+            return
         item.said.setdefault(("arguments", 0), []).append(delta)
         self._call(item, item.opened if item.call is None else {}, delta, chunks)
 
-    def _say(self, item: Item, key: tuple[str, int], text: Any, chunks: list[StreamChunk]) -> None:
+    def _say(self, body: dict[str, Any], kind: str, field: str, place: str, chunks: list[StreamChunk]) -> None:
         """More text of an item. While another one speaks, it is held back until its own end."""
+        item, text = self._item(body, kind), body["delta"]
         if not isinstance(text, str):
             raise TypeError("text that is none")
-        if not text:
+        if not text or item.final is not None:  # a finished item has the last word
             return
+        key = (field, place_of(body, place))
         self._size += len(text) + _OF_A_DELTA
         item.said.setdefault(key, []).append(text)
         if self._speaking is not item:
@@ -238,11 +248,11 @@ class ResponsesParser:
     def _over(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
         """An item is finished."""
         final, index = body["item"], body.get("output_index")
-        item = self._at.get(index) if isinstance(index, int) else self._ids.get(word(final.get("id")) or "")
+        item = self._find(index, final.get("id"), kind_of(final))
         if item is not None and item.final == final:
             return  # said twice
         if item is None or item.final is not None or item.kind != kind_of(final):
-            item = self._placed(body)
+            item = self._announce(body)
         self._close(item, final, chunks)
 
     def _close(self, item: Item, final: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
@@ -292,16 +302,7 @@ class ResponsesParser:
 
     def _close_call(self, item: Item, final: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
         said = "".join(item.said.get(("arguments", 0), ()))
-        arguments = final.get("arguments") or ""
-        if item.kind == "custom_tool_call":
-            arguments = {"input": final.get("input")}
-        if not isinstance(arguments, str):
-            arguments = orjson.dumps(arguments).decode()
-        if not arguments.startswith(said):
-            if arguments and value_of(arguments) != value_of(said):
-                raise self._malformed("a tool call whose end contradicts what came before")
-            arguments = said
-        self._call(item, final, arguments[len(said) :], chunks)
+        self._call(item, final, arguments_of(final, said)[len(said) :], chunks)
 
     def _rest(self, item: Item, key: tuple[str, int], final: Any, chunks: list[StreamChunk]) -> None:
         """What the finished text has beyond what was shown of it."""
@@ -386,16 +387,12 @@ class ResponsesParser:
         self.fault = fault if fault and fault.message else attrs.evolve(fault or Fault(message=""), message=_NO_WORDS)
 
 
-_READERS: Mapping[Any, Callable[[ResponsesParser, dict[str, Any], list[StreamChunk]], None]] = {
+_READERS: Mapping[str, Callable[[ResponsesParser, dict[str, Any], list[StreamChunk]], None]] = {
     "response.created": ResponsesParser._begin,
     "response.queued": ResponsesParser._begin,
     "response.in_progress": ResponsesParser._begin,
     "response.output_item.added": ResponsesParser._added,
     "response.output_item.done": ResponsesParser._over,
-    "response.output_text.delta": ResponsesParser._text,
-    "response.refusal.delta": ResponsesParser._refusal,
-    "response.reasoning_summary_text.delta": ResponsesParser._summary,
-    "response.reasoning_text.delta": ResponsesParser._thought,
     "response.function_call_arguments.delta": ResponsesParser._arguments,
     "response.completed": ResponsesParser._terminal,
     "response.incomplete": ResponsesParser._terminal,
