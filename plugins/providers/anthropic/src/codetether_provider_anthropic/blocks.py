@@ -111,7 +111,7 @@ class Blocks:
 
     def _kept(self, raw: Mapping[str, JSON]) -> dict[str, JSON] | None:
         if raw.get("type") == KEPT and raw.get("provider") == self._provider and isinstance(raw.get("block"), Mapping):
-            return dict(raw["block"])
+            return {name: value for name, value in raw["block"].items() if name != "cache_control"}
         return None
 
     def _call(self, part: ToolCallPart) -> dict[str, JSON]:

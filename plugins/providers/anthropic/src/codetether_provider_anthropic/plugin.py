@@ -15,8 +15,15 @@ from codetether import (
     hookimpl,
 )
 
-_UNSAMPLED = ("claude-opus-4-7*", "claude-opus-4-8*", "claude-opus-4-9*", "claude-opus-5*", "claude-mythos*")
-"""Models that refuse to be sampled: the newest ones of the largest kind."""
+_UNSAMPLED = (
+    "claude-opus-4-[7-9]*",
+    "claude-opus-[5-9]*",
+    "claude-sonnet-[5-9]*",
+    "claude-haiku-[5-9]*",
+    "claude-fable-*",
+    "claude-mythos-*",
+)
+"""Models that refuse to be sampled, as all new ones do."""
 _LIMITS = {
     "claude-*": (200_000, None),
     "claude-3-*": (200_000, 4096),
@@ -26,11 +33,9 @@ _LIMITS = {
     "claude-sonnet-4*": (200_000, 64_000),
     "claude-opus-4*": (200_000, 32_000),
     "claude-opus-4-5*": (200_000, 64_000),
-    "claude-opus-4-6*": (200_000, 128_000),
-    "claude-opus-4-7*": (1_000_000, 128_000),
-    "claude-opus-4-8*": (1_000_000, 128_000),
+    "claude-opus-4-[6-9]*": (200_000, 128_000),
 }
-"""Tokens of context and of output. Only what is known of a model stands here: it is a limit that users meet."""
+"""Tokens of context and of output, where they are known."""
 
 
 def _wire(ctx: PluginContext) -> Wire:

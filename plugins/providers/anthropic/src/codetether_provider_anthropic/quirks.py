@@ -10,8 +10,8 @@ from codetether import Provider, SettingsError
 
 _bool = validators.instance_of(bool)
 _mapping = validators.instance_of(Mapping)  # type: ignore[type-abstract]
-_texts = validators.deep_iterable(validators.instance_of(str), validators.instance_of((tuple, list)))
-_mappings = validators.deep_iterable(_mapping, validators.instance_of((tuple, list)))
+_texts: Any = validators.deep_iterable(validators.instance_of(str), validators.instance_of((tuple, list)))
+_mappings: Any = validators.deep_iterable(_mapping, validators.instance_of((tuple, list)))
 
 
 @frozen(kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Mapping
-from itertools import groupby
+from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
 import orjson
@@ -18,17 +18,21 @@ _MOST_TOKENS = 4096
 _THINKS = ("thinking", "redacted_thinking")
 
 
-class _Rendered(NamedTuple):
-    """A message's blocks, as JSON joined by commas: results of tools first, for they must lead.
+class _Turn(NamedTuple):
+    """What one side says before the other does: blocks, as JSON joined by commas.
 
-    `thinks`: it begins with a thought. `alone`: the message where no other of its role stands beside it.
+    `results`: of tools, which must lead. `thinks`: it begins with a thought. `message`: all of it.
     """
 
     role: str
-    results: bytes
-    others: bytes
+    results: tuple[bytes, ...]
+    others: tuple[bytes, ...]
     thinks: bool
-    alone: Mapping[str, JSON]
+    message: Mapping[str, JSON]
+
+    def then(self, more: _Turn) -> _Turn:
+        """With what the same side says next."""
+        return _turn(self.role, self.results + more.results, self.others + more.others, self.thinks)
 
 
 class Renderer:
@@ -38,14 +42,16 @@ class Renderer:
         self._quirks = quirks
         self._blocks = Blocks(provider)
         self._mark = _mark(quirks)
-        self._kept: dict[int, tuple[weakref.ref[Message], _Rendered]] = {}
+        self._kept: dict[int, tuple[weakref.ref[Message], _Turn]] = {}
+        self._seen: list[int] = []
+        self._turns: list[_Turn] = []
         self._tools: tuple[ToolDefinition, ...] = ()
         self._tools_rendered = orjson.Fragment(b"[]")
 
     def render(self, request: CompletionRequest) -> bytes:
         """The body of the request, as JSON."""
         quirks = self._quirks
-        turns = self._turns(request.messages)
+        turns = self._taken(request.messages)
         thinking = self._thinking(turns)
         body: dict[str, Any] = {"model": request.model.model}
         body.update(self._sampling(request.sampling, thinking))
@@ -64,24 +70,26 @@ class Renderer:
             body.pop("thinking", None)
         return dumps(body)
 
-    def _thinking(self, turns: list[list[_Rendered]]) -> Mapping[str, JSON] | None:
+    def _thinking(self, turns: list[_Turn]) -> Mapping[str, JSON] | None:
         """What the settings say of thinking.
 
-        With a budget it is refused amid calls that were made without a thought, as those of another model were.
+        With a budget it is refused amid calls that began without a thought, as those of another model did.
         """
         wanted: Mapping[str, JSON] | None = self._quirks.thinking or self._quirks.extra_body.get("thinking")
         if not isinstance(wanted, Mapping):
             return None
         if wanted.get("type") != "enabled":
             return wanted
-        amid_calls = len(turns) > 1 and any(message.results for message in turns[-1])
-        return None if amid_calls and not turns[-2][0].thinks else wanted
+        place = len(turns) - 1
+        while place > 1 and turns[place].results:
+            place -= 2  # to before the answer that asked for these results
+        return None if place + 1 < len(turns) and not turns[place + 1].thinks else wanted
 
     def _sampling(self, sampling: SamplingParams, thinking: Mapping[str, JSON] | None) -> dict[str, JSON]:
-        thinks = bool(thinking) and thinking.get("type") != "disabled"
+        thinks = _is_on(thinking)
         limit = sampling.max_output_tokens or _MOST_TOKENS
-        budget = thinking.get("budget_tokens") if thinking else None
-        if thinks and isinstance(budget, int) and budget >= limit:
+        budget = thinking.get("budget_tokens") if thinking and thinks else None
+        if isinstance(budget, int) and budget >= limit:
             limit += budget  # the budget is part of the limit, and must be less
         temperature = None if thinks else sampling.temperature
         said: dict[str, JSON] = {
@@ -94,7 +102,7 @@ class Renderer:
 
     def _system(self, system: str) -> JSON:
         if not self._mark:
-            return system
+            return orjson.Fragment(dumps(system))
         return [orjson.Fragment(_marked(dumps({"type": "text", "text": system}), self._mark))]
 
     def _offered(self, tools: tuple[ToolDefinition, ...]) -> orjson.Fragment:
@@ -111,7 +119,7 @@ class Renderer:
         made: dict[str, JSON]
         if choice == "none":
             return {"type": "none"}
-        if choice == "auto" or (thinking and thinking.get("type") != "disabled"):
+        if choice == "auto" or _is_on(thinking):
             made = {"type": "auto"}
         elif choice == "required":
             made = {"type": "any"}
@@ -121,60 +129,81 @@ class Renderer:
             made["disable_parallel_tool_use"] = True
         return None if made == {"type": "auto"} else made
 
-    def _turns(self, messages: Iterable[Message]) -> list[list[_Rendered]]:
-        """The messages that say anything, those of one role in a row together: roles must alternate."""
-        kept = self._kept
-        rendered = (entry[1] if (entry := kept.get(id(message))) else self._keep(message) for message in messages)
-        said = (message for message in rendered if message.results or message.others)
-        return [list(turn) for _, turn in groupby(said, key=lambda message: message.role)]
+    def _taken(self, messages: tuple[Message, ...]) -> list[_Turn]:
+        """The messages that say anything, as turns: roles must alternate. A history that went on is not read again."""
+        seen, turns, kept = self._seen, self._turns, self._kept
+        ids = [id(message) for message in messages]
+        if not seen or ids[: len(seen)] != seen:
+            seen.clear()
+            turns.clear()
+        for message in messages[len(seen) :]:
+            entry = kept.get(id(message))
+            turn = entry[1] if entry else self._keep(message)
+            if not (turn.results or turn.others):
+                continue
+            if turns and turns[-1].role == turn.role:
+                turns[-1] = turns[-1].then(turn)
+            else:
+                turns.append(turn)
+        seen[:] = ids
+        return turns
 
-    def _messages(self, turns: list[list[_Rendered]], messages: tuple[Message, ...]) -> list[Mapping[str, JSON]]:
-        made = [turn[0].alone if len(turn) == 1 else _joined(turn) for turn in turns]
+    def _messages(self, turns: list[_Turn], messages: tuple[Message, ...]) -> list[Mapping[str, JSON]]:
+        made = [turn.message for turn in turns]
         if not turns:
             return made
         if self._mark:
-            users = [place for place, turn in enumerate(turns) if turn[0].role == "user"]
-            for place in users[-2:]:  # the next request reads the last one from the cache, this one that before it
-                made[place] = _joined(turns[place], self._mark)
-        if turns[-1][0].role == "assistant":
-            made[-1] = self._begun(messages, len(turns[-1])) or made[-1]
-        return made if turns[0][0].role == "user" else [_OPENING, *made]
+            users = (place for place in range(len(turns) - 1, -1, -1) if turns[place].role == "user")
+            for place in islice(users, 2):  # the next request reads the last one from the cache, this one the other
+                made[place] = _marked_message(turns[place], self._mark)
+        if turns[-1].role == "assistant":
+            made[-1] = self._begun(messages) or made[-1]
+        return made if turns[0].role == "user" else [_OPENING, *made]
 
-    def _begun(self, messages: tuple[Message, ...], count: int) -> Mapping[str, JSON] | None:
+    def _begun(self, messages: tuple[Message, ...]) -> Mapping[str, JSON] | None:
         """An answer that the model shall go on with: white space at its end is refused."""
-        last = [m for m in messages if m.role == "assistant" and self._kept[id(m)][1].others][-count:]
-        blocks = [block for message in last for block in self._blocks.of_assistant(message)]
-        if blocks[-1]["type"] != "text":
+        answers = [*takewhile(lambda message: message.role == "assistant", reversed(messages))]
+        blocks = [block for message in reversed(answers) for block in self._blocks.of_assistant(message)]
+        if not blocks or blocks[-1]["type"] != "text":
             return None
         blocks[-1]["text"] = blocks[-1]["text"].rstrip()
-        return {"role": "assistant", "content": blocks}
+        return _message("assistant", (_content(blocks),))
 
-    def _keep(self, message: Message) -> _Rendered:
+    def _keep(self, message: Message) -> _Turn:
         """Renders a message. The entry goes when the message does, before its identity can be another's."""
         rendered = self._rendered(message)
-        key, kept = id(message), self._kept
+        key, kept, seen = id(message), self._kept, self._seen
 
         def forget(_: weakref.ref[Message]) -> None:
             kept.pop(key, None)
+            seen.clear()
 
         kept[key] = (weakref.ref(message, forget), rendered)
         return rendered
 
-    def _rendered(self, message: Message) -> _Rendered:
+    def _rendered(self, message: Message) -> _Turn:
         if message.role == "assistant":
             blocks = self._blocks.of_assistant(message)
             thinks = bool(blocks) and blocks[0]["type"] in _THINKS
-            return _one("assistant", b"", _content(blocks), thinks)
+            return _turn("assistant", (), _contents(blocks), thinks)
         results, others = self._blocks.of_user(message)
-        return _one("user", _content(results), _content(others))
+        return _turn("user", _contents(results), _contents(others))
 
 
 _OPENING: Mapping[str, JSON] = {"role": "user", "content": [{"type": "text", "text": "Go on."}]}
 """Stands before a history that begins with an answer: the API wants a user to speak first."""
 
 
-def _one(role: str, results: bytes, others: bytes, thinks: bool = False) -> _Rendered:
-    return _Rendered(role, results, others, thinks, _message(role, [part for part in (results, others) if part]))
+def _is_on(thinking: Mapping[str, JSON] | None) -> bool:
+    return thinking is not None and thinking.get("type") != "disabled"
+
+
+def _turn(role: str, results: tuple[bytes, ...], others: tuple[bytes, ...], thinks: bool = False) -> _Turn:
+    return _Turn(role, results, others, thinks, _message(role, results + others))
+
+
+def _contents(blocks: list[dict[str, JSON]]) -> tuple[bytes, ...]:
+    return (_content(blocks),) if blocks else ()
 
 
 def _content(blocks: list[dict[str, JSON]]) -> bytes:
@@ -182,14 +211,14 @@ def _content(blocks: list[dict[str, JSON]]) -> bytes:
     return bytes(memoryview(rendered))  # a copy of its own size: orjson's bytes keep the 4 KiB they grew in
 
 
-def _joined(turn: list[_Rendered], mark: bytes = b"") -> Mapping[str, JSON]:
-    content = [m.results for m in turn if m.results] + [m.others for m in turn if m.others]
-    return _message(turn[0].role, [*content[:-1], _marked(content[-1], mark)])
-
-
-def _message(role: str, content: list[bytes]) -> Mapping[str, JSON]:
+def _message(role: str, content: Iterable[bytes]) -> Mapping[str, JSON]:
     """Each of the contents holds blocks that stand in a list."""
     return {"role": role, "content": [orjson.Fragment(blocks) for blocks in content]}
+
+
+def _marked_message(turn: _Turn, mark: bytes) -> Mapping[str, JSON]:
+    content = turn.results + turn.others
+    return _message(turn.role, (*content[:-1], _marked(content[-1], mark)))
 
 
 def _marked(blocks: bytes, mark: bytes) -> bytes:
