@@ -332,8 +332,8 @@ def test_the_end_of_a_gateway_is_no_event() -> None:
 
 
 WORDS = (
-    "candidates content parts text thought thoughtSignature functionCall args name id inlineData fileData mimeType data "
-    "finishReason usageMetadata promptFeedback blockReason error index"
+    "candidates content parts text thought thoughtSignature functionCall args name id inlineData fileData mimeType "
+    "data finishReason usageMetadata promptFeedback blockReason error index"
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=5),
