@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from codetether import AuthenticationFailed, ModelDefaults, ModelLimits, Provider, Secret
-from codetether_provider_copilot.models import AccountModel, account_models, read_models, usable
+from codetether_provider_copilot.models import AccountModel, account_models, read_models
 
 from .conftest import MODELS_AT, TOKEN_AT, Hub, Reply
 
@@ -101,9 +101,12 @@ def test_odd_fields_are_taken_as_not_said() -> None:
     assert model == AccountModel(id="a", capabilities={"attachment": False})
 
 
-def test_each_is_listed_once_those_of_the_menu_first() -> None:
-    listed = [entry("a"), entry("b", model_picker_enabled=True), entry("a"), entry("c", "/v1/messages")]
-    assert usable(read_models({"data": listed})) == ("b", "a")
+def test_each_is_listed_once() -> None:
+    listed = [entry("a"), entry("b"), entry("a", "/responses")]
+    assert [(m.id, m.wire) for m in read_models({"data": listed})] == [
+        ("a", "copilot-responses"),
+        ("b", "copilot-chat"),
+    ]
 
 
 async def test_an_account_is_asked_for_its_models(hub: Hub) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import field, frozen
@@ -111,13 +111,18 @@ def _supported(supports: Mapping[str, Any], sees: bool) -> dict[str, bool]:
     return made
 
 
-async def account_models(provider: Provider, sign_ins: SignIns | None = None) -> tuple[AccountModel, ...]:
+async def account_models(provider: Provider) -> tuple[AccountModel, ...]:
     """Asks Copilot for the models of the account whose sign-in the provider holds. Raises ProviderError."""
-    reached = access(provider, sign_ins or SignIns())
+    return read_models(await fetch_models(provider))
+
+
+async def fetch_models(provider: Provider) -> Mapping[str, Any]:
+    """The same as Copilot writes it."""
+    reached = access(provider, SignIns())
     token, grant = await reached.grant()
     to = _line(reached, token, {**grant.headers}, grant.base_url)
     try:
-        return read_models(await ask(to, ADDRESS))
+        return await ask(to, ADDRESS)
     finally:
         await to.aclose()
 
@@ -133,12 +138,6 @@ def _line(reached: Access, token: Token | None, granted: dict[str, str], base_ur
         secrets=(*secrets, *((token.value,) if token else ())),
         key=secret.source if secret else "",
     )
-
-
-def usable(models: Iterable[AccountModel]) -> tuple[str, ...]:
-    """The ids of those that an agent can ask, those that Copilot's own menu shows first."""
-    able = [model for model in models if model.usable]
-    return tuple(model.id for model in sorted(able, key=lambda model: not model.offered))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from codetether import ModelDefaults, ModelLimits, PluginContext, ProviderSpec, Wire, WireSpec, hookimpl
+from codetether import (
+    Catalogue,
+    CatalogueSpec,
+    ModelDefaults,
+    ModelLimits,
+    PluginContext,
+    ProviderSpec,
+    Wire,
+    WireSpec,
+    hookimpl,
+)
 
 _MODELS = (
     "gpt-5-mini",
@@ -30,6 +40,8 @@ _MODELS = (
     "grok-code-fast-1",
 )
 """What most accounts may use; `/models` of an account tells what it has."""
+_LISTED = "2026-11-23"
+"""The day of that list."""
 _RESPONSES_ONLY = ("gpt-5*codex*", "gpt-5.4-mini*", "gpt-5.5*")
 _REASONING = ("o1*", "o3*", "o4*", "gpt-5*")
 """Models that refuse to be sampled."""
@@ -80,6 +92,18 @@ def codetether_providers() -> Iterable[ProviderSpec]:
         quirks={"enterprise_url_env": "GITHUB_COPILOT_ENTERPRISE_URL"},
         description="Copilot of an enterprise's own GitHub: codetether auth copilot --enterprise URL",
     )
+
+
+def _catalogue(ctx: PluginContext) -> Catalogue:
+    from codetether_provider_copilot.catalogue import AccountCatalogue
+
+    return AccountCatalogue(ctx, tuple(codetether_providers()), _LISTED)
+
+
+@hookimpl
+def codetether_catalogues() -> Iterable[CatalogueSpec]:
+    """The models of the accounts that are signed in, before what is known of Copilot in general."""
+    yield CatalogueSpec(name="github-copilot", create=_catalogue, place=400)
 
 
 @hookimpl
