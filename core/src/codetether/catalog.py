@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from codetether.credentials import Chain
+from codetether.credentials import Chain, told_once
 from codetether.errors import NoProviderAvailable, PluginError, UnknownModel, UsageError
 from codetether.known_models import KnownModels, NamedCatalogue, is_slip
 from codetether.models.completion import ModelRef, Usage
@@ -156,7 +156,7 @@ class Catalog:
         base_url = configured.base_url or (secret.get("base_url") if secret else None) or self._base_url(spec)
         keyless = spec.keyless or (bool(base_url) and is_loopback(base_url))
         if not keyless and (secret is None or not any(map(secret.get, spec.key_names))):
-            return None, said
+            return None, said if secret is None else [*said, f"{secret.source} has no {' or '.join(spec.key_names)}"]
         if not base_url and spec.base_url_form is not None:
             return None, [f"it has no base URL: {', '.join(spec.base_url_env)} not set"]
         headers = secret.values.get("headers") if secret else None
@@ -228,7 +228,11 @@ class Catalog:
         )
 
     async def resolve(self, wish: str | None) -> ModelRef:
-        """The model that a wish (None: no wish) means.
+        """The model that a wish (None: no wish) means; raises as `choose` does."""
+        return (await self.choose(wish))[0]
+
+    async def choose(self, wish: str | None) -> Sequence[ModelRef]:
+        """The model that a wish (None: no wish) means, then those to fall back on, as a selector gave them.
 
         Raises UnknownModel for a provider or model that is not there, NoProviderAvailable when there is nobody.
         """
@@ -238,8 +242,8 @@ class Catalog:
         except UnknownModel:  # said again with what the catalogues list, so that the error names what would do
             listed = [attrs.evolve(a, models=self._all_models(a)) for a in available]
             chosen = await self._select(wish, listed)
-        if chosen is not None:
-            self._doubt(wish or "", chosen, available)
+        if chosen:
+            self._doubt(wish or "", chosen[0], available)
             return chosen
         if any(provider.available for provider in available):
             raise UnknownModel(
@@ -265,21 +269,20 @@ class Catalog:
                 await self._credentials.ask("env", other, self.variables(other))
         return [found]
 
-    async def _select(self, wish: str | None, available: Sequence[Availability]) -> ModelRef | None:
+    async def _select(self, wish: str | None, available: Sequence[Availability]) -> Sequence[ModelRef]:
         """The first answer of a selector; one that fails passes the question on, and that is said."""
         for named in self._selectors:
             try:
                 chosen = await asked(named.selector.select, wish, available)
-                if chosen and not isinstance(chosen[0], ModelRef):
-                    raise PluginError(f"select() gave {type(chosen[0]).__name__}, not a ModelRef")
+                _check_chosen(chosen or ())
             except UsageError:  # an answer too: what was asked for is not there
                 raise
             except BROKEN as error:
                 self._failed(named.plugin, f"codetether_selectors {named.name}", error)
                 continue
             if chosen:
-                return chosen[0]
-        return None
+                return tuple(chosen)
+        return ()
 
     def _all_models(self, provider: Availability) -> tuple[str, ...]:
         """Those that the provider has by its spec and the settings, then the catalogue's."""
@@ -318,6 +321,11 @@ class Catalog:
         return self.models.priced(ref, usage)
 
 
+def _check_chosen(chosen: Sequence[object]) -> None:
+    if wrong := [ref for ref in chosen if not isinstance(ref, ModelRef)]:
+        raise PluginError(f"select() gave {type(wrong[0]).__name__}, not a ModelRef")
+
+
 def _plain(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
 
@@ -348,7 +356,8 @@ def _how_to_add(name: str, spec: ProviderSpec) -> str:
 def no_provider(available: Sequence[Availability]) -> NoProviderAvailable:
     """The error for nobody at all: each source that was asked and why not, then what to do."""
     unasked = "only with a model that is named: -m {0}/MODEL"
-    asked = [f"  {a.name}: {a.reason or unasked.format(a.name)}" for a in available]
+    reasons, often = told_once([a.reason or unasked.format(a.name) for a in available])
+    asked = [f"  {a.name}: {reason}" for a, reason in zip(available, reasons, strict=True)] + [f"  {o}" for o in often]
     asked = asked or ["  no provider plugin is installed"]
     return NoProviderAvailable(
         "\n".join(["No providers available.", *asked]),

@@ -95,7 +95,8 @@ class TextOutput:
     def _retry(self, event: events.Retry) -> None:
         withdrawn = self._streamed
         self.pause()
-        self.screen.say(f"— {event.reason}: retrying{', the text above is withdrawn' if withdrawn else ''}", YELLOW)
+        what = f"{event.model} is asked instead" if event.model else "retrying"
+        self.screen.say(f"— {event.reason}: {what}{', the text above is withdrawn' if withdrawn else ''}", YELLOW)
 
     def _call(self, call_id: str, name: str, arguments: str) -> None:
         self._header = call_id

@@ -114,11 +114,16 @@ class ApprovalRequired(Record):
 
 @frozen(kw_only=True)
 class Retry(Record):
-    """The provider is asked again: text shown since the last `Thinking` is withdrawn. `delay` in seconds."""
+    """The provider is asked again: text shown since the last `Thinking` is withdrawn. `delay` in seconds.
+
+    Attributes:
+        model: the one that is asked from now on, as `provider/model`; empty for the same one.
+    """
 
     attempt: int
     delay: float
     reason: str
+    model: str = ""
 
 
 @frozen(kw_only=True)

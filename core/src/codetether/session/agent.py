@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -18,10 +17,6 @@ from codetether.models.completion import (
     CompletionRequest,
     CompletionResponse,
     ModelRef,
-    RefusalDelta,
-    SamplingParams,
-    TextDelta,
-    ThinkingDelta,
     Usage,
 )
 from codetether.models.events import SessionEvent, Status
@@ -41,13 +36,12 @@ from codetether.models.session import (
 )
 from codetether.models.tools import ToolDefinition, error_result
 from codetether.plugins.boundary import BROKEN, asked, reason_of
-from codetether.protocols import Connection, ContextPolicy
+from codetether.protocols import ContextPolicy
 from codetether.record.redact import Redactor
 from codetether.record.sinks import EventFeed
-from codetether.session import retries
-from codetether.session.assemble import Assembly, with_unique_ids
+from codetether.session.asking import Asking
+from codetether.session.assemble import with_unique_ids
 from codetether.session.dispatch import Dispatch, Outcome, Place, result_part
-from codetether.session.routing import Routing
 from codetether.storage.journal import Journal
 from codetether.values import define, frozen
 
@@ -102,23 +96,24 @@ class End:
 
 @define(kw_only=True)
 class Agent:
-    """A session's loop, with everything it asks. `system` renders the prompt; `priced` adds what usage costs."""
+    """A session's loop, with everything it asks. `system` renders the prompt."""
 
     journal: Journal
     feed: EventFeed
     dispatch: Dispatch
-    connection: Connection
-    model: ModelRef
-    sampling: SamplingParams
+    asking: Asking
     tools: tuple[ToolDefinition, ...]
     system: Callable[[], Awaitable[str]]
     contexts: Sequence[tuple[str, ContextPolicy]]
-    routing: Routing
-    priced: Callable[[Usage], Usage]
     failed: Callable[[str, str, BaseException], None]
     redactor: Redactor
     max_steps: int
     _ids: set[str] = field(init=False)
+
+    @property
+    def model(self) -> ModelRef:
+        """The model that is asked now."""
+        return self.asking.line.ref
 
     def __attrs_post_init__(self) -> None:
         self._ids = {use.id for use in self.journal.state.session.tool_uses}
@@ -159,23 +154,10 @@ class Agent:
         )
 
     async def _complete(self, turn: Turn, system: str) -> CompletionResponse:
-        """The model's answer. A failure that may pass is tried again: no call of a failed answer has run."""
+        """The model's answer, its calls under ids that are new in this session."""
         request = await self._request(turn, system)
-        attempt = 1
-        while True:
-            turn.emit(events.Thinking(step=turn.step))
-            try:
-                response = await self._ask(turn, request)
-            except ProviderError as error:
-                delay = retries.delay(error, attempt)
-                if delay is None:
-                    raise
-                self._announce(turn, events.Retry(attempt=attempt, delay=delay, reason=error.message))
-                await asyncio.sleep(delay)
-                attempt += 1
-                continue
-            retries.succeeded(attempt)
-            return with_unique_ids(await self.routing.reformat(response), self._ids)
+        response = await self.asking.answer(request, turn.step, _Listener(agent=self, turn=turn))
+        return with_unique_ids(response, self._ids)
 
     async def _request(self, turn: Turn, system: str) -> CompletionRequest:
         history: Sequence[Message] = self.journal.state.session.messages
@@ -192,41 +174,12 @@ class Agent:
             messages=tuple(history),
             system=system,
             tools=self.tools,
-            sampling=self.sampling,
+            sampling=self.asking.line.sampling,
             session_id=self.journal.state.session.id,
             directory=self.journal.state.session.metadata.directory,
         )
 
-    async def _ask(self, turn: Turn, request: CompletionRequest) -> CompletionResponse:
-        """One answer. Raises ProviderError, also for an answer without its end, and for whatever else a wire raises."""
-        try:
-            return await self._streamed(turn, request)
-        except CodetetherError:
-            raise
-        except BROKEN as error:
-            raise ProviderError(f"the wire to {self.model.provider} failed: {reason_of(error)}") from error
-
-    async def _streamed(self, turn: Turn, request: CompletionRequest) -> CompletionResponse:
-        """One answer, shown as it streams."""
-        began = time.perf_counter()
-        assembly = Assembly(self.model.provider, self.model.model)
-        show = self.routing.screen(lambda text: turn.emit(events.TextChunk(text)))
-        try:
-            async with aclosing(self.connection.stream(request)) as chunks:  # type: ignore[type-var]
-                async for chunk in chunks:
-                    assembly.feed(chunk)
-                    if isinstance(chunk, TextDelta | RefusalDelta):
-                        show(chunk.text)
-                    elif isinstance(chunk, ThinkingDelta) and chunk.text:
-                        turn.emit(events.ThinkingChunk(self.redactor.text(chunk.text)))
-        except asyncio.CancelledError:
-            self._keep_part(turn, assembly.partial())
-            raise
-        show(None)
-        response = assembly.response((time.perf_counter() - began) * 1000)
-        return attrs.evolve(response, usage=self.priced(response.usage))
-
-    def _keep_part(self, turn: Turn, part: Message | None) -> None:
+    def keep_part(self, turn: Turn, part: Message | None) -> None:
         """What came of an answer that the user stopped: its text, marked as no whole answer; its calls are left out."""
         if part is not None:
             entry = MessageAdded(message=part, turn=turn.number, step=turn.step, raw_finish_reason="interrupted")
@@ -304,7 +257,7 @@ class Agent:
         result = outcome.result
         if outcome.unanswered is not None:
             turn.unanswered.append(f"{call.name} ({outcome.unanswered.rule})")
-            self._announce(turn, outcome.unanswered)
+            self.announce(turn, outcome.unanswered)
         completed = ToolCompleted(
             result=result_part(call, result),
             turn=turn.number,
@@ -374,7 +327,7 @@ class Agent:
         if session.title is None and session.turn == 1:
             self._record(TitleChanged(title=automatic_title(session.messages), automatic=True))
 
-    def _announce(self, turn: Turn, event: SessionEvent) -> None:
+    def announce(self, turn: Turn, event: SessionEvent) -> None:
         self._record(Announced(event=event, turn=turn.number, step=turn.step))
         turn.emit(event)
 
@@ -382,6 +335,23 @@ class Agent:
         item = self.journal.append(entry)
         self.feed.feed(item)
         return item
+
+
+@frozen(kw_only=True)
+class _Listener:
+    """Hears of an answer for one turn."""
+
+    agent: Agent
+    turn: Turn
+
+    def emit(self, event: SessionEvent) -> None:
+        self.turn.emit(event)
+
+    def announce(self, event: SessionEvent) -> None:
+        self.agent.announce(self.turn, event)
+
+    def keep_part(self, part: Message | None) -> None:
+        self.agent.keep_part(self.turn, part)
 
 
 async def _undisturbed(work: Coroutine[Any, Any, T]) -> T:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from codetether._version import __version__
-from codetether.errors import UsageError
+from codetether.errors import CodetetherError, UsageError
 from codetether.models.completion import ModelRef
 from codetether.models.replay import start
 from codetether.models.session import MetadataChanged, SessionResult, SessionStarted
 from codetether.models.tools import Completed, Mode, ToolDefinition
-from codetether.protocols import Connection, Executor, Person
+from codetether.protocols import Executor, Person
 from codetether.record.sinks import EventFeed
 from codetether.session.agent import Agent
+from codetether.session.asking import Asking, Line
 from codetether.session.contexts import Shared
 from codetether.session.dispatch import Dispatch
 from codetether.session.makers import Makers
@@ -29,7 +30,7 @@ from codetether.session.running import RunningSession
 from codetether.settings.core import MODES, CoreSettings
 from codetether.storage.journal import Journal
 from codetether.storage.store import new_session_id
-from codetether.values import frozen
+from codetether.values import define, frozen
 
 if TYPE_CHECKING:
     from codetether.runtime import Runtime
@@ -53,7 +54,7 @@ class Opening:
 async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack) -> RunningSession:
     """Everything that a session needs, in this order: model, journal, executor, tools, sinks, policies, the rest."""
     runtime.plugins.check_required(runtime.settings.core.plugins.required)
-    journal, ref, connection = await _journal_and_model(runtime, wanted, stack)
+    journal, chain = await _journal_and_models(runtime, wanted, stack)
     session = journal.state.session
     directory = wanted.directory or Path(session.metadata.directory)
     agent = runtime.agent(wanted.agent or session.agent)
@@ -74,14 +75,15 @@ async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack)
         output_limit=runtime.settings.core.tools.output_limit,
     )
     max_steps = agent.max_steps if wanted.max_steps is None else wanted.max_steps
-    loop = await _loop(runtime, makers, dispatch, connection, ref, max_steps)
+    loop = await _loop(runtime, makers, dispatch, chain, max_steps)
     runtime.plugins.check_required(runtime.settings.core.plugins.required)  # now that each object was created
-    made = RunningSession(agent=loop, journal=journal, model=ref, shared=shared, mode=mode)
+    made = RunningSession(agent=loop, journal=journal, model=chain.first.ref, shared=shared, mode=mode)
     shared.emit, shared.complete, shared.delegate = made.emit, made.complete, partial(_delegate, runtime, made)
     stack.push_async_callback(made.close)
     _settle(runtime, made, agent.name)
     runtime.say_problems()
-    await runtime.audit.record("session", "session:open", "success", session_id=made.id, detail={"model": str(ref)})
+    opened = {"model": str(made.model)}
+    await runtime.audit.record("session", "session:open", "success", session_id=made.id, detail=opened)
     return made
 
 
@@ -89,12 +91,10 @@ async def _loop(
     runtime: Runtime,
     makers: Makers,
     dispatch: Dispatch,
-    connection: Connection,
-    ref: ModelRef,
+    chain: Chain,
     max_steps: int | None,
 ) -> Agent:
     """The session's loop, with the objects that only it asks."""
-    defaults = runtime.catalog.defaults(ref)
     sections = await makers.sections()
     journal, person = makers.shared.journal, makers.shared.person
     feed = EventFeed(await makers.event_sinks(), journal, runtime.redactor, partial(runtime.notify, "events"))
@@ -105,7 +105,7 @@ async def _loop(
     routing = Routing(
         routers=await makers.routers(),
         tools=tools,
-        native_calls=defaults.capabilities.get("tool_call", True),
+        native_calls=chain.first.native_calls,
         failed=makers.failed,
         redactor=runtime.redactor,
     )
@@ -113,23 +113,62 @@ async def _loop(
         journal=journal,
         feed=feed,
         dispatch=dispatch,
-        connection=connection,
-        model=ref,
-        sampling=defaults.sampling,
+        asking=Asking(line=chain.first, following=chain.following, routing=routing, redactor=runtime.redactor),
         tools=tools,
         system=lambda: render(sections, makers.failed_section),
         contexts=await makers.context_policies(),
-        routing=routing,
-        priced=partial(runtime.catalog.priced, ref),
         failed=makers.failed,
         redactor=runtime.redactor,
         max_steps=runtime.settings.max_steps(max_steps),
     )
 
 
-async def _journal_and_model(
-    runtime: Runtime, wanted: Opening, stack: AsyncExitStack
-) -> tuple[Journal, ModelRef, Connection]:
+@define(kw_only=True)
+class Chain:
+    """The lines of a session: the first, and those that follow when it fails, connected only then.
+
+    Attributes:
+        left: models and wishes that were not asked yet; one that cannot be had is passed over, said.
+    """
+
+    runtime: Runtime
+    stack: AsyncExitStack
+    first: Line
+    left: list[ModelRef | str]
+
+    async def following(self) -> Line | None:
+        """The next line, None where none is left."""
+        while self.left:
+            wish = self.left.pop(0)
+            try:
+                ref = await self.runtime.resolve(wish) if isinstance(wish, str) else wish
+                if ref != self.first.ref:
+                    return await _line(self.runtime, ref, self.stack)
+            except CodetetherError as error:
+                self.runtime.notify("", f"no fallback to {wish}: {error.message}")
+        return None
+
+
+async def _line(runtime: Runtime, ref: ModelRef, stack: AsyncExitStack) -> Line:
+    connection = await runtime.connect(await runtime.catalog.provider(ref.provider, ref.model), stack)
+    defaults = runtime.catalog.defaults(ref)
+    return Line(
+        ref=ref,
+        connection=connection,
+        sampling=defaults.sampling,
+        native_calls=defaults.capabilities.get("tool_call", True),
+        priced=partial(runtime.catalog.priced, ref),
+    )
+
+
+async def _chain(runtime: Runtime, wish: str | None, stack: AsyncExitStack) -> Chain:
+    first, *others = await runtime.catalog.choose(wish)
+    fallback = runtime.settings.core.session.fallback
+    line = await _line(runtime, first, stack)
+    return Chain(runtime=runtime, stack=stack, first=line, left=[*others, *fallback])
+
+
+async def _journal_and_models(runtime: Runtime, wanted: Opening, stack: AsyncExitStack) -> tuple[Journal, Chain]:
     """The journal of a session that is there, or a new one; a model that cannot be had leaves no empty session."""
     directory = wanted.directory or runtime.directory
     if (wanted.directory is not None or wanted.id is None) and not directory.is_dir():
@@ -145,23 +184,22 @@ async def _journal_and_model(
                 remedy="put it back, or name another one",
             )
         agent = runtime.agent(wanted.agent or session.agent)
-        ref = await runtime.resolve(wanted.model or session.metadata.model or agent.model or settings.wish)
-        return journal, ref, await runtime.connect(await runtime.catalog.provider(ref.provider, ref.model), stack)
+        wish = wanted.model or session.metadata.model or agent.model or settings.wish
+        return journal, await _chain(runtime, wish, stack)
     agent = runtime.agent(wanted.agent or "build")
-    ref = await runtime.resolve(wanted.model or agent.model or settings.wish)
-    connection = await runtime.connect(await runtime.catalog.provider(ref.provider, ref.model), stack)
+    chain = await _chain(runtime, wanted.model or agent.model or settings.wish, stack)
     journal = await runtime.sessions.create(
         SessionStarted(
             id=new_session_id(),
             directory=str(directory),
             agent=agent.name,
-            model=str(ref),
+            model=str(chain.first.ref),
             parent_id=wanted.parent_id,
             version=__version__,
         )
     )
     stack.push_async_callback(journal.close)
-    return journal, ref, connection
+    return journal, chain
 
 
 def _settle(runtime: Runtime, made: RunningSession, agent: str) -> None:

@@ -133,7 +133,7 @@ class RunningSession:
     async def complete(self, request: CompletionRequest) -> CompletionResponse:
         """A metered call for a plugin: its usage is recorded and announced."""
         assembly = Assembly(request.model.provider, request.model.model)
-        async with aclosing(self.agent.connection.stream(request)) as chunks:  # type: ignore[type-var]
+        async with aclosing(self.agent.asking.line.connection.stream(request)) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
                 assembly.feed(chunk)
         response = assembly.response()

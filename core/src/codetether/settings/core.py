@@ -38,12 +38,14 @@ class SessionSettings:
         executor: the name of the one that runs commands.
         mode: plan, default, edit or auto; `unsafe` is only ever typed.
         max_mode: the loosest mode that a session may be given; the strictest of all files counts.
+        fallback: models to ask, in this order, when the session's own fails for good: `provider/model` or a provider.
     """
 
     max_steps: int = field(default=50, validator=_at_least(1))
     executor: str = "local"
     mode: Mode = "default"
     max_mode: Mode = "unsafe"
+    fallback: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)

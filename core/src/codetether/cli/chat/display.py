@@ -130,7 +130,8 @@ class RichDisplay:
     def _retry(self, event: events.Retry) -> None:
         self._text = ""
         self._stop()
-        self._say(f"— {event.reason}: asked again, what stands above since the last prompt is withdrawn", "yellow")
+        what = f"{event.model} is asked instead" if event.model else "asked again"
+        self._say(f"— {event.reason}: {what}, what stands above since the last prompt is withdrawn", "yellow")
 
     def _call(self, event: events.ToolCallStart) -> None:
         self._header = event.call_id
