@@ -205,6 +205,8 @@ def compare(expect: Mapping[str, JSON], answer: Answer, dialect: Dialect) -> lis
     wanted["tool_calls"] = [_expected_call(call) for call in expect.get("tool_calls") or ()]
     calls = [_call(p.id, p.arguments, p.name) for p in answer.message.tool_calls]
     half = expect.get("incomplete") or (expect.get("error") or {}).get("mid_stream")
+    if half and len(calls) == len(wanted["tool_calls"]) + 1 and not calls[-1].get("arguments"):
+        calls.pop()  # a half-sent call may be shown or left out
     for call, other in zip(calls, wanted["tool_calls"], strict=False):
         if other["id"] is None and call["id"]:
             call["id"] = None  # the provider sent none, and one was made
@@ -252,6 +254,8 @@ def _compare_end(expect: Mapping[str, JSON], answer: Answer) -> list[str]:
     said["code"] = None if error.details.get("code") is None else str(error.details["code"])
     wanted = {name: expected.get(name) for name in ("type", "message", "param")}
     wanted["code"] = None if expected.get("code") is None else str(expected["code"])
+    if wanted["message"] is None:  # one that an SDK could not find
+        del wanted["message"], said["message"]
     if not (expected.get("in_body_of_200") or expected.get("mid_stream")):
         said["status"], wanted["status"] = error.status, expected.get("status")
     return differences(wanted, said, "error")
