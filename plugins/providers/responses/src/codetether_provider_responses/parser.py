@@ -100,7 +100,10 @@ class ResponsesParser:
         chunks: list[StreamChunk] = []
         try:
             if "output" not in answer:
-                self._refused(answer)
+                fault = read_fault(answer)
+                if fault is None:
+                    raise self._malformed("an answer without output")
+                self._fail(fault)
                 return chunks
             self._start(answer, chunks)
             status = word(answer.get("status")) or ("failed" if answer.get("error") else "completed")
@@ -108,12 +111,6 @@ class ResponsesParser:
         except _NONSENSE as error:
             raise self._malformed(f"an answer of an unknown shape ({error})") from None
         return chunks
-
-    def _refused(self, answer: dict[str, Any]) -> None:
-        fault = read_fault(answer)
-        if fault is None:
-            raise self._malformed("an answer without output")
-        self._fail(fault)
 
     def finish(self) -> list[StreamChunk]:
         """Nothing where the terminal event came; else the answer is incomplete."""
