@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pexpect  # type: ignore[import-untyped]
 import pytest
 from attrs import frozen
 
@@ -205,3 +207,43 @@ def test_a_blocked_plugin_signs_nobody_in(cli: CommandLine) -> None:
     ran = cli("auth", "copilot", CODETETHER_NO_PLUGINS="github-copilot")
     assert ran.code == 1
     assert "is blocked by the settings" in ran.err
+
+
+def test_enter_opens_the_page_in_a_browser_while_the_sign_in_is_waited_for(
+    cli: CommandLine, hub: Hub, tmp_path: Path
+) -> None:
+    opened, browser = tmp_path / "opened", tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}.new && mv {opened}.new {opened}\n')
+    browser.chmod(0o755)
+    address = "https://github.com/login/device"
+    hub.script = {
+        CODE_AT: codes(hub, verification_uri=address, interval=0.2),
+        SIGNED_IN_AT: [PENDING],
+        TOKEN_AT: [hub.token(TOKEN)],
+    }
+    environment = {**cli.environment, "BROWSER": str(browser), "TERM": "xterm"}
+    first, *rest = cli.argv("auth", "copilot", "--enterprise", hub.url)
+    terminal = pexpect.spawn(first, rest, env=environment, cwd=str(cli.home), encoding="utf-8", timeout=20)
+    terminal.expect("Enter opens the page in a browser")
+    terminal.sendline("")
+    while not opened.exists() and terminal.isalive():
+        time.sleep(0.02)
+    hub.script[SIGNED_IN_AT] = [DONE]
+    terminal.expect(f"kept: {NAME}")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert (terminal.exitstatus, opened.read_text()) == (0, f"{address}\n")
+    assert cli.kept()[NAME]["api_key"] == KEY
+
+
+def test_ctrl_c_at_the_terminal_leaves_it_as_it_was(cli: CommandLine, hub: Hub) -> None:
+    hub.script = {CODE_AT: codes(hub, verification_uri="https://x.example", interval=30), SIGNED_IN_AT: [PENDING]}
+    first, *rest = cli.argv("auth", "copilot", "--enterprise", hub.url)
+    environment = {**cli.environment, "TERM": "xterm"}
+    terminal = pexpect.spawn(first, rest, env=environment, cwd=str(cli.home), encoding="utf-8", timeout=20)
+    terminal.expect("Enter opens the page in a browser")
+    terminal.sendintr()
+    terminal.expect("nothing was kept")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert (terminal.exitstatus, cli.kept()) == (130, None)
