@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +14,8 @@ from codetether.protocols import CredentialSource, CredentialStore
 
 CREDENTIAL_LIMIT = 30.0
 """Seconds that one source of credentials may take for one secret."""
+_SOURCES = re.compile(r"; (?=[\w.-]+: )")
+_LONG = 60
 
 
 class Chain:
@@ -67,6 +71,16 @@ class Chain:
             except BROKEN as error:  # the others can tell all the same
                 failed[name] = _said_by(error)
         return kept, failed
+
+
+def told_once(reasons: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The reasons without long words of a source that stand in several of them, and those words, once each."""
+    split = [_SOURCES.split(reason) for reason in reasons]
+    counts = Counter(piece for pieces in split for piece in set(pieces))
+    often = {
+        piece: f"{piece.partition(': ')[0]}: see below" for piece, n in counts.items() if n > 1 and len(piece) > _LONG
+    }
+    return ["; ".join(often.get(piece, piece) for piece in pieces) for pieces in split], sorted(often)
 
 
 def _said_by(error: BaseException) -> str:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from codetether.cli.keeping import answered, audited, chosen_store, installed_sources, keep, listed, say_what_counts
+from codetether.cli.keeping import (
+    answered,
+    audited,
+    chosen_store,
+    installed_sources,
+    keep,
+    listed,
+    say_what_counts,
+    why_unusable,
+)
 from codetether.cli.listings import with_runtime
 from codetether.cli.plugin_commands import AUTH, PluginGroup
 from codetether.cli.table import print_json, print_table
@@ -246,7 +255,7 @@ async def _sources(runtime: Runtime) -> list[dict[str, Any]]:
             reason = "left out by [credentials] sources, or could not start"
         elif name in stores and not reason:
             writable = await answered(stores[name].usable)
-            reason = "" if writable else "this machine has none"
+            reason = "" if writable else await why_unusable(runtime, name)
         keeps = [kept.provider for kept in found if kept.source == name]
         rows.append({"source": name, "writable": writable, "providers": keeps, "reason": reason})
     return rows

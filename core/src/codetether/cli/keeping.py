@@ -69,7 +69,7 @@ async def chosen_store(runtime: Runtime, wanted: str | None) -> tuple[str, Crede
     if wanted is None:
         raise UsageError("no store of credentials can be written here", remedy=f"{_LEFT_OUT}, or set a variable")
     if wanted in stores:
-        raise UsageError(f"this machine has no {wanted} that can be written", remedy=remedy)
+        raise UsageError(f"{wanted} cannot be written: {await why_unusable(runtime, wanted)}", remedy=remedy)
     if wanted in runtime.credentials.sources:
         raise UsageError(f"{wanted} can only be read", remedy=remedy)
     if wanted in installed_sources(runtime):
@@ -78,6 +78,12 @@ async def chosen_store(runtime: Runtime, wanted: str | None) -> tuple[str, Crede
 
 
 _LEFT_OUT = "look at codetether auth status and at [credentials] sources in the settings"
+
+
+async def why_unusable(runtime: Runtime, store: str) -> str:
+    """What a store that cannot be written says when it is asked for nothing."""
+    answer = await runtime.credentials.ask(store, "", ())
+    return answer if isinstance(answer, str) else "it is not usable here"
 
 
 def installed_sources(runtime: Runtime) -> list[str]:

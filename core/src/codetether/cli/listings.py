@@ -74,11 +74,16 @@ def providers(as_json: bool) -> int:
         elif not found:
             screen.line("No providers found")
         else:
+            from codetether.credentials import told_once
+
+            reasons, often = told_once([p.source if p.available else p.reason for p in found])
             rows = [
-                (p.name, "yes" if p.available else "no", p.default_model, p.source if p.available else p.reason)
-                for p in found
+                (p.name, "yes" if p.available else "no", p.default_model, reason)
+                for p, reason in zip(found, reasons, strict=True)
             ]
             print_table(screen, ("NAME", "USABLE", "DEFAULT MODEL", "KEY FROM, OR WHY NOT"), rows)
+            for each in often:
+                screen.line(each)
         return 0
 
     return with_runtime(listing)
