@@ -76,7 +76,7 @@ class Blocks:
         blocks: list[dict[str, JSON]] = []
         for part in message.parts:
             match part:
-                case TextPart(text=""):
+                case TextPart(text="") if own:
                     self._cite(part, blocks)
                 case TextPart(text=text) | RefusalPart(text=text):
                     if text.strip():
@@ -84,7 +84,7 @@ class Blocks:
                 case ThinkingPart() if own and (thought := self._thought(part)) is not None:
                     blocks.append(thought)
                 case ToolCallPart():
-                    blocks.append(self._call(part))
+                    blocks.append(self._call(part, own))
                 case Unknown(raw=raw) if own and (block := self._kept(raw)) is not None:
                     blocks.append(block)
                 case _:
@@ -114,10 +114,11 @@ class Blocks:
             return {name: value for name, value in raw["block"].items() if name != "cache_control"}
         return None
 
-    def _call(self, part: ToolCallPart) -> dict[str, JSON]:
+    def _call(self, part: ToolCallPart, own: bool) -> dict[str, JSON]:
         block: dict[str, JSON] = {"type": "tool_use", "id": call_id(part.id)}
         block |= {"name": _NOT_IN_A_NAME.sub("_", part.name)[:128] or "unknown", "input": _input(part.arguments)}
-        if caller := self._own(part.provider_data).get("caller"):
+        caller = self._own(part.provider_data).get("caller")
+        if caller and own:
             block["caller"] = caller
         return block
 
