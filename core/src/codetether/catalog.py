@@ -225,6 +225,7 @@ class Catalog:
             place=spec.place,
             reason="" if provider else "; ".join(said),
             source=provider.secret.source if provider and provider.secret else "",
+            sign_in=spec.sign_in,
         )
 
     async def resolve(self, wish: str | None) -> ModelRef:
@@ -299,12 +300,12 @@ class Catalog:
             return
         head, cut, model = wish.partition("/")
         if cut and wish == ref.model and not self.knows(head):
-            near = get_close_matches(head, self._words(), n=1, cutoff=0.7)
+            near = get_close_matches(head, self._words(), n=1, cutoff=0.65)
             if near and not _plain(head).startswith(_plain(near[0])):  # x-ai, mistralai: gateways name vendors so
                 taken = f"taken as a model of {ref.provider}"
                 self._notice(f'"{head}" is no provider here; {taken}; did you mean {near[0]}/{model}?')
                 return
-        near = get_close_matches(ref.model, known, n=1, cutoff=0.85)
+        near = get_close_matches(ref.model, known, n=1, cutoff=0.8)
         if near and is_slip(ref.model, near[0]):
             self._notice(f"{ref} is in no catalogue here; did you mean {ref.provider}/{near[0]}?")
 
@@ -350,6 +351,8 @@ def how_to_install(name: str) -> str:
 def _how_to_add(name: str, spec: ProviderSpec) -> str:
     variable = spec.env[0] if spec.env else f"{name.upper().replace('-', '_')}_API_KEY"
     vault = f"keep the key in Vault at secret/codetether/providers/{name}"
+    if spec.sign_in:
+        return f"run `codetether auth {spec.sign_in}`, or set {variable}, or {vault}"
     return f"set {variable}, or {vault}, or run `codetether auth login {name}`"
 
 
@@ -362,7 +365,7 @@ def no_provider(available: Sequence[Availability]) -> NoProviderAvailable:
     return NoProviderAvailable(
         "\n".join(["No providers available.", *asked]),
         remedy="keep a key in Vault at secret/codetether/providers/<provider> (field api_key), or set its variable "
-        "(e.g. OPENAI_API_KEY), or run `codetether auth login <provider>`, or install the embedded model, "
-        "which needs no key: "
+        "(e.g. OPENAI_API_KEY), or run `codetether auth login <provider>` (for Copilot `codetether auth copilot`), "
+        "or install the embedded model, which needs no key: "
         'pip install "codetether-agent[local]"',
     )

@@ -69,6 +69,7 @@ class ProviderSpec:
         place: in the order of preference, smaller first; 500 for most, `LAST` for the embedded one.
         key_names: values of a secret of which one is enough to ask the vendor, e.g. `api_key`.
         keyless: it needs no credentials.
+        sign_in: the command of `codetether auth` that signs in to it, where no key is typed, e.g. `copilot`.
         store: the model files that it keeps on this machine.
     """
 
@@ -85,6 +86,7 @@ class ProviderSpec:
     place: int = 500
     key_names: tuple[str, ...] = ("api_key",)
     keyless: bool = False
+    sign_in: str = ""
     store: Callable[[PluginContext], ModelStore] | None = None
     description: str = ""
 

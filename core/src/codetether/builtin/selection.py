@@ -65,7 +65,8 @@ class Preference:
         gateways = [a.name for a in preferred(available) if wish in a.models]
         offer = f"{gateways[0]} lists that model: -m {gateways[0]}/{wish}; " if gateways else ""
         own = found.name if found else ALIASES.get(word, word)
-        key = f"a key for {own} (codetether auth login {own})" if found else how_to_install(own)
+        command = (found.sign_in if found else "") or f"login {own}"
+        key = f"a key for {own} (codetether auth {command})" if found else how_to_install(own)
         raise UnknownModel(
             f"the provider {word!r} is not available: {why}; available: {there}",
             remedy=f"{offer}{key}, or choose another with -m (codetether providers)",

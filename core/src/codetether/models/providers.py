@@ -55,6 +55,7 @@ class Availability:
     Attributes:
         reason: why not, source by source; empty when it can.
         source: where its key comes from.
+        sign_in: the command of `codetether auth` that gets its key; empty for `login`.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Availability:
     place: int = 500
     reason: str = ""
     source: str = ""
+    sign_in: str = ""
 
 
 @frozen(kw_only=True)

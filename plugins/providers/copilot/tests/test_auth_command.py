@@ -247,3 +247,10 @@ def test_ctrl_c_at_the_terminal_leaves_it_as_it_was(cli: CommandLine, hub: Hub) 
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert (terminal.exitstatus, cli.kept()) == (130, None)
+
+
+@pytest.mark.parametrize(("provider", "command"), [("github-copilot", "copilot"), (NAME, "copilot --enterprise URL")])
+def test_who_has_no_key_is_told_how_to_sign_in(cli: CommandLine, provider: str, command: str) -> None:
+    ran = cli("run", "hi", "-m", provider)
+    assert ran.code != 0
+    assert f"a key for {provider} (codetether auth {command})" in ran.err

@@ -79,6 +79,7 @@ def codetether_providers() -> Iterable[ProviderSpec]:
         env=("GITHUB_COPILOT_TOKEN", "COPILOT_GITHUB_TOKEN", "GH_COPILOT_TOKEN"),
         aliases=("copilot",),
         key_names=("api_key", "token"),
+        sign_in="copilot",
         description="the models of a GitHub Copilot subscription: codetether auth copilot",
     )
     yield ProviderSpec(
@@ -89,6 +90,7 @@ def codetether_providers() -> Iterable[ProviderSpec]:
         models=_MODELS,
         env=("GITHUB_COPILOT_ENTERPRISE_TOKEN",),
         key_names=("api_key", "token"),
+        sign_in="copilot --enterprise URL",
         quirks={"enterprise_url_env": "GITHUB_COPILOT_ENTERPRISE_URL"},
         description="Copilot of an enterprise's own GitHub: codetether auth copilot --enterprise URL",
     )
