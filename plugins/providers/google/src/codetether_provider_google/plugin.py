@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Any
 
 from codetether import ModelDefaults, ModelLimits, PluginContext, ProviderSpec, Wire, WireSpec, hookimpl
@@ -53,5 +54,6 @@ def codetether_providers() -> Iterable[ProviderSpec]:
 @hookimpl
 def codetether_model_defaults() -> Iterable[ModelDefaults]:
     """How much Gemini's models take, and what they want to be told."""
-    for match, (context, output, quirks) in _MODELS.items():
-        yield ModelDefaults(match=f"google/{match}", limits=ModelLimits(context=context, output=output), quirks=quirks)
+    for provider, (match, (context, output, quirks)) in product(("google", "google-vertex"), _MODELS.items()):
+        limits = ModelLimits(context=context, output=output)
+        yield ModelDefaults(match=f"{provider}/{match}", limits=limits, quirks=quirks)
