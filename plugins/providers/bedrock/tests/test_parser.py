@@ -39,7 +39,7 @@ STOP = {"messageStop": {"stopReason": "end_turn"}}
 USED = {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}
 COUNTED = UsageReported(Usage(input_tokens=3, output_tokens=2), USED)
 META = {"metadata": {"usage": USED, "metrics": {"latencyMs": 1}}}
-END = [COUNTED, Finished("stop", "end_turn")]
+END: list[StreamChunk] = [COUNTED, Finished("stop", "end_turn")]
 
 
 def delta(index: int, **piece: Any) -> dict[str, Any]:
@@ -337,6 +337,13 @@ def test_an_error_that_stands_in_headers() -> None:
         (400, "ValidationException", "Invocation of model ID x with on-demand throughput is not there", ModelNotFound),
         (400, "ValidationException", "Input is too long for requested model.", ContextOverflow),
         (400, "ValidationException", "temperature: too hot", InvalidRequest),
+        (
+            400,
+            "ValidationException",
+            "The maximum tokens you requested exceeds the model limit of 4096.",
+            InvalidRequest,
+        ),
+        (429, "ThrottlingException", "Too many tokens per day, please wait before trying again.", QuotaExhausted),
         (400, "ServiceQuotaExceededException", "m", QuotaExhausted),
         (403, "AccessDeniedException", "m", AuthenticationFailed),
         (403, "UnrecognizedClientException", "m", AuthenticationFailed),

@@ -7,15 +7,25 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from botocore.eventstream import EventStream  # type: ignore[import-untyped]
 from botocore.exceptions import EventStreamError  # type: ignore[import-untyped]
 from botocore.parsers import EventStreamJSONParser, ResponseParserFactory  # type: ignore[import-untyped]
 from botocore.session import Session  # type: ignore[import-untyped]
-from codetether import Finished, IncompleteResponse, StreamChunk, TextDelta, ThinkingDelta, ToolCallDelta, UsageReported
+from codetether import (
+    Finished,
+    IncompleteResponse,
+    StreamChunk,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    Unknown,
+    UsageReported,
+    WholePart,
+)
 from codetether.testing.recording import Recording, read
 from codetether.testing.recordings import Replayer, table
+from codetether_provider_bedrock.blocks import block_in
 from codetether_provider_bedrock.frames import FrameSplitter
 from codetether_provider_bedrock.parser import ConverseParser
 from hypothesis import given, settings
@@ -193,14 +203,9 @@ def test_botocore_reads_shared_streams_as_we_do(shared: Path, output_shape: Any)
 
 def test_what_a_recording_says_is_kept_for_the_next_request(kept: Sequence[Recording]) -> None:
     recording = next(r for r in kept if r.id.startswith("ruby-llm-vcr-cassettes-chat-web-search"))
-    whole = [c.part for c in chunks_of([recording.answer]) if hasattr(c, "part")]
-    assert [next(iter(part.raw["block"])) for part in whole] == [
-        "toolUse",
-        "toolResult",
-        "citationsContent",
-        "citationsContent",
-    ]
-    call = whole[0].raw["block"]["toolUse"]
+    parts = [chunk.part for chunk in chunks_of([recording.answer]) if isinstance(chunk, WholePart)]
+    blocks = [block_in(part) or {} for part in parts if isinstance(part, Unknown)]
+    assert [kind for block in blocks for kind in block] == ["toolUse", "toolResult", *["citationsContent"] * 2]
+    call = blocks[0]["toolUse"]
     assert (call["type"], call["input"]) == ("server_tool_use", {"query": "latest stable Ruby version"})
-    assert whole[1].raw["block"]["toolResult"]["content"] == [{"text": "[HIDDEN]"}]
-    assert orjson.dumps([part.raw for part in whole])
+    assert blocks[1]["toolResult"]["content"] == [{"text": "[HIDDEN]"}]

@@ -16,7 +16,7 @@ from codetether_http import Authorize, Grant, Outgoing
 from codetether_provider_bedrock.quirks import Quirks
 
 _REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]+)+\Z")
-_HOST = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws|api\.aws|amazonaws\.com\.cn)")
+_HOST = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?(?:amazonaws\.com|api\.aws)")
 _SERVICE = "bedrock"
 
 
@@ -153,13 +153,14 @@ class Signature:
 
     def _fresh(self) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+        from botocore.exceptions import ConnectionError as Unreachable
 
         try:
             if self._credentials is None:
                 self._credentials = self._session.get_credentials()
             if self._credentials is not None:
                 return self._credentials.get_frozen_credentials()
-        except HTTPClientError as error:
+        except (HTTPClientError, Unreachable) as error:
             raise ConnectionFailed(f"{self._provider}: no credentials: {error}") from None
         except (BotoCoreError, ClientError, OSError, ValueError, KeyError) as error:
             raise self._none(str(error) or type(error).__name__) from None

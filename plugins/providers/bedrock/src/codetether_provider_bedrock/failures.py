@@ -48,7 +48,15 @@ _KINDS: Mapping[str, tuple[type[ProviderError], str]] = {
 }  # fmt: skip
 _PROFILE = "name an inference profile in place of the model, e.g. with us., eu., apac. or global. before its id"
 _NO_MODEL = ("model identifier is invalid", "model id is invalid", "inference profile", "end of its life")
-_OVERFLOW = ("input is too long", "prompt is too long", "too many input tokens", "context length", "maximum tokens")
+_OVERFLOW = (
+    "input is too long",
+    "prompt is too long",
+    "too many input tokens",
+    "maximum number of tokens allowed",
+    "context length",
+    "context limit",
+    "context window",
+)
 
 
 def read_failure(body: bytes, status: int, headers: Mapping[str, str]) -> Fault:
@@ -82,9 +90,13 @@ def fault_of(name: str, message: str, status: int) -> Fault:
 def _kind(name: str, message: str, status: int) -> tuple[type[ProviderError] | None, str]:
     """Which error it is; None leaves it to the status."""
     plain = name.lower().removesuffix("exception")
+    if "tokens per day" in message:
+        return QuotaExhausted, "ask for a higher quota in Service Quotas, or choose another model"
     known = next((kind for word, kind in _KINDS.items() if plain.startswith(word)), None)
     if known is not None:
         return known
+    if "maximum tokens you requested" in message:
+        return InvalidRequest, "set max_output_tokens lower"
     if "on-demand throughput" in message:
         return ModelNotFound, _PROFILE
     if any(words in message for words in _OVERFLOW):
