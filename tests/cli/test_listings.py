@@ -94,8 +94,16 @@ def test_providers_and_models(cli: CommandLine, bare: CommandLine) -> None:
         "provider": "openai",
         "model": "gpt-4o",
         "default": True,
+        "chosen": False,
         "available": True,
+        "configured": True,
+        "context": 128_000,
+        "output": 16_384,
+        "prices": {},
+        "capabilities": {},
+        "catalogue": None,
     } in models
+    assert [m["id"] for m in models if m["chosen"]] == ["openai/toy"]
     assert "openai/gpt-4o" in cli("models").out
     assert cli("models", "list").out == "No model files found\n"
     assert cli("models", "list", "--json").json == []

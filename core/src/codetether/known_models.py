@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
@@ -70,11 +70,17 @@ class KnownModels:
 
     def listed(self, ref: ModelRef) -> ModelDefaults | None:
         """What the first catalogue that knows the model says of it."""
+        return next((found for _, found in self._found(ref)), None)
+
+    def listed_in(self, ref: ModelRef) -> str | None:
+        """The name and date of that catalogue."""
+        return next((f"{named.name} {self.dates()[named.name]}" for named, _ in self._found(ref)), None)
+
+    def _found(self, ref: ModelRef) -> Iterator[tuple[NamedCatalogue, ModelDefaults]]:
         for named in self._catalogues:
             found: ModelDefaults | None = self._asked(named, lambda made: _checked(made.defaults(ref)), None)
             if found is not None:
-                return found
-        return None
+                yield named, found
 
     def defaults(self, ref: ModelRef) -> ModelDefaults:
         """What holds for the model, the user's sampling laid over it."""

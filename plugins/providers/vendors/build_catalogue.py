@@ -119,7 +119,7 @@ def prices(model: Any, now: datetime) -> dict[str, str]:
 
 def correct(entries: dict[str, dict[str, Entry]], facts: dict[str, Any]) -> None:
     """Prices of today where genai-prices knows the very id, and the models that are newer than the rest."""
-    from genai_prices.data import providers
+    from genai_prices.data import providers  # type: ignore[import-not-found]
 
     now = datetime.now(UTC)
     by_name = {provider.id: provider for provider in providers}

@@ -1,4 +1,4 @@
-"""`codetether models`: what can be asked for with -m, and the model files on this machine."""
+"""`codetether models`: what can be asked for with -m, what it takes and costs, and model files on this machine."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import click
 from codetether.cli.listings import as_json, with_runtime
 from codetether.cli.table import print_json, print_table
 from codetether.cli.terminal import Screen
-from codetether.errors import UsageError
+from codetether.errors import CodetetherError, UsageError
+from codetether.models.completion import ModelRef
 from codetether.settings.structure import did_you_mean
 
 if TYPE_CHECKING:
-    from codetether import LocalModel, ModelStore
+    from codetether import Availability, LocalModel, ModelStore
     from codetether.runtime import Runtime
 
 
@@ -22,31 +23,50 @@ if TYPE_CHECKING:
 @as_json
 @click.pass_context
 def models(ctx: click.Context, provider: str | None, as_json: bool) -> int | None:
-    """List the models of the providers; the subcommands are about model files on this machine."""
+    """List the models of the providers: those that are set up first, then what the dated catalogue knows.
+
+    Prices are US dollars per million tokens. `refresh` fetches a newer catalogue; the other subcommands are about
+    model files on this machine.
+    """
     if ctx.invoked_subcommand:
         return None
 
     async def listing(runtime: Runtime, screen: Screen) -> int:
         found = await runtime.providers()
         if provider is not None and provider not in [n for p in found for n in (p.name, *p.aliases)]:
-            names = [p.name for p in found]
+            names = [n for p in found for n in (p.name, *p.aliases)]
             raise UsageError(f"no provider {provider!r}{did_you_mean(provider, names)}", remedy="codetether providers")
-        rows: list[dict[str, Any]] = []
-        for one in found:
-            if provider in (None, one.name, *one.aliases):
-                names = list(dict.fromkeys([*([one.default_model] if one.default_model else []), *one.models]))
-                default = one.default_model
-                rows += [_row(one.name, name, default=name == default, available=one.available) for name in names]
+        chosen = await _chosen(runtime)
+        wanted = [one for one in found if provider in (None, one.name, *one.aliases)]
+        rows = [row for one in sorted(wanted, key=_usable_first) for row in _rows(runtime, one, chosen)]
         if as_json:
             print_json(screen, rows)
         elif not rows:
             screen.line("No models found")
         else:
-            cells = [(r["id"], "yes" if r["available"] else "no", "default" if r["default"] else "") for r in rows]
-            print_table(screen, ("MODEL", "USABLE", ""), cells)
+            print_table(screen, ("MODEL", "USABLE", "CONTEXT", "OUTPUT", "$ IN", "$ OUT", "CAN", ""), [_cells(r) for r in rows])
+            for name, date in runtime.catalog.models.dates().items():
+                screen.say(f"note: catalogue {name} of {date}; a newer one: codetether models refresh")
         return 0
 
     return with_runtime(listing)
+
+
+@models.command("refresh")
+@as_json
+def refresh(as_json: bool) -> int:
+    """Fetch a newer catalogue of models; nothing else ever does. Without network the one that is there stays."""
+
+    async def refreshed(runtime: Runtime, screen: Screen) -> int:
+        dates = await runtime.catalog.models.refresh()
+        if as_json:
+            print_json(screen, [{"catalogue": name, "date": date} for name, date in dates.items()])
+        else:
+            for name, date in dates.items():
+                screen.line(f"{name}: {date}")
+        return 0
+
+    return with_runtime(refreshed)
 
 
 @models.command("list")
@@ -167,14 +187,71 @@ def _store(runtime: Runtime, name: str | None) -> tuple[ModelStore, str | None]:
     return known, name
 
 
-def _row(provider: str, model: str, *, default: bool, available: bool) -> dict[str, Any]:
+async def _chosen(runtime: Runtime) -> ModelRef | None:
+    """The model that a run without -m would use, None where it would fail."""
+    try:
+        return await runtime.resolve(runtime.settings.core.wish)
+    except CodetetherError:
+        return None
+
+
+def _usable_first(provider: Availability) -> tuple[bool, str]:
+    return not provider.available, provider.name
+
+
+def _rows(runtime: Runtime, provider: Availability, chosen: ModelRef | None) -> list[dict[str, Any]]:
+    """The provider's default and configured models, then the catalogue's."""
+    known = runtime.catalog.models
+    own = [*([provider.default_model] if provider.default_model else []), *provider.models]
+    if chosen is not None and chosen.provider == provider.name:
+        own.append(chosen.model)
+    return [
+        _row(runtime, provider, ModelRef(provider=provider.name, model=name), chosen, configured=name in own)
+        for name in dict.fromkeys((*own, *known.names(provider.name)))
+    ]
+
+
+def _row(
+    runtime: Runtime, provider: Availability, ref: ModelRef, chosen: ModelRef | None, *, configured: bool
+) -> dict[str, Any]:
+    known, listed = runtime.catalog.defaults(ref), runtime.catalog.models.listed_in(ref)
     return {
-        "id": f"{provider}/{model}",
-        "provider": provider,
-        "model": model,
-        "default": default,
-        "available": available,
+        "id": str(ref),
+        "provider": ref.provider,
+        "model": ref.model,
+        "default": ref.model == provider.default_model,
+        "chosen": ref == chosen,
+        "available": provider.available,
+        "configured": configured,
+        "context": known.limits.context,
+        "output": known.limits.output,
+        "prices": dict(known.prices),
+        "capabilities": dict(known.capabilities),
+        "catalogue": listed,
     }
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    can = [name.replace("tool_call", "tools") for name in ("tool_call", "vision", "reasoning") if _can(row, name)]
+    marks = [mark for mark in ("chosen", "default") if row[mark]]
+    return (
+        row["id"],
+        "yes" if row["available"] else "no",
+        _tokens(row["context"]),
+        _tokens(row["output"]),
+        row["prices"].get("input", ""),
+        row["prices"].get("output", ""),
+        " ".join(can),
+        ", ".join(marks),
+    )
+
+
+def _can(row: dict[str, Any], name: str) -> bool:
+    return bool(row["capabilities"].get(name))
+
+
+def _tokens(count: int | None) -> str:
+    return "" if count is None else f"{count:,}"
 
 
 def _file(model: LocalModel) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from codetether import ModelDefaults, ModelLimits, ModelRef, PluginContext, replace_file
+from codetether import CodetetherError, ModelDefaults, ModelLimits, ModelRef, PluginContext, replace_file
 
 from codetether_provider_vendors.published import CAPABILITIES, Entry, entries_of
 from codetether_provider_vendors.settings import PUBLISHED, VendorSettings
@@ -92,7 +92,7 @@ class ModelCatalogue:
         try:
             made = _read((Path(self._ctx.cache_dir) / "catalogue.json").read_bytes())
             good = isinstance(made["providers"], dict) and made["date"] >= self._about["date"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, CodetetherError):
             return {}
         return made if good else {}
 
