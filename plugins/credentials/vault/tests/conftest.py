@@ -86,11 +86,11 @@ class Corner:
         token: str = made["auth"]["client_token"]
         return token
 
-    def vault(self, settings: VaultSettings | None = None, **variables: str) -> Vault:
+    def vault(self, settings: VaultSettings | None = None, /, **variables: str) -> Vault:
         """The source as a user has it who sets these variables too."""
         return Vault(settings or VaultSettings(), environment={**self.environment, **variables})
 
-    def open(self, settings: VaultSettings | None = None, **variables: str) -> Vault:
+    def open(self, settings: VaultSettings | None = None, /, **variables: str) -> Vault:
         """The source of a user with a reader's token."""
         return self.vault(settings, VAULT_TOKEN=self.token(), **variables)
 

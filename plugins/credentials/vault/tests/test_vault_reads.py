@@ -107,16 +107,16 @@ async def test_where_listing_is_forbidden_it_reads_by_name_and_remembers(corner:
     corner.keep("closed", api_key=KEY)
     vault = corner.vault(VAULT_TOKEN=corner.token(corner.policy("read data/mine", "read data/nobody")))
 
+    said = set()
     for _ in range(2):
         assert ((await vault.get("mine", ())) is not None, await vault.get("nobody", ())) == (True, None)
         with pytest.raises(CredentialError) as caught:
             await vault.get("closed", ())
+        said.add((caught.value.message, caught.value.remedy))
 
     path = f"secret/data/{corner.path}/closed"
-    assert (caught.value.message, caught.value.remedy) == (
-        f"permission denied on {path} at {corner.bao.address}",
-        f'its policy needs: path "{path}" {{ capabilities = ["read"] }}; or is the mount or namespace another?',
-    )
+    remedy = f'the policy needs: path "{path}" {{ capabilities = ["read"] }}'
+    assert said == {(f"permission denied on {path}", remedy)}
     assert await vault.list() == ["mine"]
     assert corner.asked() == [
         "LIST secret/metadata",

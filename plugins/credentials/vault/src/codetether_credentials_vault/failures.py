@@ -26,13 +26,13 @@ class Changed(CredentialError):
 
 def denied(site: Site, path: str) -> str:
     """The message for a path that the token may not use."""
-    return f"permission denied on {path} at {site.shown}{_in_namespace(site)}"
+    return f"permission denied on {path}{_in_namespace(site)}"
 
 
 def policy(path: str, *capabilities: str) -> str:
     """The remedy: the rule that the token's policy lacks."""
     listed = ", ".join(f'"{each}"' for each in capabilities)
-    return f'its policy needs: path "{path}" {{ capabilities = [{listed}] }}; or is the mount or namespace another?'
+    return f'the policy needs: path "{path}" {{ capabilities = [{listed}] }}'
 
 
 def mount_missing(site: Site) -> CredentialError:
@@ -53,10 +53,12 @@ def mount_of_another_kind(site: Site, kind: str) -> CredentialError:
 
 def foreign(site: Site) -> CredentialError:
     """Somebody else answers there."""
-    return CredentialError(
-        f"{site.shown} does not answer as Vault does",
-        remedy="VAULT_ADDR names the server alone, e.g. https://vault.example:8200",
-    )
+    from requests.utils import get_environ_proxies
+
+    remedy = "VAULT_ADDR names the server alone, e.g. https://vault.example:8200"
+    if site.proxy or get_environ_proxies(site.address):
+        remedy = "a proxy stands between: NO_PROXY names hosts that need none"
+    return CredentialError(f"{site.shown} does not answer as Vault does", remedy=remedy)
 
 
 def silent(site: Site, seconds: float) -> CredentialError:

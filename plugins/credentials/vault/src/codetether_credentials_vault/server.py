@@ -5,23 +5,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import hvac
-import requests
 from attrs import field, frozen
 from codetether import JSON, CredentialError
-from hvac import exceptions
 
 from codetether_credentials_vault import failures
 from codetether_credentials_vault.logins import GivenToken, Login, Wallet
 from codetether_credentials_vault.site import Site
 
+if TYPE_CHECKING:
+    from requests import Response
+
 T = TypeVar("T")
 
-_REFUSALS = (exceptions.Forbidden, exceptions.Unauthorized)
-_ANSWERS = (*_REFUSALS, exceptions.InvalidRequest, exceptions.InvalidPath)
-"""What depends on the question, and tells of it."""
 _SETTLED = 5.0
 """Seconds after which the life of a token that somebody gave us is looked up: a short run never needs to know it."""
 
@@ -59,7 +56,12 @@ class Server:
     """The KV engine of one Vault. Blocks; every method raises CredentialError with what to do."""
 
     def __init__(self, site: Site, wallet: Wallet, timeout: float) -> None:
-        """`timeout`: seconds for one request."""
+        """`timeout`: seconds for one request. Loads hvac, which takes a while."""
+        import hvac
+        from hvac import exceptions
+
+        self._refusals = (exceptions.Forbidden, exceptions.Unauthorized)
+        self._answers = (*self._refusals, exceptions.InvalidRequest, exceptions.InvalidPath)
         self.site = site
         self._wallet = wallet
         self._lease: Lease | None = None
@@ -81,6 +83,8 @@ class Server:
 
     def answer(self, question: Callable[[Server], T]) -> T:
         """What the question gives; a failure that nobody foresaw is in words too."""
+        from hvac import exceptions
+
         try:
             return question(self)
         except exceptions.VaultError as error:
@@ -90,6 +94,8 @@ class Server:
 
     def names(self) -> frozenset[str]:
         """The providers that are kept. Raises ListDenied where only reading by name is allowed."""
+        from hvac import exceptions
+
         kv, site = self._client.secrets.kv.v2, self.site
         try:
             answer = self._authorised(lambda: kv.list_secrets(site.path, mount_point=site.mount))
@@ -106,6 +112,8 @@ class Server:
 
     def read(self, provider: str) -> Entry:
         """What is kept of a provider. Raises ProviderFailure where this one cannot be had."""
+        from hvac import exceptions
+
         kv, site = self._client.secrets.kv.v2, self.site
         try:
             answer = self._authorised(
@@ -129,6 +137,8 @@ class Server:
 
         Raises Changed where another version is there by now.
         """
+        from hvac import exceptions
+
         kv, site = self._client.secrets.kv.v2, self.site
         path = site.data(provider)
         try:
@@ -153,6 +163,8 @@ class Server:
 
     def delete(self, provider: str) -> None:
         """Deletes the version that counts, as `vault kv delete` does: it can be undone."""
+        from hvac import exceptions
+
         kv, site = self._client.secrets.kv.v2, self.site
         try:
             self._authorised(lambda: kv.delete_latest_version_of_secret(self._path(provider), mount_point=site.mount))
@@ -167,6 +179,8 @@ class Server:
 
     def _check_mount(self) -> None:
         """Where the folder is not there: whether that is because of the mount. One request, where nothing is kept."""
+        from hvac import exceptions
+
         try:
             answer = self._sent(lambda: self._client.adapter.get(f"/v1/sys/internal/ui/mounts/{self.site.mount}"))
         except (exceptions.Forbidden, exceptions.InvalidPath):  # it is not for this token to know
@@ -189,7 +203,7 @@ class Server:
         lease = self._ready()
         try:
             return self._sent(call)
-        except _REFUSALS as error:
+        except self._refusals as error:
             if not self._refuses_token(error):
                 raise
             self._lease = None
@@ -204,6 +218,8 @@ class Server:
 
     def _refuses_token(self, error: Exception) -> bool:
         """Whether it was the token, and no policy."""
+        from hvac import exceptions
+
         said = " ".join(map(str, getattr(error, "errors", None) or ()))
         if "invalid token" in said or isinstance(error, exceptions.Unauthorized):
             return True
@@ -229,6 +245,8 @@ class Server:
         return lease
 
     def _entered(self, way: GivenToken | Login) -> Lease:
+        from hvac import exceptions
+
         now = time.monotonic()
         if isinstance(way, GivenToken):
             return Lease(token=way.token, way=way, since=now, known=False)
@@ -236,7 +254,7 @@ class Server:
         place = f"{way.method} login at auth/{way.mount}"
         try:
             answer = self._sent(lambda: way.enter(self._client))
-        except _ANSWERS as error:
+        except self._answers as error:
             said, remedy = failures.words(error, way.secrets), way.remedy
             if not isinstance(error, exceptions.InvalidRequest):  # so it is also where nothing is mounted
                 remedy = f"is it mounted there (VAULT_AUTH_MOUNT, VAULT_NAMESPACE)? {remedy}"
@@ -250,7 +268,7 @@ class Server:
         self._client.token = lease.token
         try:
             data = self._data(self._sent(self._client.auth.token.lookup_self))
-        except _REFUSALS:  # the request that follows tells whether it is still good
+        except self._refusals:  # the request that follows tells whether it is still good
             return Lease(token=lease.token, way=lease.way, since=lease.since)
         ttl, now = _seconds(data.get("ttl")), time.monotonic()
         until = now + ttl if ttl else None
@@ -260,11 +278,13 @@ class Server:
 
     def _prolonged(self, lease: Lease) -> Lease:
         """The token with a longer life; else a new one; else the same, for as long as it lasts."""
+        from hvac import exceptions
+
         if lease.renewable:
             self._client.token = lease.token
             try:
                 answer = self._sent(self._client.auth.token.renew_self)
-            except (*_REFUSALS, exceptions.InvalidRequest):
+            except (*self._refusals, exceptions.InvalidRequest):
                 pass  # it is over, or at the end of what renewal can give
             else:
                 longer = self._leased(answer, lease.way)
@@ -286,9 +306,12 @@ class Server:
 
     def _sent(self, call: Callable[[], T]) -> T:
         """The call. What fails every question is in words; what depends on the question comes as it is."""
+        from hvac import exceptions
+        from requests import RequestException
+
         try:
             return call()
-        except _ANSWERS as error:
+        except self._answers as error:
             said = failures.words(error)
             astray = isinstance(error, exceptions.InvalidPath) and ("namespace" in said or "no handler for" in said)
             if astray or "HTTP request to an HTTPS server" in said:
@@ -298,10 +321,10 @@ class Server:
             raise
         except exceptions.VaultError as error:
             raise failures.from_server(error, self.site, (self._client.token or "",)) from error
-        except requests.RequestException as error:
+        except RequestException as error:
             raise failures.from_network(error, self.site) from error
 
-    def _guard(self, response: requests.Response, **_: Any) -> None:
+    def _guard(self, response: Response, **_: Any) -> None:
         """A redirection to plain http would show the token to everybody on the way."""
         target = response.headers.get("location", "") if response.is_redirect else ""
         if self.site.address.startswith("https:") and target.lower().startswith("http:"):

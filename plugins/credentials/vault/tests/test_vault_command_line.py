@@ -1,0 +1,139 @@
+"""Stories about the command line of somebody whose keys are in Vault."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from .conftest import Corner
+
+KEY = "sk-vault-0123456789"
+
+
+@frozen
+class Ran:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+@frozen
+class CommandLine:
+    """`codetether` as a process of its own, for somebody with these variables."""
+
+    home: Path
+    corner: Corner
+    token: str
+
+    def __call__(self, *arguments: str, stdin: str = "", **variables: str) -> Ran:
+        """Runs a command."""
+        own = {"CODETETHER_PLUGINS": "vault,openai,anthropic,file", "VAULT_TOKEN": self.token, "COLUMNS": "120"}
+        ran = subprocess.run(
+            [sys.executable, "-m", "codetether", *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.home,
+            env={**os.environ, **self.corner.environment, **own, **variables},
+        )
+        shown = ran.stdout + ran.stderr
+        assert KEY not in shown
+        assert self.token not in shown
+        return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+    def providers(self, **variables: str) -> dict[str, Any]:
+        """Why each cannot be used, or where its key is from."""
+        listed = json.loads(self("providers", "--json", **variables).out)
+        return {p["name"]: p["source"] or p["reason"] for p in listed}
+
+    def allow(self, *sources: str) -> None:
+        """Writes the site's choice to the settings."""
+        (self.home / "config").mkdir(exist_ok=True)
+        (self.home / "config" / "config.toml").write_text(f"[credentials]\nsources = {json.dumps(sources)}\n")
+
+
+@pytest.fixture
+def cli(home: Path, corner: Corner) -> CommandLine:
+    """For somebody who may write."""
+    return CommandLine(home, corner, corner.token(corner.policy("create,read,update,delete data/*", "list metadata/")))
+
+
+def test_a_key_is_kept_shown_and_forgotten(cli: CommandLine) -> None:
+    place = f"vault:secret/{cli.corner.path}/openai"
+    cli.corner.keep("openai", api_key="old-0123456789", organization="o")
+
+    login = cli("auth", "login", "openai", "--stdin", stdin=f"{KEY}\n")
+    kept = cli.corner.kept("openai")
+    listed = json.loads(cli("auth", "list", "--json").out)
+    status = cli("auth", "status", "openai")
+    logout = cli("auth", "logout", "openai")
+
+    assert (login.code, login.err) == (0, "")
+    assert login.out == f"kept: openai in {place}\nopenai can be used: codetether run -m openai/gpt-4o …\n"
+    assert kept == {"api_key": KEY, "organization": "o"}
+    assert [(key["provider"], key["place"], key["holds"], key["used"]) for key in listed] == [
+        ("openai", place, ["api_key", "organization"], True)
+    ]
+    assert status.out.splitlines() == [
+        "env: OPENAI_API_KEY not set",
+        f"vault: has it: {place}",
+        "file: has none",
+        "openai can be used",
+    ]
+    assert (logout.code, logout.out) == (0, f"forgotten: openai in {place}\n")
+    assert cli.corner.kept("openai") is None
+
+
+def test_where_only_vault_is_allowed_nothing_else_is_asked(cli: CommandLine) -> None:
+    cli("auth", "login", "openai", "--source", "file", "--stdin", stdin="sk-file-0123456789")
+    cli.corner.keep("anthropic", api_key=KEY)
+    cli.allow("vault")
+
+    seen = cli.providers(OPENAI_API_KEY="sk-env-0123456789", ANTHROPIC_API_KEY="sk-env-0123456789")
+    elsewhere = cli("auth", "login", "openai", "--source", "file", "--stdin", stdin=f"{KEY}\n")
+    ran = cli("run", "hi", "-m", "openai/gpt-4o", OPENAI_API_KEY="sk-env-0123456789")
+
+    assert (seen["anthropic"], seen["openai"]) == (f"vault:secret/{cli.corner.path}/anthropic", "vault: has none")
+    assert elsewhere.err.startswith("error: [credentials] sources leaves file out, so nothing is kept there")
+    assert (ran.code, "it has no key (vault: has none)" in ran.err) == (1, True)
+
+
+def test_each_reason_is_shown_and_what_all_share_only_once(cli: CommandLine) -> None:
+    cli.allow("vault")
+    address, path = cli.corner.bao.address, cli.corner.path
+    closed = cli.corner.token(cli.corner.policy("read data/other"))
+    cli.corner.keep("anthropic", key=KEY)
+
+    without = cli.providers(VAULT_ADDR="")
+    unknown = cli.providers(VAULT_TOKEN="wrong-0123456789")
+    denied = cli.providers(VAULT_TOKEN=closed)
+    nothing = cli.providers()
+    down = cli("providers", VAULT_ADDR="http://127.0.0.1:1")
+    unset = cli("auth", "login", "openai", "--source", "vault", "--stdin", VAULT_ADDR="", stdin=KEY)
+
+    assert without["openai"] == "vault: VAULT_ADDR is not set"
+    assert unknown["openai"] == (
+        f"vault: {address} does not take the token of VAULT_TOKEN: it is wrong, expired or revoked "
+        "(log in again (`vault login`, `bao login`), or look at VAULT_NAMESPACE)"
+    )
+    assert denied["openai"] == (
+        f"vault: permission denied on secret/data/{path}/openai "
+        f'(the policy needs: path "secret/data/{path}/openai" {{ capabilities = ["read"] }})'
+    )
+    assert nothing["anthropic"].startswith(f"vault:secret/{path}/anthropic has no api_key")
+    assert [line.split(maxsplit=3)[-1] for line in down.out.splitlines()[1:-1]] == ["vault: see below"] * 3
+    assert down.out.splitlines()[-1] == (
+        "vault: http://127.0.0.1:1 is unreachable: Connection refused "
+        "(look at VAULT_ADDR, the network and whether it runs)"
+    )
+    assert unset.err == "error: vault cannot be written: VAULT_ADDR is not set\n  those that could be written: none\n"
