@@ -161,7 +161,11 @@ def test_what_the_provider_ran_itself_is_kept_and_never_called() -> None:
         *text(3, "Blue."),
         ended("end_turn"),
     )
-    blocks = ({**search, "input": {"query": "sky"}}, found, {**compacted, "content": "They said hello."})
+    blocks: tuple[dict[str, Any], ...] = (
+        {**search, "input": {"query": "sky"}},
+        found,
+        {**compacted, "content": "They said hello."},
+    )
     assert made.message.parts == (*map(kept, blocks), TextPart(text="Blue."))
     assert (made.tool_calls, made.finish_reason) == ((), "stop")
     assert whole([*blocks, {"type": "text", "text": "Blue."}]).message.parts == made.message.parts
