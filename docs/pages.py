@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import entry_points
@@ -13,6 +14,7 @@ from typing import Any, get_args
 import attrs
 import click
 from codetether import errors, hookspecs, wire
+from codetether.cli.plugin_commands import AUTH, PluginGroup, listed_commands
 from codetether.models import audit, events, session
 from codetether.models.record import Unknown
 from codetether.plugins.contracts import YIELDS
@@ -182,9 +184,12 @@ def commands(command: click.Command | None = None, path: str = "codetether") -> 
 
         command = program
     with click.Context(command, info_name=path, max_content_width=100, terminal_width=100) as context:
-        out("", f"## `{path}`", "", "```text", command.get_help(context).replace("\n\n\n", "\n\n"), "```")
+        text = command.get_help(context).replace("\n\n\n", "\n\n")
+        text = re.sub(r"( from codetether-\S+) \S+$", r"\1", text, flags=re.MULTILINE)  # a version is news each time
+        out("", f"## `{path}`", "", "```text", text, "```")
         if isinstance(command, click.Group):
-            for name in command.list_commands(context):
+            brought = listed_commands(command.commands, AUTH) if isinstance(command, PluginGroup) else []
+            for name in (*command.list_commands(context), *(name for name, _ in brought)):
                 found = command.get_command(context, name)
                 if found is not None:
                     commands(found, f"{path} {name}")
