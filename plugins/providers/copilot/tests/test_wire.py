@@ -134,7 +134,7 @@ async def test_a_fresh_token_that_is_refused_too_ends_it(hub: Hub) -> None:
     with pytest.raises(AuthenticationFailed) as raised:
         await said(provider(hub))
     assert (len(hub.at(TOKEN_AT)), len(hub.at(CHAT_AT))) == (2, 2)
-    assert raised.value.remedy == "sign in again: codetether auth copilot"
+    assert raised.value.remedy == "sign in again: codetether auth copilot --enterprise URL"
     assert TOKEN not in f"{raised.value!r}{raised.value.details}"
 
 
@@ -203,8 +203,9 @@ async def test_a_token_that_was_given_is_used_as_it_stands(hub: Hub) -> None:
     hub.script = {CHAT_AT: [SAID, UNAUTHORIZED]}
     given = provider(hub, base_url=f"{hub.url}/here", secret=Secret(values={"api_key": TOKEN}, source="env:X"))
     assert await said(given) == "Hi"
-    with pytest.raises(AuthenticationFailed):
+    with pytest.raises(AuthenticationFailed) as raised:
         await said(given)
+    assert "sign in instead" in raised.value.remedy
     assert [asked.headers["authorization"] for asked in hub.asked] == [f"Bearer {TOKEN}"] * 2
 
 

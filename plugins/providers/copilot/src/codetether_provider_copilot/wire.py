@@ -28,8 +28,10 @@ from codetether_provider_copilot.token import SUBSCRIBE, SignInFailed, Token, To
 
 _REMEDIES = {
     "model_not_supported": f"turn the model on for your account: {SUBSCRIBE}/features",
-    "unsupported_api_for_model": 'the model has another wire: [providers.github-copilot] wire = "{other}"',
+    "unsupported_api_for_model": 'the model has another wire: [providers.{name}] wire = "{other}"',
 }
+_AGAIN = "sign in again: codetether auth copilot{where}"
+_INSTEAD = "a token of Copilot's own counts for some minutes; sign in instead: codetether auth copilot{where}"
 
 
 class CopilotCodec:
@@ -88,12 +90,14 @@ class Access:
     Attributes:
         provider: with the base URL in force. tokens: None where the key is sent as it stands.
         own: the base URL is the user's choice, so no token changes it.
+        remedy: for a call that is not let in all the same; empty where that is not Copilot's matter.
     """
 
     provider: Provider
     headers: Mapping[str, str] = attrs.field(repr=False)
     tokens: Tokens | None = None
     own: bool = False
+    remedy: str = ""
 
     async def grant(self) -> tuple[Token | None, Grant]:
         """The token of a call, and what it lets through. Raises ProviderError."""
@@ -115,18 +119,21 @@ def access(provider: Provider, sign_ins: SignIns) -> Access:
     github = _github(provider)
     own = provider.base_url.rstrip("/") not in ("", MODELS)
     given = given_token(key)
+    where = " --enterprise URL" if github else ""
     headers = {k: v for k, v in {**EDITOR, "openai-intent": "conversation-edits"}.items() if k not in _named(provider)}
     plain = not key or given is not None or (own and github is None and not of_github(provider.base_url))
     if plain:  # a token as it stands, or a gateway of the user's own
         if key:
             headers["authorization"] = f"Bearer {key}"
         base_url = provider.base_url if own or given is None else given.base_url or MODELS
-        return Access(provider=attrs.evolve(provider, base_url=base_url), headers=headers, own=True)
+        remedy = _INSTEAD.format(where=where) if given else ""
+        return Access(provider=attrs.evolve(provider, base_url=base_url), headers=headers, own=True, remedy=remedy)
     github = github or GitHub()
     base_url = provider.base_url if own else github.models
     source = secret.source if secret else ""
     tokens = sign_ins.tokens(key, github, provider.name, source)
-    return Access(provider=attrs.evolve(provider, base_url=base_url), headers=headers, tokens=tokens, own=own)
+    moved, remedy = attrs.evolve(provider, base_url=base_url), _AGAIN.format(where=where)
+    return Access(provider=moved, headers=headers, tokens=tokens, own=own, remedy=remedy)
 
 
 def _github(provider: Provider) -> GitHub | None:
@@ -193,9 +200,9 @@ class CopilotConnection:
     def _explained(self, error: ProviderError) -> ProviderError:
         """The error with what can be done about it where that is Copilot's own matter."""
         if remedy := _REMEDIES.get(error.code):
-            error.remedy = remedy.format(other=self._other)
-        elif error.status == 401 and self._access.tokens is not None:
-            error.remedy = "sign in again: codetether auth copilot"
+            error.remedy = remedy.format(name=self._access.provider.name, other=self._other)
+        elif error.status == 401 and self._access.remedy:
+            error.remedy = self._access.remedy
         return error
 
 
