@@ -34,7 +34,7 @@ from codetether.testing.faults import Fault, endure, faults
 from codetether.testing.playback import Playback
 from codetether_provider_copilot import plugin
 from codetether_provider_copilot.token import SignInFailed
-from codetether_provider_copilot.wire import CopilotWire, SignIns, chat
+from codetether_provider_copilot.wire import CopilotCodec, CopilotWire, SignIns, chat
 
 from .conftest import CHAT_AT, TOKEN_AT, Hub, Reply
 
@@ -113,6 +113,25 @@ async def test_who_asks_and_whether_there_is_something_to_see(
     await said(provider(hub), attrs.evolve(HELLO, messages=messages))
     headers = hub.at(CHAT_AT)[0].headers
     assert (headers["x-initiator"], headers.get("copilot-vision-request")) == (initiator, vision)
+
+
+def test_what_there_is_to_see_is_known_from_request_to_request() -> None:
+    codec = CopilotCodec(chat(Provider(name="github-copilot", wire="", base_url="")))
+
+    def sees(*messages: Message) -> bool:
+        return "copilot-vision-request" in codec.headers(attrs.evolve(HELLO, messages=messages))
+
+    hello, image = user("hello"), Message(role="user", parts=(IMAGE,))
+    seen = [
+        sees(hello),
+        sees(hello, image),
+        sees(hello, image, CALL),
+        sees(hello, CALL),
+        sees(hello),
+        sees(image),
+        sees(),
+    ]
+    assert seen == [False, True, True, False, False, True, False]
 
 
 async def test_sessions_that_run_together_share_a_token(hub: Hub) -> None:

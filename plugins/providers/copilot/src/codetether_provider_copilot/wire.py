@@ -39,6 +39,8 @@ class CopilotCodec:
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
+        self._known: tuple[Message, ...] = ()
+        self._shown = False
 
     def address(self, request: CompletionRequest) -> str:
         """The other's."""
@@ -48,8 +50,17 @@ class CopilotCodec:
         """Whether the user or the agent asks, which is what Copilot bills by, and whether there is something to see."""
         last = request.messages[-1] if request.messages else None
         asked_by = "user" if last is None or last.role == "user" else "agent"
-        seen = {"copilot-vision-request": "true"} if any(map(_shows, request.messages)) else {}
+        seen = {"copilot-vision-request": "true"} if self._shows(request.messages) else {}
         return {**self._codec.headers(request), "x-initiator": asked_by, **seen}
+
+    def _shows(self, messages: tuple[Message, ...]) -> bool:
+        """Whether there is an image; what was looked at for the last request is not looked at again."""
+        count = len(self._known)
+        goes_on = messages[:count] == self._known  # mostly the same objects, which cost nothing to compare
+        new = messages[count:] if goes_on else messages
+        self._shown = (goes_on and self._shown) or any(map(_shows, new))
+        self._known = messages
+        return self._shown
 
     def render(self, request: CompletionRequest) -> bytes:
         """The other's."""
