@@ -337,7 +337,7 @@ class ResponsesParser:
             self._settle(response.get("output") or [], chunks)
             self._report(response.get("usage"), chunks)
             error = response.get("error")
-            self._fail(read_fault({"error": error}) if error else Fault(message=f"the answer {status}"))
+            self._fail(read_fault({"error": error}) if error else Fault(message=f"the answer's status is {status}"))
             return
         if status not in ("completed", "incomplete"):
             raise IncompleteResponse(f"{self._provider}: the answer is not there yet, its status is {status[:40]!r}")
