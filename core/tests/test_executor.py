@@ -73,6 +73,7 @@ async def test_what_cannot_start_is_named(executor: LocalExecutor, argv: list[st
 
 async def test_keys_are_kept_from_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     hidden = ["OPENAI_API_KEY", "VAULT_TOKEN", "AWS_SECRET_ACCESS_KEY", "ANTHROPIC_AUTH_TOKEN", "CORP_LLM", "x_api_key"]
+    hidden += ["BAO_TOKEN", "BAO_SECRET_ID", "VAULT_PASSWORD", "VAULT_JWT"]
     for name in [*hidden, "HARMLESS"]:
         monkeypatch.setenv(name, "canary")
     executor = LocalExecutor(withheld=["CORP_LLM"])

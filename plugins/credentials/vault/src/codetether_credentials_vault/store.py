@@ -68,6 +68,16 @@ class Vault:
         self._secrets: dict[str, Remembered[Secret | CredentialError | None]] = {}
         self._versions: dict[str, int] = {}
 
+    async def __aenter__(self) -> Vault:
+        """Itself: nothing is opened before the first question."""
+        return self
+
+    async def __aexit__(self, *why: object) -> None:
+        """Lets its connections go."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
     async def get(self, provider: str, names: Sequence[str]) -> Secret | None:
         """The provider's values. Raises CredentialError, with words for each way in which Vault cannot tell."""
         self._check_named()
