@@ -101,7 +101,6 @@ def test_a_key_without_its_secret_is_said() -> None:
         ({}, {}, {}, "https://vpce-1-2.bedrock-runtime.eu-west-3.vpce.amazonaws.com", "eu-west-3"),
         ({}, {}, {}, "https://proxy.example/aws", "eu-north-1"),
         ({"profile": "dev"}, {}, {}, "", "eu-south-1"),
-        ({}, {"profile": "dev"}, {}, "", "eu-south-1"),
     ],
 )
 async def test_the_region_is_the_first_that_is_said(
@@ -146,7 +145,7 @@ async def test_the_chain_reads_profiles(home: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     assert scope(await signed(accessed({"chain": True})))[0] == "ONE"
     assert scope(await signed(accessed({"chain": True, "profile": "dev"})))[0] == "TWO"
-    assert scope(await signed(accessed({"chain": True}, profile="dev")))[0] == "TWO"
+    assert scope(await signed(accessed({"aws_profile": "dev"})))[0] == "TWO"
     monkeypatch.setenv("AWS_PROFILE", "dev")
     assert scope(await signed(accessed({"chain": "true"})))[0] == "TWO"
 

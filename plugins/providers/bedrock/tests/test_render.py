@@ -108,6 +108,12 @@ def test_tool_choice(choice: str, sent: Any) -> None:
     assert "toolConfig" not in body(user("hi"), tool_choice=choice)
 
 
+def test_cache_points_stand_where_the_last_two_questions_end() -> None:
+    history = (user("a"), assistant(TextPart(text="b")), user("c"), assistant(TextPart(text="d")), user("e"))
+    made = said(*history, quirks=Quirks(cache_points={"*": ["messages"]}))
+    assert [message["content"][-1] == POINT for message in made] == [False, False, True, False, True]
+
+
 def test_no_tools_are_offered_where_none_may_be_called() -> None:
     assert "toolConfig" not in body(user("hi"), tools=(READ,), tool_choice="none")
 

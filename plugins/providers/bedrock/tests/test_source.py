@@ -10,7 +10,7 @@ import pytest
 from codetether import CredentialError, Secret
 from codetether.testing.examine import examine
 from codetether.testing.subjects import installed_subjects
-from codetether_provider_bedrock.source import AwsChain
+from codetether_provider_bedrock.source import AwsChain, AwsSettings
 
 KEYS = "aws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = hidden\n"
 
@@ -45,8 +45,6 @@ async def test_others_get_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     ("variables", "source"),
     [
         ({"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "s", "AWS_PROFILE": "dev"}, "AWS_ACCESS_KEY_ID"),
-        ({"AWS_PROFILE": "dev"}, "profile dev"),
-        ({"AWS_DEFAULT_PROFILE": "dev"}, "profile dev"),
         (
             {"AWS_WEB_IDENTITY_TOKEN_FILE": "/t", "AWS_ROLE_ARN": "arn:aws:iam::1:role/r"},
             "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -99,8 +97,17 @@ async def test_a_file_that_cannot_be_read_is_said(files: Path) -> None:
         await AwsChain().get("bedrock", ())
 
 
+async def test_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    dev = Secret(values={"profile": "dev"}, source="aws:profile dev")
+    assert await AwsChain(AwsSettings(profile="dev")).get("bedrock", ()) == dev
+    monkeypatch.setenv("AWS_DEFAULT_PROFILE", "dev")
+    assert await AwsChain(AwsSettings(profile="other")).get("bedrock", ()) == dev
+    monkeypatch.setenv("AWS_PROFILE", "first")
+    assert await AwsChain().get("bedrock", ()) == Secret(values={"profile": "first"}, source="aws:profile first")
+
+
 async def test_an_instances_role_is_a_setting() -> None:
-    assert await AwsChain(instance_role=True).get("bedrock", ()) == chain("instance role")
+    assert await AwsChain(AwsSettings(instance_role=True)).get("bedrock", ()) == chain("instance role")
 
 
 def test_nothing_of_amazon_is_imported_to_find_out() -> None:

@@ -40,7 +40,7 @@ def access(provider: Provider, quirks: Quirks) -> Access:
     Raises UsageError where no region is known, AuthenticationFailed for credentials that cannot be used.
     """
     secret = provider.secret or Secret(values={})
-    profile = _value(secret, "profile") or quirks.profile
+    profile = _value(secret, "profile") or ""
     region = _region(provider, secret, quirks)
     key = secret.get("api_key")
     signed = key is None and _is_signed(secret, profile)

@@ -57,7 +57,7 @@ def _source(ctx: PluginContext) -> CredentialSource:
     from codetether_provider_bedrock.source import AwsChain
 
     settings: Any = ctx.settings
-    return AwsChain(instance_role=settings.instance_role)
+    return AwsChain(settings)
 
 
 @hookimpl

@@ -34,7 +34,6 @@ class Quirks:
 
     Attributes:
         region: e.g. `eu-central-1`; empty leaves it to the secret, the environment and the profile.
-        profile: of the files in `~/.aws`, for credentials that come by boto3's chain.
         stream: whether answers are asked for in a stream.
         echo_thinking: whether signed or redacted reasoning goes back to the model's maker.
         cache_points: globs of model ids -> where `cachePoint` is put for them; the first that fits counts.
@@ -45,7 +44,6 @@ class Quirks:
     """
 
     region: str = field(default="", validator=validators.instance_of(str))
-    profile: str = field(default="", validator=validators.instance_of(str))
     stream: bool = field(default=True, validator=_bool)
     echo_thinking: bool = field(default=True, validator=_bool)
     cache_points: Mapping[str, Sequence[str]] = field(factory=dict, validator=_cache_points)

@@ -25,6 +25,8 @@ from codetether import (
 )
 
 from codetether_provider_bedrock.blocks import is_run_there, kept
+from codetether_provider_bedrock.render import BEFORE
+from codetether_provider_bedrock.tools import GONE
 
 _MODELLED = {"messages", "system", "inferenceConfig", "toolConfig"}
 _INFERENCE = {"maxTokens", "temperature", "topP", "stopSequences"}
@@ -74,17 +76,16 @@ class ConverseDialect:
         """What a body says: what one side says in a row is one message, and white space says nothing."""
         inference = body.get("inferenceConfig") or {}
         turns: list[dict[str, Any]] = []
-        for message in body["messages"]:
-            if not turns or turns[-1]["role"] != message["role"]:
-                turns.append({"role": message["role"], "text": "", "others": []})
-            for block in message["content"]:
-                if str(block.get("text", "")).strip():
-                    turns[-1]["text"] += block["text"]
-                elif not block.keys() & {"text", "cachePoint"}:
-                    turns[-1]["others"].append(_said(block))
+        for role, block in _spoken(body):
+            if not turns or turns[-1]["role"] != role:
+                turns.append({"role": role, "text": "", "others": []})
+            if "text" in block:
+                turns[-1]["text"] += block["text"]
+            else:
+                turns[-1]["others"].append(_said(block))
         return {
             "system": _system(body),
-            "messages": [turn for turn in turns if turn["text"] or turn["others"]],
+            "messages": turns,
             "tools": [_offered(spec) for spec in _specs(body)],
             "tool_choice": _choice(body),
             "inference": {name: v for name in _INFERENCE if (v := inference.get(name)) not in (None, [])},
@@ -121,17 +122,27 @@ def _all(body: JSON, kind: str) -> Iterable[Mapping[str, JSON]]:
     return (block[kind] for message in body["messages"] for block in message["content"] if kind in block)
 
 
+def _spoken(body: JSON) -> Iterable[tuple[str, Mapping[str, JSON]]]:
+    """Blocks that say something, each with who says it."""
+    for message in body["messages"]:
+        for block in message["content"]:
+            silent = block.get("text") == BEFORE or not str(block.get("text", "-")).strip()
+            if not silent and "cachePoint" not in block:
+                yield message["role"], block
+
+
 def _system(body: JSON) -> str:
     return "\n\n".join(block["text"] for block in body.get("system") or () if "text" in block)
 
 
 def _specs(body: JSON) -> list[Mapping[str, JSON]]:
     tools = (body.get("toolConfig") or {}).get("tools") or ()
-    return [tool["toolSpec"] for tool in tools if "toolSpec" in tool]
+    specs = [tool["toolSpec"] for tool in tools if "toolSpec" in tool]
+    return [spec for spec in specs if spec.get("description") != GONE]
 
 
 def _choice(body: JSON) -> str:
-    match (body.get("toolConfig") or {}).get("toolChoice"):
+    match (body.get("toolConfig") or {}).get("toolChoice") if _specs(body) else None:
         case {"tool": {"name": str(name)}}:
             return name
         case {"any": _}:

@@ -32,7 +32,8 @@ from codetether_provider_bedrock.tools import call_block, call_id, tool_config
 
 _CACHE_POINT = orjson.Fragment(b'{"cachePoint":{"type":"default"}}')
 _NO_OUTPUT = "(no output)"
-_BEFORE = b'{"text":"(earlier messages were left out)"}'
+BEFORE = "(earlier messages were left out)"
+"""What the user says before a conversation that begins with the model."""
 
 
 class Renderer:
@@ -88,9 +89,10 @@ class Renderer:
             else:
                 turns.append((role, [content]))
         if turns and turns[0][0] == "assistant":  # Converse begins with the user
-            turns.insert(0, ("user", [_BEFORE]))
-        if cached and turns and turns[-1][0] == "user":
-            turns[-1][1].append(orjson.dumps(_CACHE_POINT))
+            turns.insert(0, ("user", [dumped({"text": BEFORE})]))
+        if cached:  # at the end, and where the end was when the model was last asked: what is read, what is written
+            for _, contents in [turn for turn in turns if turn[0] == "user"][-2:]:
+                contents.append(orjson.dumps(_CACHE_POINT))
         made = (b'{"role":"%b","content":[%b]}' % (role.encode(), b",".join(content)) for role, content in turns)
         return orjson.Fragment(b"[" + b",".join(made) + b"]")
 

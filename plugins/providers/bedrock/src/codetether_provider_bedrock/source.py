@@ -36,17 +36,19 @@ class AwsSettings:
     """`[plugins.bedrock]`.
 
     Attributes:
+        profile: of the files in `~/.aws`; `AWS_PROFILE` counts before it.
         instance_role: this machine has a role of its own (EC2), which cannot be known without asking a server.
     """
 
+    profile: str = ""
     instance_role: bool = False
 
 
 class AwsChain:
     """Answers for Bedrock alone. What the chain finds stays with it: the secret only says that there is a chain."""
 
-    def __init__(self, *, instance_role: bool = False) -> None:
-        self._instance_role = instance_role
+    def __init__(self, settings: AwsSettings | None = None) -> None:
+        self._settings = settings or AwsSettings()
 
     async def get(self, provider: str, names: Sequence[str]) -> Secret | None:
         """A bearer key from the environment, or the chain. Raises CredentialError for a file that cannot be read."""
@@ -55,6 +57,9 @@ class AwsChain:
         key = _variable(_BEARER)
         if key:
             return Secret(values={"api_key": key}, source=f"aws:{_BEARER}")
+        profile = next((name for name in map(_variable, _PROFILES) if name), self._settings.profile)
+        if profile and not _has_variables():
+            return Secret(values={"profile": profile}, source=f"aws:profile {profile}")
         found = self._found()
         return Secret(values={"chain": True}, source=f"aws:{found}") if found else None
 
@@ -64,11 +69,8 @@ class AwsChain:
 
     def _found(self) -> str:
         """Where the chain begins, in words for a screen; empty where nothing is."""
-        if _variable("AWS_ACCESS_KEY_ID") and _variable("AWS_SECRET_ACCESS_KEY"):
+        if _has_variables():
             return "AWS_ACCESS_KEY_ID"
-        profile = next((name for name in map(_variable, _PROFILES) if name), "")
-        if profile:
-            return f"profile {profile}"
         if _variable("AWS_WEB_IDENTITY_TOKEN_FILE") and _variable("AWS_ROLE_ARN"):
             return "AWS_WEB_IDENTITY_TOKEN_FILE"
         for variable, usual in _FILES:
@@ -76,11 +78,15 @@ class AwsChain:
             if _has_default(path):
                 return str(path)
         alone = next((name for name in _ALONE if _variable(name)), "")
-        return alone or ("instance role" if self._instance_role else "")
+        return alone or ("instance role" if self._settings.instance_role else "")
 
 
 def _variable(name: str) -> str:
     return os.environ.get(name, "").strip()
+
+
+def _has_variables() -> bool:
+    return bool(_variable("AWS_ACCESS_KEY_ID") and _variable("AWS_SECRET_ACCESS_KEY"))
 
 
 def _has_default(path: Path) -> bool:

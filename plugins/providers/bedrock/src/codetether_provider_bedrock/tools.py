@@ -11,6 +11,8 @@ import orjson
 from codetether import JSON, CompletionRequest, Message, ToolCallPart, ToolDefinition, ToolResultPart
 
 _EMPTY_SCHEMA: Mapping[str, JSON] = {"type": "object", "properties": {}}
+GONE = "Was called before, and is not offered any more."
+"""Describes a tool that stands in a request only because the history holds calls of it."""
 _ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}\Z")
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 
@@ -41,8 +43,7 @@ def _spec(tool: ToolDefinition) -> dict[str, JSON]:
 
 
 def _gone(name: str) -> dict[str, JSON]:
-    said = "Was called before, and is not offered any more."
-    return {"toolSpec": {"name": name, "description": said, "inputSchema": {"json": _EMPTY_SCHEMA}}}
+    return {"toolSpec": {"name": name, "description": GONE, "inputSchema": {"json": _EMPTY_SCHEMA}}}
 
 
 def _called(messages: Iterable[Message]) -> Iterable[str]:
