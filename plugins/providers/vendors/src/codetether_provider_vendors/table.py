@@ -19,7 +19,7 @@ class Vendor:
         env: variables that may hold the key, the usual one first.
         base_url_env, form: as in ProviderSpec.
         quirks: what openai-chat must know of it.
-        keys: where a user gets a key.
+        example: a model for its page, where it has no default. keys: where a user gets a key.
         notes: what a user should know, for its page.
     """
 
@@ -34,6 +34,7 @@ class Vendor:
     quirks: Mapping[str, Any] = field(factory=dict)
     place: int = 500
     keyless: bool = False
+    example: str = ""
     keys: str = ""
     notes: str = ""
 
@@ -123,6 +124,7 @@ VENDORS: tuple[Vendor, ...] = (
         base_url="https://api.stepfun.com/v1",
         env=("STEPFUN_API_KEY", "STEP_API_KEY"),
         base_url_env=("STEPFUN_BASE_URL",),
+        example="step-3.5-flash",
         keys="https://platform.stepfun.com",
         notes="A key of the international platform: `STEPFUN_BASE_URL=https://api.stepfun.ai/v1`.",
     ),
@@ -134,6 +136,7 @@ VENDORS: tuple[Vendor, ...] = (
         base_url_env=("CEREBRAS_BASE_URL",),
         form=with_path("/v1"),
         quirks=NEWER,
+        example="gpt-oss-120b",
         keys="https://cloud.cerebras.ai",
         notes="The limit of an answer is sent as `max_completion_tokens`, the name that its documentation gives.",
     ),
@@ -143,6 +146,7 @@ VENDORS: tuple[Vendor, ...] = (
         base_url="https://api.deepseek.com",
         env=("DEEPSEEK_API_KEY",),
         base_url_env=("DEEPSEEK_BASE_URL",),
+        example="deepseek-chat",
         keys="https://platform.deepseek.com/api_keys",
         notes="`reasoning_content` goes back with the turns that it belongs to. Images are refused, and a thinking "
         "model refuses a forced `tool_choice`.",
@@ -155,6 +159,7 @@ VENDORS: tuple[Vendor, ...] = (
         base_url_env=("GROQ_BASE_URL",),
         form=with_path("/openai/v1"),
         quirks=NEWER,
+        example="openai/gpt-oss-120b",
         keys="https://console.groq.com/keys",
         notes="A tool call that the model spelled wrong is an error of the whole answer (`tool_use_failed`), with "
         "what it wrote.",
@@ -166,6 +171,7 @@ VENDORS: tuple[Vendor, ...] = (
         env=("TOGETHER_API_KEY", "TOGETHERAI_API_KEY", "TOGETHER_AI_API_KEY"),
         aliases=("together", "together-ai"),
         base_url_env=("TOGETHER_BASE_URL",),
+        example="openai/gpt-oss-120b",
         keys="https://api.together.ai/settings/api-keys",
     ),
     Vendor(
@@ -175,6 +181,7 @@ VENDORS: tuple[Vendor, ...] = (
         env=("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
         aliases=("fireworks",),
         base_url_env=("FIREWORKS_BASE_URL",),
+        example="accounts/fireworks/models/gpt-oss-120b",
         keys="https://app.fireworks.ai/settings/users/api-keys",
         notes="Model ids are long: `-m fireworks-ai/accounts/fireworks/models/…`.",
     ),
@@ -185,6 +192,7 @@ VENDORS: tuple[Vendor, ...] = (
         env=("MISTRAL_API_KEY",),
         base_url_env=("MISTRAL_BASE_URL",),
         quirks={"stream_usage": False, "short_tool_ids": True, "seed_field": "random_seed"},
+        example="mistral-medium-latest",
         keys="https://console.mistral.ai/api-keys",
         notes="Ids of tool calls have 9 letters and digits here; those of a history that another provider began are"
         " replaced by such while they are sent. Usage comes unasked, so `stream_options` is not sent.",
@@ -195,6 +203,7 @@ VENDORS: tuple[Vendor, ...] = (
         base_url="https://integrate.api.nvidia.com/v1",
         env=("NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY"),
         base_url_env=("NVIDIA_BASE_URL", "NIM_BASE_URL"),
+        example="openai/gpt-oss-120b",
         keys="https://build.nvidia.com/settings/api-keys",
         notes="Model ids have a slash of their own: `-m nvidia/nvidia/llama-3.3-nemotron-super-49b-v1`. A NIM of "
         "your own: `NIM_BASE_URL=http://127.0.0.1:8000/v1`, which needs no key.",
@@ -206,6 +215,7 @@ VENDORS: tuple[Vendor, ...] = (
         env=("DASHSCOPE_API_KEY",),
         aliases=("dashscope",),
         base_url_env=("DASHSCOPE_BASE_URL",),
+        example="qwen3-coder-plus",
         keys="https://modelstudio.console.alibabacloud.com",
         notes="`qwen` is no alias on purpose: `qwen/…` is what gateways call its models. A key of the region in "
         "China: `DASHSCOPE_BASE_URL=https://dashscope.aliyuncs.com/compatible-mode/v1`. Thinking of a hybrid "
@@ -220,6 +230,7 @@ VENDORS: tuple[Vendor, ...] = (
         base_url_env=("AZURE_OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AZURE_RESOURCE_NAME"),
         form=azure_url,
         quirks={**NEWER, "key_header": "api-key"},
+        example="gpt-5.4",
         keys="https://ai.azure.com",
         notes="It needs the resource beside the key: `AZURE_RESOURCE_NAME=my-resource`, or its endpoint in "
         "`AZURE_OPENAI_ENDPOINT`, or a `base_url`. The model is the name of your deployment; what the "
@@ -235,6 +246,7 @@ VENDORS: tuple[Vendor, ...] = (
         aliases=("grok",),
         base_url_env=("XAI_BASE_URL",),
         quirks={**NEWER, "reasoning_apart": True},
+        example="grok-4.3",
         keys="https://console.x.ai",
         notes="It counts reasoning beside the answer's tokens; we add the two up, as everywhere else.",
     ),
@@ -247,6 +259,7 @@ VENDORS: tuple[Vendor, ...] = (
         form=with_path("/v1", 11434),
         place=LAST + 50,
         keyless=True,
+        example="qwen3-coder",
         keys="",
         notes="No key is needed. It is taken only when it is named, since nobody knows whether it runs: `-m "
         'ollama/qwen3-coder`, or `[providers.ollama] default_model = "…"`. `OLLAMA_HOST` is read as Ollama '
