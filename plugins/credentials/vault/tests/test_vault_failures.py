@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -33,8 +34,8 @@ async def failure(vault: Vault, provider: str = "mine") -> tuple[str, str]:
 
 
 @contextmanager
-def served(status: int, body: bytes, kind: str, **headers: str) -> Iterator[str]:
-    """A server that is no Vault, and says the same to everybody."""
+def served(status: int, body: bytes, kind: str, pair: Path | None = None, **headers: str) -> Iterator[str]:
+    """A server that is no Vault, and says the same to everybody; over TLS where `pair` holds OpenBao's own files."""
 
     class Foreign(BaseHTTPRequestHandler):
         def handle_one_request(self) -> None:
@@ -52,10 +53,14 @@ def served(status: int, body: bytes, kind: str, **headers: str) -> Iterator[str]
             pass
 
     made = HTTPServer(("127.0.0.1", 0), Foreign)
+    if pair:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pair / "vault-cert.pem", pair / "vault-key.pem")
+        made.socket = context.wrap_socket(made.socket, server_side=True)
     thread = threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{made.server_port}"
+        yield f"{'https' if pair else 'http'}://127.0.0.1:{made.server_port}"
     finally:
         made.shutdown()
         made.server_close()
@@ -248,6 +253,11 @@ async def test_tls(corner: Corner, tmp_path: Path) -> None:
         assert remedy.endswith("VAULT_ADDR begins with https://")
         named = secure.address.replace("127.0.0.1", "localhost")
         assert (await there.vault(**token, VAULT_ADDR=named, VAULT_CACERT=authority).get("mine", ())) is not None
+        with served(307, b"", "text/plain", secure.home, location=corner.bao.address) as address:
+            assert await failure(there.vault(**token, VAULT_ADDR=address, VAULT_CACERT=authority)) == (
+                f"{address} redirects to plain http, which would show the token",
+                "",
+            )
     wrong = corner.bao.address.replace("http", "https")
     assert await failure(corner.open(VAULT_ADDR=wrong)) == (f"{wrong} speaks no TLS", "is VAULT_ADDR an http:// one?")
 

@@ -37,6 +37,11 @@ async def test_what_is_kept_is_given(corner: Corner) -> None:
     assert KEY not in f"{secret!r}{vault!r}{vars(vault)!r}"
 
 
+async def test_an_address_may_end_as_the_api_does(corner: Corner) -> None:
+    corner.keep("mine", api_key=KEY)
+    assert await corner.open(VAULT_ADDR=f"{corner.bao.address}/v1/").list() == ["mine"]
+
+
 async def test_what_a_command_line_makes_of_it_is_understood(corner: Corner) -> None:
     corner.keep("typed", api_key=f"{KEY}\n", headers='{"x-team": "a", "x-number": 1}')
     corner.keep("plain", api_key=KEY, headers="")

@@ -328,6 +328,7 @@ class Server:
         """A redirection to plain http would show the token to everybody on the way."""
         target = response.headers.get("location", "") if response.is_redirect else ""
         if self.site.address.startswith("https:") and target.lower().startswith("http:"):
+            response.close()
             raise CredentialError(f"{self.site.shown} redirects to plain http, which would show the token")
 
 

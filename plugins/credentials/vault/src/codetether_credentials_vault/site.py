@@ -76,7 +76,7 @@ def site(settings: VaultSettings, environment: Mapping[str, str]) -> Site:
         raise CredentialError(f"{name} {why}", remedy="e.g. https://vault.example:8200")
     _refuse_blindness(environment)
     return Site(
-        address=address.rstrip("/"),
+        address=address.rstrip("/").removesuffix("/v1"),
         shown=_without_user(address),
         namespace=(variable(environment, "NAMESPACE")[1] or settings.namespace).strip("/"),
         mount=(environment.get("VAULT_MOUNT", "").strip() or settings.mount).strip("/"),
