@@ -1,0 +1,379 @@
+"""The readers of the table: a header and a body each, from where the header begins to the end of the body."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from attrs import frozen
+
+from codetether_router_text.coercion import Written
+from codetether_router_text.elements import Element, ends
+from codetether_router_text.literals import (
+    CALLEE,
+    JSON_STYLE,
+    MARKED_STYLE,
+    PYTHON_STYLE,
+    Literal,
+    Style,
+    arguments,
+)
+from codetether_router_text.offers import Call, Offers
+from codetether_router_text.source import NoCall, Reading, Source
+from codetether_router_text.table import Row
+from codetether_router_text.tokens import Token, token
+
+Calls = tuple[list[Call], int, bool]
+"""The calls, where they end, and whether only the end of the text ended them."""
+
+WORD = re.compile(r"[\w.:/-]*")
+FILLER = re.compile(r"[\w ./:?,-]*")
+INFO = re.compile(r"[^\n`]*")
+BLANK = re.compile(r"[ \t]*")
+TICKS = re.compile(r"`*")
+TILDES = re.compile(r"~*")
+SEPARATORS = 8
+INPUTS = re.compile(
+    r"\s*[*_]{0,3}(?:Action[ _]Input|Tool[ _]Input|Input|Arguments?|Args|Parameters|✿ARGS✿)[*_]{0,3}\s*:[*_]{0,3}[ \t]*",
+    re.IGNORECASE,
+)
+INPUT_REACH = 60
+NEXT = re.compile(r"\n\s{0,20}(?:Observation|Thought|Action|Final Answer|✿\w{3,12}✿)[ \t]*:|\nHuman:")
+NEXT_REACH = 48
+
+
+@frozen(kw_only=True)
+class Named:
+    """A name that was read: where what follows it begins, and whether marks stand between."""
+
+    name: str
+    end: int
+
+
+class Bodies:
+    """Reads what the rows of the table describe."""
+
+    def __init__(self, source: Source, offers: Offers) -> None:
+        self.source = source
+        self.offers = offers
+
+    def body(self, row: Row, at: int, opened: tuple[Token, ...]) -> Reading[Calls]:
+        """The calls of that row, from the header on."""
+        match row.header, row.body:
+            case "key", "json":
+                if self.source.text[at] in "`~":
+                    return (yield from self._fenced(at))
+                return (yield from self._objects(at, row.wrapper))
+            case "callee", _:
+                return (yield from self._python(at, printed=row.wrapper == "fence"))
+            case "prefix", _:
+                return (yield from self._prefixed(at))
+            case "word", "text":
+                return (yield from self._labelled(at))
+            case "word", _ if row.wrapper == "line":
+                return (yield from self._line(at))
+            case "word", _:
+                named = yield from self.named(at, opened)
+                call, end = yield from self.after_name(named, opened)
+                return [call], end, False
+        raise NoCall(at)
+
+    def literal(self, at: int, style: Style = JSON_STYLE, lenient: bool = True) -> Reading[tuple[Any, int]]:
+        """A value in that style; one that had to be repaired only for a lenient reader."""
+        literal = Literal(self.source, style)
+        value, end = yield from literal.value(at)
+        if literal.repaired and not (lenient and self.offers.lenient):
+            raise NoCall(end)
+        return value, end
+
+    def _objects(self, at: int, wrapper: str) -> Reading[Calls]:
+        """JSON that names its tools: one value or several, with `;` or `,` between them."""
+        value, end = yield from self.literal(at, lenient=wrapper != "nothing")
+        calls = self.offers.calls(value, wrapped=wrapper == "marks")
+        if calls is None:
+            raise NoCall(end)
+        while len(calls) < 256:
+            try:
+                begin = yield from self.source.space(end)
+                if (yield from self.source.starts(";", begin)) or (yield from self.source.starts(",", begin)):
+                    begin = yield from self.source.space(begin + 1)
+                if not (yield from self.source.starts("{", begin)):
+                    break
+                value, after = yield from self.literal(begin, lenient=wrapper != "nothing")
+            except NoCall:
+                break
+            if (more := self.offers.calls(value, wrapped=wrapper == "marks")) is None:
+                break
+            calls, end = calls + more, after
+        return calls, end, False
+
+    def _python(self, at: int, printed: bool) -> Reading[Calls]:
+        """A list of Python calls, or calls one after the other."""
+        source = self.source
+        if not (yield from source.starts("[", at)):
+            return (yield from self._statements(at, printed))
+        calls: list[Call] = []
+        at = yield from source.space(at + 1)
+        while len(calls) < 256:
+            call, at = yield from self._call(at)
+            calls.append(call)
+            at = yield from source.space(at)
+            if (yield from source.starts("]", at)):
+                return calls, at + 1, False
+            if not (yield from source.starts(",", at)):
+                break
+            at = yield from source.space(at + 1)
+            if (yield from source.starts("]", at)):
+                return calls, at + 1, False
+        raise NoCall(at)
+
+    def _statements(self, at: int, printed: bool) -> Reading[Calls]:
+        source = self.source
+        calls: list[Call] = []
+        end = at
+        while len(calls) < 256:
+            try:
+                call, after = yield from self._statement(at, printed)
+            except NoCall:
+                if not calls:
+                    raise
+                break
+            calls.append(call)
+            end = after
+            at = yield from source.space(end)
+            for separator in (";", ","):
+                if (yield from source.starts(separator, at)):
+                    at = yield from source.space(at + 1)
+        return calls, end, False
+
+    def _statement(self, at: int, printed: bool) -> Reading[tuple[Call, int]]:
+        source = self.source
+        if not printed or not (yield from source.starts("print(", at)) or "print" in self.offers.tools:
+            return (yield from self._call(at))
+        inner = yield from source.space(at + 6)
+        call, at = yield from self._call(inner)
+        at = yield from source.space(at)
+        if not (yield from source.starts(")", at)):
+            raise NoCall(at)
+        return call, at + 1
+
+    def _call(self, at: int) -> Reading[tuple[Call, int]]:
+        """One Python call."""
+        source = self.source
+        end = yield from source.run(CALLEE, at, 300)
+        name = self.offers.name(source.text[at:end])
+        if name is None or not (yield from source.starts("(", end)):
+            raise NoCall(end)
+        literal = Literal(source, PYTHON_STYLE)
+        named, placed, end = yield from arguments(literal, source, end + 1)
+        call = self.offers.placed(name, placed, named)
+        if call is None or (literal.repaired and not self.offers.lenient):
+            raise NoCall(end)
+        return call, end
+
+    def _prefixed(self, at: int) -> Reading[Calls]:
+        """`call:NAME{a:1}`."""
+        source = self.source
+        if not (yield from source.starts("call:", at)):
+            raise NoCall(at)
+        end = yield from source.run(CALLEE, at + 5, 300)
+        name = self.offers.name(source.text[at + 5 : end].strip())
+        end = yield from source.space(end)
+        if name is None or not (yield from source.starts("{", end)):
+            raise NoCall(end)
+        value, end = yield from self.literal(end, MARKED_STYLE)
+        return [self._made(name, value, end)], end, False
+
+    def _made(self, name: str, value: Any, at: int) -> Call:
+        if isinstance(value, dict) and "arguments" not in self.offers.properties(name):
+            own = self.offers.calls(value)  # the name stands in the object once more
+            if own and len(own) == 1 and own[0].name == name:
+                return own[0]
+        call = self.offers.call(name, value)
+        if call is None:
+            raise NoCall(at)
+        return call
+
+    def named(self, at: int, opened: tuple[Token, ...]) -> Reading[Named]:
+        """A name as a bare word, perhaps after a role and `to=`."""
+        source = self.source
+        end = yield from source.run(WORD, at, 300)
+        name = self.offers.name(source.text[at:end])
+        if name is None:
+            end = yield from source.run(FILLER, at, 80)
+            if source.text[at:end].rpartition(" ")[2] != "to" or not (yield from source.starts("=", end)):
+                raise NoCall(end)
+            begin = end + 1
+            end = yield from source.run(WORD, begin, 300)
+            name = self.offers.name(source.text[begin:end])
+        if name is None:
+            raise NoCall(end)
+        return Named(name=name, end=end)
+
+    def after_name(self, named: Named, opened: tuple[Token, ...]) -> Reading[tuple[Call, int]]:
+        """The arguments that follow a bare name, past marks and fillers between them."""
+        source, name, at = self.source, named.name, named.end
+        for _ in range(SEPARATORS):
+            at = yield from source.space(at)
+            if not (yield from source.has(at + 1)):
+                raise NoCall(at)
+            first = source.text[at]
+            if first == "{":
+                value, end = yield from self.literal(at)
+                return self._made(name, value, end), end
+            if first in "`~":
+                label, inside = yield from self.opened_fence(at)
+                begin = yield from source.space(inside)
+                value, end = yield from self.literal(begin)
+                return self._made(name, value, end), (yield from self.closed_fence(at, end))
+            mark = yield from token(source, at)
+            if mark is None:
+                end = yield from source.run(FILLER, at, 80)
+                if end == at or "\n" in source.text[at:end] or not (yield from source.has(end + 1)):
+                    raise NoCall(at)
+                mark = yield from token(source, end)
+                if mark is None or mark.kind != "special":
+                    raise NoCall(end)
+            elif opened and (mark.closes or mark.kind != "special" and "sep" not in mark.name):
+                if mark.closes and not (yield from self._whole(mark, opened)):
+                    raise NoCall(at)
+                element = Element(source, self.offers, name, opened[-1], opened[:-1])
+                found, end = yield from element.arguments(at)
+                return self._made(name, found, end), end
+            if mark.closes:
+                raise NoCall(at)
+            at = mark.end
+        raise NoCall(at)
+
+    def _whole(self, mark: Token, opened: tuple[Token, ...]) -> Reading[bool]:
+        """Whether a name alone is a call: its own tag is closed, and if there is one around it, that goes on."""
+        if opened[-1].kind == "special" or not ends(mark, opened[-1]):
+            return False
+        if len(opened) == 1:
+            return True
+        at = yield from self.source.space(mark.end)
+        if not (yield from self.source.has(at + 1)):
+            return False
+        return (yield from token(self.source, at)) is not None
+
+    def element(self, name: str, mark: Token, outer: tuple[Token, ...]) -> Reading[tuple[Call, int]]:
+        """The call of an element that names its tool."""
+        if mark.alone:
+            if self.offers.required(name):
+                raise NoCall(mark.end)
+            return self._made(name, {}, mark.end), mark.end
+        element = Element(self.source, self.offers, name, mark, outer)
+        found, end = yield from element.arguments(mark.end)
+        if element.repaired and not self.offers.lenient:
+            raise NoCall(end)
+        if not found and mark.value is None and not mark.attributes and self.offers.required(name):
+            raise NoCall(end)
+        return self._made(name, found, end), end
+
+    def inputs(self, name: str, mark: Token, outer: tuple[Token, ...]) -> Reading[tuple[Call, int]]:
+        """The call whose arguments are in an element of their own."""
+        element = Element(self.source, self.offers, name, mark, outer)
+        found, end = yield from element.contents(mark.end)
+        return self._made(name, found, end), end
+
+    def _fenced(self, at: int) -> Reading[Calls]:
+        """Calls in a code fence between marks."""
+        _, inside = yield from self.opened_fence(at)
+        begin = yield from self.source.space(inside)
+        if not (yield from self.source.has(begin + 1)):
+            raise NoCall(begin)
+        if self.source.text[begin] == "{" or self.source.text[begin] == "[":
+            calls, end, _ = yield from self._objects(begin, "marks")
+        else:
+            calls, end, _ = yield from self._statements(begin, printed=True)
+        return calls, (yield from self.closed_fence(at, end)), False
+
+    def opened_fence(self, at: int) -> Reading[tuple[str, int]]:
+        """The label of the fence that opens there, and where its content begins."""
+        source = self.source
+        ticks = yield from source.run(TICKS if source.text[at] == "`" else TILDES, at, 40)
+        end = yield from source.run(INFO, ticks, 200)
+        if ticks - at < 3 or not (yield from source.starts("\n", end)):
+            raise NoCall(end)
+        return source.text[ticks:end].strip().lower(), end + 1
+
+    def closed_fence(self, opened: int, at: int) -> Reading[int]:
+        """The end of the fence that closes there; the end of the text does as well."""
+        source = self.source
+        mark = source.text[opened]
+        at = yield from source.space(at)
+        if not (yield from source.has(at + 1)):
+            return at
+        if not (yield from source.starts(mark * 3, at)):
+            raise NoCall(at)
+        return (yield from source.run(TICKS if mark == "`" else TILDES, at, 40))
+
+    def _labelled(self, at: int) -> Reading[Calls]:
+        """`Action: NAME`, and its input on the next line."""
+        source = self.source
+        begin = at
+        end = yield from source.run(WORD, begin, 300)
+        name = self.offers.name(source.text[begin:end])
+        if name is None:
+            raise NoCall(end)
+        if (yield from source.starts("(", end)):
+            call, end = yield from self._call(begin)
+            return [call], end, False
+        at = yield from source.run(BLANK, end, 80)
+        if not (yield from source.starts("\n", at)):
+            raise NoCall(at)
+        yield from source.has((yield from source.space(at)) + INPUT_REACH)
+        found = INPUTS.match(source.text, at)
+        if not found:
+            raise NoCall(at)
+        at = found.end()
+        begin = yield from source.space(at)
+        if (yield from source.starts("{", begin)):
+            value, end = yield from self.literal(begin)
+            return [self._made(name, value, end)], end, False
+        stop = yield from source.search(NEXT, at, longest=NEXT_REACH)
+        end = stop.start() if stop else len(source.text)
+        call = self.offers.call(name, Written(_unfenced(source.text[at:end].strip())))
+        if call is None or not source.text[at:end].strip():
+            raise NoCall(end)
+        return [call], end, stop is None
+
+    def _line(self, at: int) -> Reading[Calls]:
+        """A name at the beginning of a line, and an object on the next; nothing else on either."""
+        source = self.source
+        calls: list[Call] = []
+        last = at
+        while len(calls) < 256:
+            try:
+                if (yield from source.starts(">>>", at)):
+                    at += 3
+                end = yield from source.run(WORD, at, 300)
+                name = self.offers.name(source.text[at:end])
+                blank = yield from source.run(BLANK, end, 80)
+                if name is None or not (yield from source.starts("\n", blank)):
+                    raise NoCall(end)
+                begin = yield from source.space(blank)
+                if not (yield from source.starts("{", begin)):
+                    raise NoCall(begin)
+                value, end = yield from self.literal(begin, lenient=False)
+                blank = yield from source.run(BLANK, end, 200)
+                if (yield from source.has(blank + 1)) and source.text[blank] != "\n":
+                    raise NoCall(blank)
+                calls.append(self._made(name, value, end))
+            except NoCall:
+                if not calls:
+                    raise
+                break
+            last = end
+            at = yield from source.space(end)
+        return calls, last, False
+
+
+def _unfenced(text: str) -> str:
+    """The text without a code fence that is all around it."""
+    if text.startswith("```") and text.endswith("```") and text.count("\n") >= 2:
+        return text[text.index("\n") + 1 : -3].rstrip("\n")
+    return text
+
+
+__all__ = ["Bodies", "Call", "Calls", "Named"]

@@ -1,0 +1,307 @@
+"""Finds the calls in a text, as it streams or whole: what is prose comes out at once, calls come out when they are whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterable
+
+from attrs import frozen
+
+from codetether_router_text.offers import Call, Offers
+from codetether_router_text.sites import Echo, Site, Sites
+from codetether_router_text.source import NoCall, Reading, Source
+from codetether_router_text.tokens import NAMESPACED, SHOUTED, Token, pair
+
+BEGINS = re.compile(r"[<{\[`\n]|\](?=<|\Z)")
+LABELS = ("Action", "Tool", "Tool Call", "Tool Name", "Function", "Function Call", "Function Name", "✿FUNCTION✿")
+LABEL = re.compile(r"[*_]{0,3}(?:Action|Tool(?: Call| Name)?|Function(?: Call| Name)?|✿FUNCTION✿)[*_]{0,3}[ \t]?:[*_]{0,3}")
+FINAL = re.compile(r"[*_]{0,3}Final Answer[*_]{0,3}[ \t]?:")
+DECORATION = re.compile(r"[ \t*_#]*")
+LETTERS = re.compile(r"[\w ✿.:>*=\[|/-]*")
+INDENT = re.compile(r"[ \t]*")
+TICKS = re.compile(r"`*")
+INLINE = re.compile(r"`+|\n[ \t]*\n")
+TRANSPORT = 1 << 16
+"""So much text that is done with is forgotten at once."""
+PATIENCE = 32
+"""How often the text may be read in vain, all sites together, before the rest of it passes as it is."""
+
+
+@frozen
+class Found:
+    """A piece of the text: calls, or none where it is prose; `text` is what was written.
+
+    `cut`: only the end of the text ended these calls.
+    """
+
+    text: str
+    calls: tuple[Call, ...] = ()
+    cut: bool = False
+
+
+class Scanner:
+    """Feed it the text in whatever pieces; the pieces that come back, joined, are the text."""
+
+    def __init__(self, offers: Offers) -> None:
+        self._source = Source()
+        self._offers = offers
+        self._sites = Sites(self._source, offers)
+        self._out: list[Found] = []
+        self._done = 0
+        """What was given out, of the source's text."""
+        self._waiting: list[str] = []
+        self._waiting_size = 0
+        self._vain = 0
+        self._before = 0
+        """How much of the text the source has forgotten."""
+        self._final = False
+        self._blank = True
+        names = sorted(offers.tools)
+        words = (*LABELS, *names, *(f"functions.{name}" for name in names), "functools[", "function call<", "to=")
+        self._words = (*words, *(f">>>{name}" for name in names), "Final Answer:", "```", "~~~", ">")
+        self._work: Generator[None, None, None] = self._scan()
+        next(self._work)
+
+    def feed(self, text: str) -> list[Found]:
+        """What can be said by now."""
+        self._waiting.append(text)
+        self._waiting_size += len(text)
+        held = len(self._source.text) - self._done
+        if self._waiting_size * 16 < held:  # so that a long call in small pieces is not copied for each of them
+            return []
+        return self._advance()
+
+    def finish(self) -> list[Found]:
+        """What is left."""
+        self._source.ended = True
+        return self._advance()
+
+    def _advance(self) -> list[Found]:
+        self._source.text += "".join(self._waiting)
+        self._waiting.clear()
+        self._waiting_size = 0
+        try:
+            next(self._work)
+        except StopIteration:
+            pass
+        found, self._out = self._out, []
+        return found
+
+    def _prose(self, end: int) -> None:
+        """Everything up to there is prose."""
+        if end > self._done:
+            text = self._source.text[self._done : end]
+            self._out.append(Found(text))
+            self._blank = self._blank and not text.strip()
+            self._done = end
+
+    def _calls(self, site: Site, at: int) -> None:
+        self._prose(at)
+        self._out.append(Found(self._source.text[at : site.end], site.calls, site.cut))
+        self._done = site.end
+        self._blank = False
+
+    def _scan(self) -> Generator[None, None, None]:
+        source = self._source
+        at = 0
+        fresh = True  # at the beginning of a line
+        while True:
+            if at >= TRANSPORT:
+                self._prose(at)
+                source.drop(at)
+                self._before += at
+                self._done, at = 0, 0
+            if fresh:
+                at = yield from self._line(at)
+                fresh = False
+                continue
+            found = BEGINS.search(source.text, at)
+            if found is None:
+                at = len(source.text)
+                self._prose(at)
+                if source.ended:
+                    return
+                yield
+                continue
+            at = found.start()
+            if found[0] == "\n":
+                at, fresh = at + 1, True
+                continue
+            self._prose(at)
+            if found[0] == "`":
+                at = yield from self._ticks(at)
+            else:
+                at = yield from self._site(at, self._sites.read(at))
+
+    def _line(self, at: int) -> Reading[int]:
+        """What may only stand at the beginning of a line."""
+        source = self._source
+        start = yield from source.run(DECORATION, at)
+        while True:
+            rest = source.text[start : start + 300]
+            if len(rest) == 300 or source.ended or "\n" in rest or not any(w.startswith(rest) for w in self._words):
+                break
+            yield
+        if not rest.startswith(self._words):
+            return start if "\n" not in source.text[at:start] else at
+        if rest[0] == ">" and not rest.startswith(">>>"):
+            return (yield from self._quoted(start))
+        if rest[:3] in ("```", "~~~"):
+            return (yield from self._fence(start))
+        if (yield from self._matches(FINAL, start)):
+            self._final = True
+            return start
+        self._prose(at)
+        if (after := (yield from self._matches(LABEL, start))) and not self._final:
+            return (yield from self._site(at, self._sites.label(after), resume=after))
+        if rest.startswith("functools["):
+            return (yield from self._site(at, self._sites.read(start + 9), resume=start + 9))
+        if rest.startswith("function call<"):
+            return (yield from self._site(at, self._sites.read(start + 13), resume=start + 13))
+        if rest.startswith("to="):
+            return (yield from self._site(at, self._sites.addressed(start), resume=start + 3))
+        return (yield from self._site(at, self._sites.line(start), resume=start + 1))
+
+    def _matches(self, pattern: re.Pattern[str], at: int) -> Reading[int]:
+        """The end of the match there, or 0; the pattern matches forty characters at most."""
+        yield from self._source.has(at + 40)
+        found = pattern.match(self._source.text, at)
+        return found.end() if found else 0
+
+    def _site(self, at: int, reading: Reading[Site], resume: int = 0) -> Reading[int]:
+        """Reads a site; where it is none, the position from which to go on."""
+        source = self._source
+        if self._vain > PATIENCE * (self._before + at + TRANSPORT):
+            return max(resume, at + 1)
+        try:
+            site = yield from reading
+        except Echo as echo:
+            return (yield from self._echoed(echo.mark))
+        except NoCall as no:
+            self._vain += max(0, no.at - at)
+            if resume:
+                return resume
+            return max(no.at if source.text[at] in "{[" and not self._is_mark(at) else 0, at + 1)
+        self._calls(site, at)
+        return site.end
+
+    def _is_mark(self, at: int) -> bool:
+        return bool(SHOUTED.match(self._source.text, at))
+
+    def _through(self, finding: Reading[int | None], length: int) -> Reading[int]:
+        raise NotImplementedError
+
+    def _echoed(self, mark: Token) -> Reading[int]:
+        """Shows what is quoted, up to the mark that ends it."""
+        at = mark.end
+        if mark.alone:
+            return at
+        if mark.kind == "special":
+            pattern = _ending(mark)
+        else:
+            pattern = pair(mark.kind, mark.prefix, mark.name)
+        while True:
+            found = pattern.search(self._source.text, at)
+            if found and "open" in pattern.groupindex and found["open"]:
+                at = found.end()
+                continue
+            if found:
+                self._prose(found.end())
+                return found.end()
+            if self._source.ended:
+                return len(self._source.text)
+            at = max(at, len(self._source.text) - 100)
+            self._prose(at)
+            yield
+
+    def _quoted(self, at: int) -> Reading[int]:
+        """A line of a block quote, shown as it comes; its end."""
+        while (end := self._source.text.find("\n", at)) < 0:
+            at = len(self._source.text)
+            self._prose(at)
+            if self._source.ended:
+                return at
+            yield
+        return end
+
+    def _fence(self, at: int) -> Reading[int]:
+        """Calls that a code fence is, or the fence shown as it comes; where it ends."""
+        source = self._source
+        self._prose(at)
+        mark = source.text[at]
+        try:
+            site = yield from self._sites.fence(at, alone=self._blank)
+        except NoCall as no:
+            self._vain += max(0, no.at - at)
+        else:
+            self._calls(site, at)
+            return site.end
+        width = yield from source.run(re.compile(re.escape(mark) + "*"), at)
+        closing = re.compile(rf"\n[ \t>]*{re.escape(source.text[at:width])}{mark}*[ \t]*(?=\n|\Z)")
+        end = width
+        while True:
+            found = closing.search(source.text, end)
+            if found and (found.end() < len(source.text) or source.ended):
+                self._prose(found.end())
+                return found.end()
+            if source.ended:
+                return len(source.text)
+            last = source.text.rfind("\n", end)
+            if last >= 0:
+                end = last
+            if closing.match(source.text + mark * (width - at), end) is None and last >= 0:
+                self._prose(len(source.text))
+            else:
+                self._prose(end)
+            yield
+
+    def _ticks(self, at: int) -> Reading[int]:
+        """Inline code, within a paragraph; a fence that begins within a line."""
+        source = self._source
+        width = yield from source.run(TICKS, at)
+        if width - at >= 3:
+            end = yield from source.run(re.compile(r"\w*"), width, 60)
+            if (yield from source.starts("\n", end)):
+                return (yield from self._fence(at))
+        end = width
+        while True:
+            found = yield from source.search(INLINE, end, longest=width - at + 1)
+            if found is None or found[0][0] == "\n":
+                return width
+            run = yield from source.run(TICKS, found.start())
+            if run - found.start() == width - at:
+                self._prose(run)
+                return run
+            end = run
+
+
+def _ending(mark: Token) -> re.Pattern[str]:
+    """Finds the special token that ends what the given one begins."""
+    name = mark.name
+    if mark.text.startswith("["):
+        return re.compile(rf"\[(?:END_|/){re.escape(name.rstrip('sS'))}[sS]?\]", re.IGNORECASE)
+    for begin in ("begin", "start"):
+        if begin in name:
+            return re.compile(re.escape(mark.text.replace(begin, "end")))
+    return re.compile(rf"<[/|｜]{{0,2}}{re.escape(name)}[|｜]?>|<[|｜](?:end|im_end|eot)[^<>\n]{{0,40}}>")
+
+
+def scanned(text: str, offers: Offers) -> list[Found]:
+    """The whole text at once."""
+    scanner = Scanner(offers)
+    return [*scanner.feed(text), *scanner.finish()]
+
+
+def prose(found: Iterable[Found]) -> str:
+    """What is left of a text without its calls: the pieces before, between and after, each trimmed where a call was."""
+    pieces = [""]
+    for piece in found:
+        if piece.calls:
+            pieces.append("")
+        else:
+            pieces[-1] += piece.text
+    kept = [text for piece in pieces if (text := piece.strip())]
+    return "\n\n".join(kept)
+
+
+__all__ = ["NAMESPACED", "Found", "Scanner", "prose", "scanned"]

@@ -1,0 +1,243 @@
+"""One place where calls may stand: its wrapper, then the rows of the table that fit it, one after the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from attrs import evolve, frozen
+
+from codetether_router_text.bodies import Bodies, Named
+from codetether_router_text.coercion import Written
+from codetether_router_text.offers import Call
+from codetether_router_text.source import NoCall, Reading
+from codetether_router_text.table import ROWS, Row, Wrapper
+from codetether_router_text.tokens import ABOUT_CALLS, Token, token
+
+NAME_TAGS = frozenset(["name", "tool", "tool_name", "function", "function_name", "action", "invoke", "recipient_name"])
+NAMED_TAGS = frozenset(["invoke", "function", "tool_call", "call", "tool", "function_call"])
+"""Tags that name a tool in an attribute: what stands in one of a tool that is not offered is no call either."""
+NAME_ATTRIBUTES = ("name", "tool", "function", "tool_name", "function_name", "recipient")
+FILLER = re.compile(r"[\w ./:?,-]*")
+WORD = re.compile(r"[\w.:/-]*")
+MARKS = 12
+"""More marks in a row are no wrapper."""
+CODE = frozenset(["tool_code", "tool_call", "tool_calls", "tool_use", "tool", "function_call", "tool_request"])
+DATA = CODE | {"", "json", "jsonc", "json5", "jsonl"}
+INDENT = re.compile(r"[ \t]*")
+INFO = re.compile(r"[^\n`]*")
+
+
+class Echo(NoCall):
+    """From the mark to its end, everything is quoted: it was said by tools, about them, or to one that is not there."""
+
+    def __init__(self, mark: Token) -> None:
+        super().__init__(mark.end)
+        self.mark = mark
+
+
+@frozen(kw_only=True)
+class Site:
+    """Calls that stand together.
+
+    Attributes:
+        end: where what belongs to them ends.
+        cut: only the end of the text ended them, so that a text that was cut off may have cut them too.
+    """
+
+    calls: tuple[Call, ...]
+    end: int
+    cut: bool = False
+
+
+class Sites(Bodies):
+    """Reads a site from where it begins: a Site, or NoCall."""
+
+    def read(self, at: int) -> Reading[Site]:
+        """What begins with a mark or a bracket there."""
+        first = self.source.text[at]
+        if first != "{" and (mark := (yield from token(self.source, at))) is not None:
+            return (yield from self.marked(at, mark))
+        if first in "{[":
+            return (yield from self.bare(at))
+        raise NoCall(at + 1)
+
+    def bare(self, at: int) -> Reading[Site]:
+        """Calls without a wrapper."""
+        site = yield from self._rows("nothing", at, ())
+        after = yield from self.source.space(site.end)
+        for arrow in ("->", "=>", "→", "("):  # the record of a call, the text of a link
+            if (yield from self.source.starts(arrow, after)):
+                raise NoCall(after)
+        return site
+
+    def marked(self, at: int, mark: Token) -> Reading[Site]:
+        """Calls after marks; the marks after them belong to them."""
+        opened: list[Token] = []
+        source = self.source
+        while mark is not None and len(opened) < MARKS:
+            if mark.echoes and not mark.closes:
+                raise Echo(mark)
+            if mark.closes:
+                raise NoCall(at)
+            site = yield from self._element(mark, tuple(opened))
+            if site is not None:
+                return (yield from self._tail(site, [*opened, mark]))
+            opened.append(mark)
+            at = yield from source.space(mark.end)
+            if not (yield from source.has(at + 1)):
+                raise NoCall(at)
+            if (following := (yield from token(source, at))) is not None:
+                mark = following
+                continue
+            if source.text[at] not in "{[`~" and (skipped := (yield from self._filler(at))) is not None:
+                at, mark = skipped
+                continue
+            site = yield from self._rows("marks", at, tuple(opened))
+            return (yield from self._tail(site, opened))
+        raise NoCall(at)
+
+    def _rows(self, wrapper: Wrapper, at: int, opened: tuple[Token, ...]) -> Reading[Site]:
+        """The first row that reads calls there."""
+        farthest = at + 1
+        for row in _fitting(wrapper, self.source.text[at : at + 1]):
+            try:
+                calls, end, cut = yield from self.body(row, at, opened)
+            except NoCall as no:
+                farthest = max(farthest, no.at)
+                continue
+            return Site(calls=tuple(calls), end=end, cut=cut)
+        raise NoCall(farthest)
+
+    def _filler(self, at: int) -> Reading[tuple[int, Token] | None]:
+        """A few words between two marks, such as an id or a role, and the mark after them; None for a name."""
+        source = self.source
+        word = yield from source.run(WORD, at, 300)
+        if self.offers.name(source.text[at:word]) is not None:
+            return None
+        try:
+            end = yield from source.run(FILLER, at, 80)
+        except NoCall:
+            return None
+        if not (yield from source.has(end + 1)) or end == at or "call:" in source.text[at:end]:
+            return None
+        mark = yield from token(source, end)
+        if mark is None or mark.kind != "special" or mark.closes:
+            return None
+        return end, mark
+
+    def _element(self, mark: Token, outer: tuple[Token, ...]) -> Reading[Site | None]:
+        """The call of an element that names its tool; None where it names none."""
+        if mark.kind == "special":
+            return None
+        named = [mark.value] if mark.value is not None else []
+        named += [mark.attributes[key] for key in NAME_ATTRIBUTES if key in mark.attributes]
+        name = next((found for each in named if (found := self.offers.name(each)) is not None), None)
+        if name is None and not mark.attributes and mark.value is None:
+            name = self.offers.name(mark.name)
+        if name is not None:
+            found, end = yield from self.element(name, mark, outer)
+        elif mark.name in NAME_TAGS and not named:
+            child = yield from self._child(mark, outer)
+            if child is None:
+                return None
+            found, end = child
+        elif named and mark.name in NAMED_TAGS:
+            raise Echo(mark)
+        else:
+            return None
+        return Site(calls=(found,), end=end)
+
+    def _child(self, mark: Token, outer: tuple[Token, ...]) -> Reading[tuple[Call, int] | None]:
+        """`<tool>NAME</tool><tool_input>…</tool_input>`, within a wrapper or without one."""
+        source = self.source
+        at = yield from source.space(mark.end)
+        end = yield from source.run(WORD, at, 300)
+        name = self.offers.name(source.text[at:end])
+        if name is None:
+            return None
+        at = yield from source.space(end)
+        closing = yield from token(source, at)
+        if closing is None or not closing.closes or closing.name != mark.name:
+            return None
+        at = yield from source.space(closing.end)
+        inner = yield from token(source, at)
+        if inner is None or inner.closes or inner.kind != mark.kind:
+            raise NoCall(at)
+        return (yield from self.inputs(name, inner, outer))
+
+    def _tail(self, site: Site, opened: list[Token]) -> Reading[Site]:
+        """The site with the closing marks after it, and with marks that end a turn."""
+        source, end = self.source, site.end
+        names = {mark.name for mark in opened}
+        while True:
+            at = yield from source.space(end)
+            if not (yield from source.has(at + 1)):
+                return evolve(site, end=end)
+            mark = yield from token(source, at)
+            if mark is None:
+                return evolve(site, end=end)
+            if mark.echoes and not mark.closes and not (yield from source.has(mark.end + 1)):
+                return evolve(site, end=mark.end)
+            own = mark.kind != "tag" or mark.name in names or mark.name == "s" or ABOUT_CALLS.search(mark.name)
+            if not mark.closes or not own:
+                return evolve(site, end=end)
+            end = mark.end
+
+    def fence(self, at: int, alone: bool) -> Reading[Site]:
+        """The calls that a whole code fence is; `alone`: nothing stands before it."""
+        source = self.source
+        label, inside = yield from self.opened_fence(at)
+        if label in DATA:
+            begin = yield from source.space(inside)
+            if not (yield from source.has(begin + 1)):
+                raise NoCall(begin)
+            if source.text[begin] in "{[" or label in CODE:
+                try:
+                    site = yield from self._rows("fence", begin, ())
+                    return evolve(site, end=(yield from self.closed_fence(at, site.end)))
+                except NoCall as no:
+                    if source.text[begin] != "<":
+                        raise NoCall(max(no.at, inside)) from None
+        if not (alone and label in ("", "xml", "text", "html") or label in CODE):
+            raise NoCall(inside)
+        calls: list[Call] = []
+        end = yield from source.space(inside)
+        while not calls or not (yield from source.starts(source.text[at] * 3, end)):
+            mark = yield from token(source, end)
+            if mark is None:
+                raise NoCall(end)
+            site = yield from self.marked(end, mark)
+            calls += site.calls
+            end = yield from source.space(site.end)
+        end = yield from self.closed_fence(at, end)
+        after = yield from source.space(end)
+        if label not in CODE and (yield from source.has(after + 1)):
+            raise NoCall(after)
+        return Site(calls=tuple(calls), end=end)
+
+    def label(self, at: int) -> Reading[Site]:
+        """What stands after `Action:`."""
+        begin = yield from self.source.space(at)
+        if not (yield from self.source.has(begin + 1)):
+            raise NoCall(begin)
+        if self.source.text[begin] in "`~":
+            return (yield from self.fence(begin, alone=False))
+        return (yield from self._rows("label", begin, ()))
+
+    def line(self, at: int) -> Reading[Site]:
+        """A tool's name at the beginning of a line."""
+        return (yield from self._rows("line", at, ()))
+
+    def addressed(self, at: int) -> Reading[Site]:
+        """`to=functions.NAME` without a mark before it."""
+        named: Named = yield from self.named(at, ())
+        call, end = yield from self.after_name(named, ())
+        return (yield from self._tail(Site(calls=(call,), end=end), []))
+
+
+def _fitting(wrapper: Wrapper, first: str) -> Iterator[Row]:
+    return (row for row in ROWS if row.wrapper == wrapper and row.looks.match(first))
+
+
+__all__ = ["Site", "Sites", "Written"]
