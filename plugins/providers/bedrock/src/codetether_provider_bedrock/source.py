@@ -33,7 +33,7 @@ _KEYS = frozenset(
 
 @frozen(kw_only=True)
 class AwsSettings:
-    """`[plugins.bedrock]`.
+    """Where credentials of AWS are, beyond what its own variables and files say.
 
     Attributes:
         profile: of the files in `~/.aws`; `AWS_PROFILE` counts before it.
