@@ -6,10 +6,8 @@ from collections.abc import Iterable
 
 from codetether import (
     ModelDefaults,
-    ModelLimits,
     PluginContext,
     ProviderSpec,
-    SamplingParams,
     Wire,
     WireSpec,
     hookimpl,
@@ -19,23 +17,10 @@ _UNSAMPLED = (
     "claude-opus-4-[7-9]*",
     "claude-opus-[5-9]*",
     "claude-sonnet-[5-9]*",
-    "claude-haiku-[5-9]*",
     "claude-fable-*",
     "claude-mythos-*",
 )
-"""Models that refuse to be sampled, as all new ones do."""
-_LIMITS = {
-    "claude-*": (200_000, None),
-    "claude-3-*": (200_000, 4096),
-    "claude-3-5-*": (200_000, 8192),
-    "claude-3-7-*": (200_000, 64_000),
-    "claude-haiku-4*": (200_000, 64_000),
-    "claude-sonnet-4*": (200_000, 64_000),
-    "claude-opus-4*": (200_000, 32_000),
-    "claude-opus-4-5*": (200_000, 64_000),
-    "claude-opus-4-[6-9]*": (200_000, 128_000),
-}
-"""Tokens of context and of output, where they are known."""
+"""Models that refuse to be sampled, also under names that no catalogue lists."""
 
 
 def _wire(ctx: PluginContext) -> Wire:
@@ -78,12 +63,6 @@ def codetether_providers() -> Iterable[ProviderSpec]:
 
 @hookimpl
 def codetether_model_defaults() -> Iterable[ModelDefaults]:
-    """What the models refuse, and how much they take."""
-    for match, (context, output) in _LIMITS.items():
-        yield ModelDefaults(match=f"anthropic/{match}", limits=ModelLimits(context=context, output=output))
-    yield ModelDefaults(match="anthropic/claude-3-*", sampling=SamplingParams(max_output_tokens=4096))
-    for match in ("claude-3-5-*", "claude-3-7-*"):
-        yield ModelDefaults(match=f"anthropic/{match}", sampling=SamplingParams(max_output_tokens=8192))
+    """What the models refuse; how much they take and cost is in the catalogue."""
     for match in _UNSAMPLED:
         yield ModelDefaults(match=f"anthropic/{match}", omit=frozenset({"temperature", "top_p"}))
-    yield ModelDefaults(match="minimax/minimax-m2*", limits=ModelLimits(context=204_800, output=131_072))
