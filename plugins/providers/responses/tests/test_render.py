@@ -28,7 +28,7 @@ from codetether_provider_responses.render import Renderer
 REF = ModelRef(provider="acme", model="m/1")
 READ = ToolDefinition(name="read", description="Reads.", schema={"type": "object", "properties": {"p": {}}})
 NOW = ToolDefinition(name="now", description="The time.", schema={})
-THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gA", "status": None, "content": []}
+THOUGHT: dict[str, Any] = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gA", "status": None, "content": []}
 SEARCH = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"query": "q"}}
 
 

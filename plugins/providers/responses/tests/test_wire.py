@@ -54,14 +54,12 @@ def called(*calls: tuple[str, str, str]) -> bytes:
 
 
 HALF = event("response.output_item.added", output_index=0, item={"type": "function_call", "call_id": "a", "name": "b"})
+NESTED = event("error", error={"message": "no"})
+FAILED = event("response.failed", response={"error": {"code": "rate_limit_exceeded", "message": "no"}})
 OWN_FAULTS = [
-    Fault(name="an error in a stream", respond=streams(TEXT, event("error", error={"message": "no"})), raises=ServerFailed),
-    Fault(name="a flat error", respond=streams(TEXT, event("error", message="no", code="server_error")), raises=ServerFailed),
-    Fault(
-        name="a failed answer",
-        respond=streams(TEXT, event("response.failed", response={"error": {"code": "rate_limit_exceeded", "message": "no"}})),
-        raises=RateLimited,
-    ),
+    Fault(name="an error in a stream", respond=streams(TEXT, NESTED), raises=ServerFailed),
+    Fault(name="a flat error", respond=streams(TEXT, event("error", message="no", code="x")), raises=ServerFailed),
+    Fault(name="a failed answer", respond=streams(TEXT, FAILED), raises=RateLimited),
     Fault(name="an error in a body", respond=says(chunked(200, {"content-type": "application/json"}, [
         b'{"status":"failed","output":[],"error":{"message":"no","code":"server_error"}}'])), raises=ServerFailed),
     Fault(name="a queued answer", respond=says(chunked(200, {"content-type": "application/json"}, [
@@ -238,9 +236,9 @@ async def test_a_session_speaks_the_models_wire_or_the_one_that_the_user_names(
         server.play(200, STREAM, [TEXT, DONE] if path == "/v1/responses" else [chat])
         settings = {
             "providers": {"openai": {"base_url": server.base_url, **providers}},
-            "plugins": {"only": ["openai", "openai-responses"]},
-        }  # noqa: E501
-        async with Runtime.open(settings) as runtime, await runtime.session(model=f"openai/{model}") as session:
+            "plugins": {"only": ["openai", "openai-responses", "selection", "agents", "prompts", "executor", "policy"]},
+        }
+        async with Runtime.open(settings) as runtime, runtime.session(model=f"openai/{model}") as session:
             answered = await session.prompt("hello")
     assert (answered.text, server.heads[-1].split()[1]) == ("Hi", path)
     assert (
