@@ -191,3 +191,22 @@ async def test_the_kit_sees_a_request_that_is_written_otherwise(
     recording = next(r for r in kept if r.id.startswith("rig-agent-run-streamed"))
     (verdict,) = await Replayer(dialects={"google-generate-content": Forgetful()}).replay([recording], ["whole"])
     assert sorted(why.removeprefix("whole: ").partition(":")[0] for why in verdict.why) == seen
+
+
+async def test_other_ways_to_write_a_request_are_read(kept: Sequence[Recording]) -> None:
+    body = {
+        "system_instruction": {"parts": {"text": "be kind"}},
+        "contents": [
+            {"role": "USER", "parts": {"text": "see"}},
+            {"role": "user", "parts": [{"fileData": {"fileUri": "https://video/1"}, "videoMetadata": {"fps": 1}}]},
+            {"role": "model", "parts": []},
+            {"role": "model", "parts": [{"functionCall": {"name": "read"}}, {"toolCall": {"id": "1"}}]},
+            {"role": "function", "parts": [{"function_response": {"name": "read", "response": {"content": [1]}}}]},
+            {"parts": [{"inline_data": {"mime_type": "image/png", "data": "<cut>"}}]},
+        ],
+        "tools": {"function_declarations": {"name": "read", "parameters": {"type": "OBJECT", "properties": {}}}},
+        "tool_config": {"function_calling_config": {"mode": "any", "allowed_function_names": ["read"]}},
+    }
+    recording = attrs.evolve(next(r for r in kept if r.id.endswith("split-utf8")), body=body)
+    (verdict,) = await Replayer().replay([recording], ["whole"])
+    assert (verdict.why, verdict.not_modelled) == ((), ("parts.videoMetadata", "parts.toolCall"))

@@ -123,11 +123,15 @@ def test_a_server_that_takes_no_ids_gets_none() -> None:
 
 
 def test_images_of_a_tool_follow_all_results_or_stand_within() -> None:
-    messages = (model(call("a"), call("b")), result("a", "see", PNG), result("b", "ok"))
+    gif = ImagePart(media_type="image/gif", data=b"gif")
+    note = FilePart(media_type="text/plain", name="a.txt", data=b"a")
+    messages = (model(call("a"), call("b")), result("a", "see", PNG, gif, note), result("b", "ok"))
     after = contents(*messages)[1]["parts"]
-    assert [next(iter(part)) for part in after] == ["functionResponse", "functionResponse", "inlineData"]
+    kinds = ["functionResponse", "functionResponse", "inlineData", "inlineData", "text"]
+    assert [next(iter(part)) for part in after] == kinds
     within = contents(*messages, quirks=Quirks(media_in_results=True))[1]["parts"]
-    assert [part["functionResponse"].get("parts") for part in within] == [[PNG_SENT], None]
+    assert [part["functionResponse"].get("parts") for part in within[:2]] == [[PNG_SENT], None]
+    assert within[2:] == after[3:]
 
 
 def test_signatures_go_back_on_the_part_they_came_with() -> None:
@@ -217,7 +221,8 @@ def at(media_type: str, address: str) -> dict[str, Any]:
         (FilePart(media_type="application/pdf", name="a.pdf", data=b"a"), inline("application/pdf")),
         (FilePart(media_type="text/plain", data=b"a"), inline("text/plain")),
         (FilePart(media_type="text/plain", name="a.txt", data=b"a"), {"text": "a.txt:\na"}),
-        (FilePart(media_type="application/json", data=b"{}"), {"text": "file:\n{}"}),
+        (FilePart(media_type="application/json", name="a.json", data=b"{}"), {"text": "a.json:\n{}"}),
+        (FilePart(media_type="", url="https://video/1"), {"fileData": {"fileUri": "https://video/1"}}),
     ],
 )
 def test_images_and_files(part: Any, as_sent: dict[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
+import contextlib
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -34,7 +35,8 @@ _CONFIG = {
     "seed": "seed",
 }
 _MODELLED = {"model", "contents", "systemInstruction", "tools", "toolConfig", "generationConfig"}
-_DATA = {"functionCall", "functionResponse", "inlineData", "fileData", "text"}
+_GIVEN = {"inlineData", "fileData", "text"}
+_DATA = {"functionCall", "functionResponse", *_GIVEN}
 _BESIDE = {"thought", "thoughtSignature"}
 _OPAQUE = ("args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema", "labels")
 """Fields whose own fields are not the api's."""
@@ -52,7 +54,7 @@ class GenerateDialect:
 
     def request(self, body: JSON, provider: str) -> CompletionRequest:
         """The conversation in a body."""
-        body = _spelled(body)
+        body = _plain(body)
         config = body.get("generationConfig") or {}
         return CompletionRequest(
             model=ModelRef(provider=provider, model=body.get("model") or "recorded"),
@@ -71,7 +73,7 @@ class GenerateDialect:
 
     def meaning(self, body: JSON) -> Mapping[str, JSON]:
         """What a body says, whichever of the allowed spellings it uses."""
-        body = _spelled(body)
+        body = _plain(body)
         config = body.get("generationConfig") or {}
         return {
             "system": _system(body),
@@ -84,15 +86,15 @@ class GenerateDialect:
 
     def not_modelled(self, body: JSON) -> Iterable[str]:
         """Fields of the body, of its parts and tools that a CompletionRequest has no room for."""
-        body = _spelled(body)
+        body = _plain(body)
         yield from (name for name, value in body.items() if name not in _MODELLED and value)
         config = body.get("generationConfig") or {}
         yield from (f"generationConfig.{name}" for name in config if name not in _CONFIG.values())
-        yield from (f"tools.{name}" for tool in body.get("tools") or () for name in tool if name != _FUNCTIONS)
+        yield from (f"tools.{name}" for tool in body["tools"] for name in tool if name != _FUNCTIONS)
         calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
         if calling.get("mode") == "VALIDATED" or len(calling.get("allowedFunctionNames") or ()) > 1:
             yield "toolConfig.functionCallingConfig"
-        for part in (part for content in body["contents"] for part in content.get("parts") or ()):
+        for part in (part for content in body["contents"] for part in content["parts"]):
             yield from (f"parts.{name}" for name in part if name not in _DATA and name not in _BESIDE)
 
     def usage(self, raw: Mapping[str, JSON]) -> Mapping[str, int | None]:
@@ -120,20 +122,39 @@ def _spelled(value: JSON) -> JSON:
     return {name: item if name in _OPAQUE else _spelled(item) for name, item in named}
 
 
+def _plain(body: Mapping[str, JSON]) -> dict[str, Any]:
+    """A body in the api's own spelling, with lists where one thing may stand for a list of one."""
+    made: dict[str, Any] = _spelled(body)
+    made["contents"] = [_content(content) for content in _listed(made.get("contents"))]
+    made["tools"] = _listed(made.get("tools"))
+    return made
+
+
+def _content(content: JSON) -> dict[str, Any]:
+    if isinstance(content, str):
+        return {"role": "user", "parts": [{"text": content}]}
+    role = "model" if str(content.get("role")).lower() == "model" else "user"
+    return {"role": role, "parts": _listed(content.get("parts"))}
+
+
+def _listed(value: JSON) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
 def _camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
 
 
 def _system(body: Mapping[str, JSON]) -> str:
-    instruction = body.get("systemInstruction") or {}
-    if isinstance(instruction, str):
-        return instruction
-    return "\n\n".join(part["text"] for part in instruction.get("parts") or () if part.get("text"))
+    parts = _content(body.get("systemInstruction") or {})["parts"]
+    return "\n\n".join(part["text"] for part in parts if part.get("text"))
 
 
 def _declarations(body: Mapping[str, JSON]) -> list[Mapping[str, Any]]:
-    return [declaration for tool in body.get("tools") or () for declaration in tool.get(_FUNCTIONS) or ()]
+    return [declaration for tool in body["tools"] for declaration in _listed(tool.get(_FUNCTIONS))]
 
 
 def _choice(body: Mapping[str, JSON]) -> str:
@@ -141,7 +162,7 @@ def _choice(body: Mapping[str, JSON]) -> str:
     names: list[str] = calling.get("allowedFunctionNames") or []
     if not _declarations(body):
         return "auto"
-    match calling.get("mode"):
+    match str(calling.get("mode") or "").upper():
         case "NONE":
             return "none"
         case "ANY":
@@ -189,33 +210,33 @@ def _messages(contents: Iterable[Mapping[str, Any]], provider: str) -> Iterable[
     waiting: list[tuple[str, str]] = []
     number = 0
     for content in contents:
-        parts = content.get("parts") or ()
-        if content.get("role") == "model":
+        parts = content["parts"]
+        if content["role"] == "model":
             said = []
             for part in parts:
                 id_ = (part.get("functionCall") or {}).get("id") or f"{MADE}{number}"
                 number += 1
                 if "functionCall" in part:
-                    waiting.append((part["functionCall"]["name"], id_))
+                    waiting.append((part["functionCall"].get("name") or "", id_))
                 said.append(_said(part, provider, id_))
             yield Message(role="assistant", parts=tuple(said), provider=provider)
             continue
         results = [_result(part["functionResponse"], waiting) for part in parts if "functionResponse" in part]
         if results:
             yield Message(role="tool", parts=tuple(results))
-        others = [_part(part, {}) for part in parts if "functionResponse" not in part]
+        others = [_part(part, {}) for part in parts if _GIVEN & part.keys()]
         if others:
             yield Message(role="user", parts=tuple(others))
 
 
 def _said(part: Mapping[str, Any], provider: str, id_: str) -> MessagePart:
     own = {name: part[name] for name in _BESIDE if part.get(name)}
-    thought = own.pop("thought", False) and "text" in part
+    thought = "text" in part and own.pop("thought", False)
     data = {provider: own} if own else {}
     match part:
         case {"functionCall": call}:
             arguments = orjson.dumps(call.get("args") or {}).decode()
-            return ToolCallPart(id=id_, name=call["name"], arguments=arguments, provider_data=data)
+            return ToolCallPart(id=id_, name=call.get("name") or "", arguments=arguments, provider_data=data)
         case {"text": text} if thought:
             return ThinkingPart(text=text, provider_data=data)
         case _ if _DATA & part.keys():
@@ -230,20 +251,25 @@ def _part(part: Mapping[str, Any], data: Mapping[str, JSON]) -> MessagePart:
     source = part.get("inlineData") or part["fileData"]
     media_type = source.get("mimeType") or ""
     kind = ImagePart if media_type.startswith("image/") else FilePart
-    if "inlineData" in part:
-        return kind(media_type=media_type, data=b64decode(source["data"]), provider_data=data)
-    return kind(media_type=media_type, url=source["fileUri"], provider_data=data)
+    if "fileData" in part:
+        return kind(media_type=media_type, url=source["fileUri"], provider_data=data)
+    written = source.get("data") or ""
+    with contextlib.suppress(ValueError):  # what is no base64 goes as it came
+        if b64encode(b64decode(written)).decode() == written:
+            return kind(media_type=media_type, data=b64decode(written), provider_data=data)
+    return kind(media_type=media_type, url=f"data:{media_type};base64,{written}", provider_data=data)
 
 
 def _result(response: Mapping[str, Any], waiting: list[tuple[str, str]]) -> ToolResultPart:
-    named = next((entry for entry in waiting if entry[0] == response["name"]), (response["name"], f"{MADE}none"))
-    if named in waiting:
-        waiting.remove(named)
+    name = response.get("name") or ""
+    call = next((entry for entry in waiting if entry[0] == name), (name, f"{MADE}none"))
+    if call in waiting:
+        waiting.remove(call)
     text, success = _output(response)
     media = tuple(_part(part, {}) for part in response.get("parts") or ())
     return ToolResultPart(
-        tool_call_id=response.get("id") or named[1],
-        name=response["name"],
+        tool_call_id=response.get("id") or call[1],
+        name=name,
         content=(TextPart(text=text), *media),  # type: ignore[arg-type]
         success=success,
     )
@@ -263,31 +289,39 @@ def _turns(contents: Iterable[Mapping[str, Any]]) -> list[dict[str, JSON]]:
     """The contents with those of one role together: results first, in their order, then what they show."""
     turns: list[dict[str, Any]] = []
     for content in contents:
-        role = "model" if content.get("role") == "model" else "user"
-        if not turns or turns[-1]["role"] != role:
-            turns.append({"role": role, "parts": []})
-        turns[-1]["parts"] += content.get("parts") or ()
+        parts = [part for part in content["parts"] if part.get("text") != "" or part.get("thoughtSignature")]
+        if content["role"] == "user":
+            parts = [part for part in parts if _DATA & part.keys()]
+        if not parts:
+            continue
+        if not turns or turns[-1]["role"] != content["role"]:
+            turns.append({"role": content["role"], "parts": []})
+        turns[-1]["parts"] += parts
     for turn in turns:
         parts = turn["parts"]
         if turn["role"] == "user":
             results = [part for part in parts if "functionResponse" in part]
             shown = [part for result in results for part in result["functionResponse"].get("parts") or ()]
             parts = [*results, *shown, *(part for part in parts if "functionResponse" not in part)]
-        turn["parts"] = [_meant(part) for part in parts if part.get("text") != "" or part.get("thoughtSignature")]
+        turn["parts"] = [_meant(part) for part in parts]
     return turns
 
 
 def _meant(part: Mapping[str, Any]) -> dict[str, JSON]:
     """A part's meaning: ids where they were given, arguments parsed, what the api takes for granted left out."""
-    made = {name: value for name, value in part.items() if name != "thought" or value}
+    if not _DATA & part.keys():
+        return dict(part)
+    made = {name: value for name, value in part.items() if name in _DATA or (name in _BESIDE and value)}
+    for name in ("inlineData", "fileData"):
+        if name in part:
+            made[name] = {field: part[name].get(field) or "" for field in ("mimeType", "data", "fileUri")}
     if "functionCall" in part:
         call = part["functionCall"]
-        made["functionCall"] = {"name": call["name"], "id": given(call.get("id") or ""), "args": call.get("args") or {}}
+        id_ = given(call.get("id") or "")
+        made["functionCall"] = {"name": call.get("name") or "unknown", "id": id_, "args": call.get("args") or {}}
     if "functionResponse" in part:
         response = part["functionResponse"]
-        made["functionResponse"] = {
-            "name": response["name"],
-            "id": given(response.get("id") or ""),
-            "output": list(_output(response)),
-        }
+        id_ = given(response.get("id") or "")
+        answer = {"name": response.get("name") or "unknown", "id": id_, "output": list(_output(response))}
+        made["functionResponse"] = answer
     return made

@@ -115,13 +115,13 @@ class Renderer:
         others = (self._given(part) for part in message.parts if not isinstance(part, ToolResultPart))
         if not results:
             return _fragment(b"user", _joined(part for part in others if part))
-        media = () if self._quirks.media_in_results else _media(results)
+        media = (made for made in _media(results) if not self._stands_within(made))
         return _Results(_joined(map(self._result, results)), _joined([*media, *(part for part in others if part)]))
 
     def _given(self, part: Any) -> dict[str, JSON] | None:
         if isinstance(part, TextPart):
             return {"text": part.text} if part.text else None
-        return attachment(part, named=True)
+        return attachment(part)
 
     def _result(self, part: ToolResultPart) -> dict[str, JSON]:
         response: dict[str, JSON] = {
@@ -130,9 +130,14 @@ class Renderer:
         }
         if self._quirks.send_ids and (id_ := given(part.tool_call_id)):
             response["id"] = id_
-        if self._quirks.media_in_results and (media := list(_media([part]))):
+        if media := [made for made in _media([part]) if self._stands_within(made)]:
             response["parts"] = media
         return {"functionResponse": response}
+
+    def _stands_within(self, made: Mapping[str, JSON]) -> bool:
+        """Whether an image or a file belongs into the result that gave it; the others follow all results."""
+        source = made.get("inlineData") or made.get("fileData") or {}
+        return self._quirks.media_in_results and source.get("mimeType") in _WITHIN
 
     def _said(self, message: Message) -> Iterator[dict[str, JSON]]:
         """The parts of a model's turn. Signatures and thoughts go to the provider alone that gave them."""
@@ -182,6 +187,8 @@ class Renderer:
 
 
 _NAMELESS = "unknown"
+_WITHIN = ("image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain")
+"""What a result may hold, where it may hold anything."""
 _NOTHING = orjson.Fragment(b"")
 """Stands for a message that leaves nothing to send: contents without parts are refused."""
 
