@@ -191,3 +191,9 @@ def test_what_a_gateway_hides_is_shown() -> None:
 )
 def test_a_wait_is_read_in_every_spelling(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(headers, now=784111777.0) == seconds
+
+
+def test_a_wire_may_say_which_error_it_is() -> None:
+    fault = Fault(message="slow down", status=200, code="throttlingException", kind=RateLimited, remedy="wait")
+    error = error_from(fault, "acme", key="env:KEY")
+    assert (type(error), str(error), error.status) == (RateLimited, "acme: slow down\n  wait", 200)
