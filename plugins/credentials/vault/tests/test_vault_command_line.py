@@ -6,6 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +95,50 @@ def test_a_key_is_kept_shown_and_forgotten(cli: CommandLine) -> None:
     ]
     assert (logout.code, logout.out) == (0, f"forgotten: openai in {place}\n")
     assert cli.corner.kept("openai") is None
+
+
+@pytest.fixture
+def model() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """A model that says what it was sent as its key; its URL and the headers that came."""
+    came: list[dict[str, str]] = []
+
+    class Model(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            came.append({name.lower(): value for name, value in self.headers.items()})
+            text = f"You sent {self.headers['authorization']}."
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.end_headers()
+            for delta, finish in (({"content": text}, None), ({}, "stop")):
+                chunk = {"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+                self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+            self.wfile.write(b"data: [DONE]\n\n")
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
+            pass
+
+    made = HTTPServer(("127.0.0.1", 0), Model)
+    thread = threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{made.server_port}/v1", came
+    made.shutdown()
+    made.server_close()
+    thread.join()
+
+
+def test_what_vault_has_reaches_the_provider_and_no_screen(
+    cli: CommandLine, model: tuple[str, list[dict[str, str]]]
+) -> None:
+    url, came = model
+    cli.corner.keep("mine", api_key=f"{KEY}\n", base_url=url, headers='{"x-team": "t-0123456789"}')
+
+    ran = cli("run", "hi", "-m", "mine/toy")
+
+    assert (ran.code, ran.out) == (0, "You sent Bearer [redacted:mine.api_key].\n")
+    assert [(headers["authorization"], headers["x-team"]) for headers in came] == [(f"Bearer {KEY}", "t-0123456789")]
+    kept = "".join(path.read_text() for path in cli.home.rglob("*.jsonl"))
+    assert ("[redacted:mine.api_key]" in kept, KEY in kept) == (True, False)
 
 
 def test_where_only_vault_is_allowed_nothing_else_is_asked(cli: CommandLine) -> None:
