@@ -34,7 +34,7 @@ from codetether.testing.faults import Fault, endure, faults
 from codetether.testing.playback import Playback
 from codetether_provider_copilot import plugin
 from codetether_provider_copilot.token import SignInFailed
-from codetether_provider_copilot.wire import CopilotCodec, CopilotWire, SignIns, chat
+from codetether_provider_copilot.wire import CopilotCodec, CopilotWire, SignIns, chat, responses
 
 from .conftest import CHAT_AT, TOKEN_AT, Hub, Reply
 
@@ -46,7 +46,7 @@ UNAUTHORIZED = Reply("unauthorized: token expired\n", 401, "text/plain")
 
 
 def wire() -> CopilotWire:
-    return CopilotWire(chat, SignIns(), "copilot-responses")
+    return CopilotWire([chat, responses], SignIns())
 
 
 def provider(hub: Hub, **more: Any) -> Provider:
@@ -172,22 +172,40 @@ async def test_other_failures_have_no_fresh_token(hub: Hub, status: int) -> None
     assert (len(hub.at(TOKEN_AT)), len(hub.at(CHAT_AT))) == (1, 1)
 
 
-@pytest.mark.parametrize(
-    ("code", "remedy"),
-    [
-        ("model_not_supported", "turn the model on for your account: https://github.com/settings/copilot/features"),
-        (
-            "unsupported_api_for_model",
-            'the model has another wire: [providers.github-copilot] wire = "copilot-responses"',
-        ),
-    ],
-)
-async def test_what_is_copilots_own_matter_is_explained(hub: Hub, code: str, remedy: str) -> None:
-    refused = Reply({"error": {"message": "no", "code": code}}, 400)
+async def test_a_model_that_is_turned_off_is_explained(hub: Hub) -> None:
+    refused = Reply({"error": {"message": "no", "code": "model_not_supported"}}, 400)
     hub.script = {TOKEN_AT: [hub.token()], CHAT_AT: [refused]}
     with pytest.raises(InvalidRequest) as raised:
         await said(provider(hub))
-    assert raised.value.remedy == remedy
+    assert raised.value.remedy == "turn the model on for your account: https://github.com/settings/copilot/features"
+
+
+ELSEWHERE = Reply({"error": {"message": "not accessible via this endpoint", "code": "unsupported_api_for_model"}}, 400)
+RESPONSES_AT = "/here/responses"
+RESPONDED = Reply(
+    {
+        "id": "r",
+        "object": "response",
+        "status": "completed",
+        "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}],
+    }
+)
+
+
+async def test_a_model_is_asked_in_the_format_that_it_is_offered_in(hub: Hub) -> None:
+    hub.script = {TOKEN_AT: [hub.token()], CHAT_AT: [ELSEWHERE], RESPONSES_AT: [RESPONDED, UNAUTHORIZED, RESPONDED]}
+    async with await wire().connect(provider(hub)) as connection:
+        for _ in range(2):
+            async with aclosing(connection.stream(HELLO)) as chunks:
+                assert "".join([chunk.text async for chunk in chunks if isinstance(chunk, TextDelta)]) == "Hi"
+    assert [asked.path for asked in hub.asked if asked.path != TOKEN_AT] == [CHAT_AT, *[RESPONSES_AT] * 3]
+
+
+async def test_a_model_that_is_offered_in_no_format_ends_it(hub: Hub) -> None:
+    hub.script = {TOKEN_AT: [hub.token()], CHAT_AT: [ELSEWHERE], RESPONSES_AT: [ELSEWHERE]}
+    with pytest.raises(InvalidRequest, match="not accessible"):
+        await said(provider(hub))
+    assert (len(hub.at(CHAT_AT)), len(hub.at(RESPONSES_AT))) == (1, 1)
 
 
 async def test_the_enterprise_may_be_named_by_settings_or_environment(

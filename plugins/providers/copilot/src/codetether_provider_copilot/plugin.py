@@ -17,28 +17,7 @@ from codetether import (
     hookimpl,
 )
 
-_MODELS = (
-    "gpt-5-mini",
-    "gpt-4.1",
-    "gpt-4o",
-    "gpt-5.1",
-    "gpt-5.1-codex",
-    "gpt-5.2",
-    "gpt-5.2-codex",
-    "gpt-5.3-codex",
-    "gpt-5.4",
-    "gpt-5.4-mini",
-    "gpt-5.5",
-    "claude-haiku-4.5",
-    "claude-sonnet-4",
-    "claude-sonnet-4.5",
-    "claude-sonnet-4.6",
-    "claude-opus-4.5",
-    "claude-opus-4.6",
-    "gemini-2.5-pro",
-    "gemini-3-pro-preview",
-    "grok-code-fast-1",
-)
+_MODELS = ("gpt-5-mini", "gpt-4.1", "gpt-4o", "gpt-5.4", "gpt-5.3-codex", "claude-sonnet-4.6", "gemini-2.5-pro")
 """What most accounts may use; `/models` of an account tells what it has."""
 _LISTED = "2026-11-23"
 """The day of that list."""
@@ -55,8 +34,7 @@ def _wire(shared: list[object], name: str, ctx: PluginContext) -> Wire:
         shared.append(SignIns())
     (sign_ins,) = shared
     assert isinstance(sign_ins, SignIns)
-    other = next(n for n in CODECS if n != name)
-    return CopilotWire(CODECS[name], sign_ins, other)
+    return CopilotWire([CODECS[name], *(codec for other, codec in CODECS.items() if other != name)], sign_ins)
 
 
 @hookimpl

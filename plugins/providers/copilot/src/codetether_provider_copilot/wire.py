@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from types import TracebackType
@@ -26,10 +26,8 @@ from codetether_provider_copilot.asking import EDITOR
 from codetether_provider_copilot.github import MODELS, GitHub, enterprise, of_github
 from codetether_provider_copilot.token import SUBSCRIBE, SignInFailed, Token, Tokens, fetch, given_token
 
-_REMEDIES = {
-    "model_not_supported": f"turn the model on for your account: {SUBSCRIBE}/features",
-    "unsupported_api_for_model": 'the model has another wire: [providers.{name}] wire = "{other}"',
-}
+MakeCodec = Callable[[Provider], Codec]
+_OTHER_FORMAT = "unsupported_api_for_model"
 _AGAIN = "sign in again: codetether auth copilot{where}"
 _INSTEAD = "a token of Copilot's own counts for some minutes; sign in instead: codetether auth copilot{where}"
 
@@ -162,30 +160,37 @@ def _named(provider: Provider) -> set[str]:
 
 
 class CopilotConnection:
-    """Asks with a token that counts; where it is refused all the same, once more with a fresh one."""
+    """Asks with a token that counts, where the model answers.
 
-    def __init__(self, reached: Access, codec: Codec, other: str) -> None:
+    A token that is refused all the same is had anew, once a call. A model that is not offered in this format is asked
+    in the other one from then on.
+
+    Args:
+        codecs: of the formats, the one to begin with first.
+    """
+
+    def __init__(self, reached: Access, codecs: Sequence[MakeCodec]) -> None:
         self._access = reached
-        self._other = other
+        self._codecs = codecs
         self._token: Token | None = None
-        authorize = self._authorize if reached.tokens is not None else None
-        self._line = HttpConnection(reached.provider, codec, reached.headers, authorize=authorize)
+        self._lines = [self._opened()]
 
     async def __aenter__(self) -> Self:
-        await self._line.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._line.__aexit__(kind, error, trace)
+        for line in self._lines:
+            await line.__aexit__(kind, error, trace)
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[StreamChunk, None]:
         """The answer in chunks. Raises ProviderError."""
-        for last in (False, True):
-            began = False
+        renewed = False
+        while True:
+            line, began = self._lines[-1], False
             try:
-                async with aclosing(self._line.stream(request)) as chunks:
+                async with aclosing(line.stream(request)) as chunks:
                     async for chunk in chunks:
                         began = True
                         yield chunk
@@ -193,12 +198,27 @@ class CopilotConnection:
             except SignInFailed:
                 raise
             except ProviderError as error:
-                if last or began or not self._renewed(error):
+                if began or not (self._switched(error, line) or (not renewed and self._renewed(error))):
                     raise self._explained(error) from None
+                renewed = renewed or error.status == 401
+
+    def _opened(self, which: int = 0) -> HttpConnection:
+        reached = self._access
+        codec = CopilotCodec(self._codecs[which](reached.provider))
+        authorize = self._authorize if reached.tokens is not None else None
+        return HttpConnection(reached.provider, codec, reached.headers, authorize=authorize)
 
     async def _authorize(self, outgoing: Outgoing) -> Grant:
         self._token, grant = await self._access.grant()
         return grant
+
+    def _switched(self, error: ProviderError, line: HttpConnection) -> bool:
+        """Whether the next call is made in a format that this model was not asked in yet."""
+        if error.code != _OTHER_FORMAT:
+            return False
+        if line is self._lines[-1] and len(self._lines) < len(self._codecs):
+            self._lines.append(self._opened(len(self._lines)))
+        return line is not self._lines[-1]
 
     def _renewed(self, error: ProviderError) -> bool:
         """Whether the next call has another token."""
@@ -210,29 +230,27 @@ class CopilotConnection:
 
     def _explained(self, error: ProviderError) -> ProviderError:
         """The error with what can be done about it where that is Copilot's own matter."""
-        if remedy := _REMEDIES.get(error.code):
-            error.remedy = remedy.format(name=self._access.provider.name, other=self._other)
+        if error.code == "model_not_supported":
+            error.remedy = f"turn the model on for your account: {SUBSCRIBE}/features"
         elif error.status == 401 and self._access.remedy:
             error.remedy = self._access.remedy
         return error
 
 
 class CopilotWire:
-    """Makes connections to Copilot in the format of another wire.
+    """Makes connections to Copilot in the formats of other wires.
 
     Args:
-        codec: that wire's, for a provider. other: the name of Copilot's other wire, for remedies.
+        codecs: of those formats, the one to begin with first.
     """
 
-    def __init__(self, codec: Callable[[Provider], Codec], sign_ins: SignIns, other: str = "") -> None:
-        self._codec = codec
+    def __init__(self, codecs: Sequence[MakeCodec], sign_ins: SignIns) -> None:
+        self._codecs = tuple(codecs)
         self._sign_ins = sign_ins
-        self._other = other
 
     async def connect(self, provider: Provider) -> CopilotConnection:
         """A connection with its own client. Raises UsageError, SettingsError for what cannot be connected to."""
-        reached = access(provider, self._sign_ins)
-        return CopilotConnection(reached, CopilotCodec(self._codec(reached.provider)), self._other)
+        return CopilotConnection(access(provider, self._sign_ins), self._codecs)
 
 
 def chat(provider: Provider) -> Codec:
@@ -254,4 +272,4 @@ def responses(provider: Provider) -> Codec:
     return codec  # type: ignore[no-any-return]
 
 
-CODECS: Mapping[str, Callable[[Provider], Codec]] = {"copilot-chat": chat, "copilot-responses": responses}
+CODECS: Mapping[str, MakeCodec] = {"copilot-chat": chat, "copilot-responses": responses}
