@@ -1,0 +1,1 @@
+"""Commands confined by bubblewrap or Landlock, for codetether."""

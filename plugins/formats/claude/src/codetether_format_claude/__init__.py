@@ -1,0 +1,1 @@
+"""Claude Code sessions, read and written, for codetether."""

@@ -1,0 +1,1 @@
+"""The session files of the codetether that was, read, for codetether."""

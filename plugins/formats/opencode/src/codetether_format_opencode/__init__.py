@@ -1,0 +1,1 @@
+"""OpenCode sessions, read and written, for codetether."""
