@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from attrs import frozen
+from codetether import Runtime
 
 from .conftest import Corner
 
@@ -53,11 +54,6 @@ class CommandLine:
         assert KEY not in shown
         assert self.token not in shown
         return Ran(ran.returncode, ran.stdout, ran.stderr)
-
-    def providers(self, **variables: str) -> dict[str, Any]:
-        """Why each cannot be used, or where its key is from."""
-        listed = json.loads(self("providers", "--json", **variables).out)
-        return {p["name"]: p["source"] or p["reason"] for p in listed}
 
     def allow(self, *sources: str) -> None:
         """Writes the site's choice to the settings."""
@@ -146,7 +142,8 @@ def test_where_only_vault_is_allowed_nothing_else_is_asked(cli: CommandLine) -> 
     cli.corner.keep("anthropic", api_key=KEY)
     cli.allow("vault")
 
-    seen = cli.providers(OPENAI_API_KEY="sk-env-0123456789", ANTHROPIC_API_KEY="sk-env-0123456789")
+    shown = cli("providers", "--json", OPENAI_API_KEY="sk-env-0123456789", ANTHROPIC_API_KEY="sk-env-0123456789")
+    seen = {each["name"]: each["source"] or each["reason"] for each in json.loads(shown.out)}
     elsewhere = cli("auth", "login", "openai", "--source", "file", "--stdin", stdin=f"{KEY}\n")
     ran = cli("run", "hi", "-m", "openai/gpt-4o", OPENAI_API_KEY="sk-env-0123456789")
 
@@ -155,18 +152,22 @@ def test_where_only_vault_is_allowed_nothing_else_is_asked(cli: CommandLine) -> 
     assert (ran.code, "it has no key (vault: has none)" in ran.err) == (1, True)
 
 
-def test_each_reason_is_shown_and_what_all_share_only_once(cli: CommandLine) -> None:
-    cli.allow("vault")
-    address, path = cli.corner.bao.address, cli.corner.path
-    closed = cli.corner.token(cli.corner.policy("read data/other"))
-    cli.corner.keep("anthropic", key=KEY)
+async def test_each_reason_is_shown(corner: Corner, monkeypatch: pytest.MonkeyPatch) -> None:
+    address, path, reader = corner.bao.address, corner.path, corner.token()
+    closed = corner.token(corner.policy("read data/other"))
+    corner.keep("anthropic", key=KEY)
+    settings = {"plugins": {"only": ["vault", "openai", "anthropic"]}, "credentials": {"sources": ["vault"]}}
 
-    without = cli.providers(VAULT_ADDR="")
-    unknown = cli.providers(VAULT_TOKEN="wrong-0123456789")
-    denied = cli.providers(VAULT_TOKEN=closed)
-    nothing = cli.providers()
-    down = cli("providers", VAULT_ADDR="http://127.0.0.1:1")
-    unset = cli("auth", "login", "openai", "--source", "vault", "--stdin", VAULT_ADDR="", stdin=KEY)
+    async def reasons(**variables: str) -> dict[str, str]:
+        for name, value in {**corner.environment, **variables}.items():
+            monkeypatch.setenv(name, value)
+        async with Runtime.open(settings) as runtime:
+            return {each.name: each.reason for each in await runtime.providers()}
+
+    without = await reasons(VAULT_ADDR="")
+    unknown = await reasons(VAULT_TOKEN="wrong-0123456789")
+    denied = await reasons(VAULT_TOKEN=closed)
+    nothing = await reasons(VAULT_TOKEN=reader)
 
     assert without["openai"] == "vault: VAULT_ADDR is not set"
     assert unknown["openai"] == (
@@ -177,7 +178,15 @@ def test_each_reason_is_shown_and_what_all_share_only_once(cli: CommandLine) -> 
         f"vault: permission denied on secret/data/{path}/openai "
         f'(the policy needs: path "secret/data/{path}/openai" {{ capabilities = ["read"] }})'
     )
+    assert nothing["openai"] == "vault: has none"
     assert nothing["anthropic"].startswith(f"vault:secret/{path}/anthropic has no api_key")
+
+
+def test_what_keeps_all_of_them_from_a_key_is_shown_once(cli: CommandLine) -> None:
+    cli.allow("vault")
+    down = cli("providers", VAULT_ADDR="http://127.0.0.1:1")
+    unset = cli("auth", "login", "openai", "--source", "vault", "--stdin", VAULT_ADDR="", stdin=KEY)
+
     assert [line.split(maxsplit=3)[-1] for line in down.out.splitlines()[1:-1]] == ["vault: see below"] * 3
     assert down.out.splitlines()[-1] == (
         "vault: http://127.0.0.1:1 is unreachable: Connection refused "
