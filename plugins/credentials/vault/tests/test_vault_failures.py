@@ -209,6 +209,21 @@ async def test_it_is_asked_again_after_a_pause(corner: Corner, monkeypatch: pyte
     assert (await vault.get("mine", ())) is not None
 
 
+async def test_who_gives_up_spoils_nothing_for_the_next(corner: Corner) -> None:
+    corner.keep("mine", api_key=KEY)
+    environment = {**corner.environment, "VAULT_TOKEN": corner.token()}
+    vault = Vault(VaultSettings(), environment=environment)
+    with nobody() as (address, _):
+        environment["VAULT_ADDR"] = address
+        asking = asyncio.create_task(vault.get("mine", ()))
+        next_one = asyncio.create_task(vault.get("mine", ()))
+        await asyncio.sleep(0.1)
+        environment["VAULT_ADDR"] = corner.bao.address
+        asking.cancel()
+        assert (await next_one) is not None
+    assert asking.cancelled()
+
+
 @pytest.mark.parametrize(
     ("status", "body", "kind", "message"),
     [
