@@ -65,8 +65,10 @@ class KnownModels:
             raise UsageError(
                 "no plugin here brings a catalogue of models", remedy="codetether plugins shows what is installed"
             )
-        self._merged.clear()
-        return {named.name: await named.catalogue.refresh() for named in self._catalogues}
+        try:
+            return {named.name: await named.catalogue.refresh() for named in self._catalogues}
+        finally:
+            self._merged.clear()
 
     def listed(self, ref: ModelRef) -> ModelDefaults | None:
         """What the first catalogue that knows the model says of it."""
