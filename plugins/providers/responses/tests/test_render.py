@@ -28,7 +28,14 @@ from codetether_provider_responses.render import Renderer
 REF = ModelRef(provider="acme", model="m/1")
 READ = ToolDefinition(name="read", description="Reads.", schema={"type": "object", "properties": {"p": {}}})
 NOW = ToolDefinition(name="now", description="The time.", schema={})
-THOUGHT: dict[str, Any] = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gA", "status": None, "content": []}
+THOUGHT: dict[str, Any] = {
+    "type": "reasoning",
+    "id": "rs_1",
+    "summary": [],
+    "encrypted_content": "gA",
+    "status": None,
+    "content": [],
+}
 SEARCH = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"query": "q"}}
 
 
@@ -287,6 +294,14 @@ SHELL_OUTPUT = {"type": "local_shell_call_output", "call_id": "s1", "output": "o
 def test_what_the_server_ran_goes_back_unless_something_is_owed_for_it(raw: list[Any], returned: list[Any]) -> None:
     found = sent(assistant(*(item(each) for each in raw), spoken("a")))
     assert found == [*returned, said("a")]
+
+
+def test_what_the_server_ran_stays_away_where_its_id_must() -> None:
+    parts = (item(THOUGHT), item(SEARCH), item(THOUGHT), spoken("a", id="m"))
+    assert sent(assistant(*parts), quirks=Quirks(echo_ids=False)) == [
+        {k: v for k, v in BACK.items() if k != "id"},
+        said("a"),
+    ]
 
 
 def test_reasoning_before_an_item_that_stays_away_stays_away_too() -> None:

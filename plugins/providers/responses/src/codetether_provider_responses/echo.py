@@ -105,10 +105,14 @@ class _Echo:
         if not reasoning and not self._is_settled(item):
             self._drop_reasoning()
             return
+        id_ = self._id(item)
+        if item.get("id") and not (id_ or reasoning):  # only reasoning is taken without its id
+            self._drop_reasoning()
+            return
         rest = {k: v for k, v in item.items() if k != "id" and v is not None and not (reasoning and v == [])}
         if reasoning:
             rest["summary"] = item.get("summary") or []
-        self.items.append({**self._id(item), **rest})
+        self.items.append({**id_, **rest})
 
     def _can_be_read(self, reasoning: Mapping[str, JSON]) -> bool:
         """Reasoning that is there in its id alone lies with a server that stores it, or nowhere."""
