@@ -21,7 +21,7 @@ from codetether_router_text.literals import (
 from codetether_router_text.offers import Call, Offers
 from codetether_router_text.source import NoCall, Reading, Source
 from codetether_router_text.table import Row
-from codetether_router_text.tokens import Token, token
+from codetether_router_text.tokens import ABOUT_CALLS, Token, token
 
 Calls = tuple[list[Call], int, bool]
 """The calls, where they end, and whether only the end of the text ended them."""
@@ -32,6 +32,9 @@ INFO = re.compile(r"[^\n`]*")
 BLANK = re.compile(r"[ \t]*")
 TICKS = re.compile(r"`*")
 TILDES = re.compile(r"~*")
+BEFORE = re.compile(r"<[^<>/\n]{1,400}>\s*\Z")
+NAME_ATTRIBUTES = ("name", "tool", "function", "tool_name", "function_name", "recipient")
+WRAPPERS = frozenset(["function_calls", "tool_calls", "function_call", "tool_call"])
 SEPARATORS = 8
 INPUTS = re.compile(
     r"\s*[*_]{0,3}(?:Action[ _]Input|Tool[ _]Input|Input|Arguments?|Args|Parameters|✿ARGS✿)[*_]{0,3}\s*:[*_]{0,3}[ \t]*",
@@ -174,10 +177,11 @@ class Bodies:
     def _prefixed(self, at: int) -> Reading[Calls]:
         """`call:NAME{a:1}`."""
         source = self.source
-        if not (yield from source.starts("call:", at)):
-            raise NoCall(at)
-        end = yield from source.run(CALLEE, at + 5, 300)
-        name = self.offers.name(source.text[at + 5 : end].strip())
+        end = yield from source.run(CALLEE, at, 300)
+        prefix, colon, written = source.text[at:end].partition(":")
+        if not colon or prefix not in ("", "call", "function", "tool"):
+            raise NoCall(end)
+        name = self.offers.name(written)
         end = yield from source.space(end)
         if name is None or not (yield from source.starts("{", end)):
             raise NoCall(end)
@@ -214,7 +218,7 @@ class Bodies:
         """The arguments that follow a bare name, past marks and fillers between them."""
         source, name, at = self.source, named.name, named.end
         for _ in range(SEPARATORS):
-            at = yield from source.space(at)
+            at = yield from source.gap(at)
             if not (yield from source.has(at + 1)):
                 raise NoCall(at)
             first = source.text[at]
@@ -234,27 +238,41 @@ class Bodies:
                 mark = yield from token(source, end)
                 if mark is None or mark.kind != "special":
                     raise NoCall(end)
-            elif opened and (mark.closes or mark.kind != "special" and "sep" not in mark.name):
-                if mark.closes and not (yield from self._whole(mark, opened)):
+            elif (element_of := self.tool_of(mark)) is not None:
+                return (yield from self.element(element_of, mark, opened))
+            elif opened and (mark.closes or not _separates(mark)):
+                if mark.closes and not (yield from self._whole(mark, opened, named.end)):
                     raise NoCall(at)
                 element = Element(source, self.offers, name, opened[-1], opened[:-1])
                 found, end = yield from element.arguments(at)
                 return self._made(name, found, end), end
-            if mark.closes:
+            if mark.closes or mark.echoes:
                 raise NoCall(at)
             at = mark.end
         raise NoCall(at)
 
-    def _whole(self, mark: Token, opened: tuple[Token, ...]) -> Reading[bool]:
+    def tool_of(self, mark: Token) -> str | None:
+        """The tool that an element names by its value or an attribute."""
+        if mark.kind == "special" or mark.closes:
+            return None
+        return next((found for each in names_of(mark) if (found := self.offers.name(each)) is not None), None)
+
+    def _whole(self, mark: Token, opened: tuple[Token, ...], at: int) -> Reading[bool]:
         """Whether a name alone is a call: its own tag is closed, and if there is one around it, that goes on."""
         if opened[-1].kind == "special" or not ends(mark, opened[-1]):
             return False
-        if len(opened) == 1:
+        if len(opened) == 1 and not self._within(opened[0], at):
             return True
         at = yield from self.source.space(mark.end)
         if not (yield from self.source.has(at + 1)):
             return False
         return (yield from token(self.source, at)) is not None
+
+    def _within(self, opened: Token, at: int) -> bool:
+        """Whether an opening mark stands right before the mark, which was no site of its own."""
+        begin = self.source.text.rfind(opened.text, 0, at)
+        before = BEFORE.search(self.source.text, max(0, begin - 450), begin)
+        return before is not None and ABOUT_CALLS.search(before[0]) is not None
 
     def element(self, name: str, mark: Token, outer: tuple[Token, ...]) -> Reading[tuple[Call, int]]:
         """The call of an element that names its tool."""
@@ -367,6 +385,19 @@ class Bodies:
             last = end
             at = yield from source.space(end)
         return calls, last, False
+
+
+def names_of(mark: Token) -> list[str]:
+    """What may be a tool's name in a tag: its value, and attributes."""
+    values = [mark.attributes[key] for key in NAME_ATTRIBUTES if key in mark.attributes]
+    return values if mark.value is None else [mark.value, *values]
+
+
+def _separates(mark: Token) -> bool:
+    """Whether the mark stands between a name and its arguments, and is not one of them."""
+    if mark.kind == "special":
+        return True
+    return "sep" in mark.name or (not mark.attributes and mark.value is None and mark.name in WRAPPERS)
 
 
 def _unfenced(text: str) -> str:

@@ -67,17 +67,19 @@ def _text(text: str, kinds: set[str], schema: Mapping[str, Any], root: Mapping[s
         return str(text)
     if "boolean" in kinds and isinstance(WORDS.get(stripped.lower()), bool):
         return WORDS[stripped.lower()]
-    if "integer" in kinds and INTEGER.fullmatch(stripped):
+    if kinds & {"number", "integer"} and INTEGER.fullmatch(stripped):
         return int(stripped)
     if kinds & {"number", "integer"} and len(stripped) < 400 and NUMBER.fullmatch(stripped):
         number = float(stripped)
-        if number.is_integer() and abs(number) < 2**53 and ("integer" in kinds or INTEGER.fullmatch(stripped)):
+        if number.is_integer() and abs(number) < 2**53 and "integer" in kinds:
             return int(number)
         return number if "number" in kinds and abs(number) != float("inf") else str(text)
     if "null" in kinds and stripped.lower() in ("null", "none"):
         return None
     if kinds & {"array", "object"} and stripped[:1] in ("[", "{"):
         found = _parsed(stripped)
+        if found is None and '\\"' in stripped:  # escaped once too often
+            found = _parsed(stripped.replace('\\"', '"').replace("\\\\", "\\"))
         if isinstance(found, list if "array" in kinds else dict) or isinstance(found, dict) and "object" in kinds:
             return _value(found, schema, root, depth + 1)
     return str(text)

@@ -16,6 +16,7 @@ KEYS = ("name", "key", "param", "parameter", "id", "arg")
 KEY_TAGS = re.compile(r"(?:arg|param|parameter)_?(?:key|name)|key")
 VALUE_TAGS = re.compile(r"(?:(?:arg|param|parameter)_?)?value")
 PARAMETERS = re.compile(r"param|parameter|arg|argument|field|property", re.IGNORECASE)
+CDATA = re.compile(r"\s*<!\[CDATA\[(.*?)\]\]>\s*", re.DOTALL)
 PATIENCE = 100_000
 """How far beyond the first tag that may end a value another one is looked for that balances it."""
 DEPTH = 30
@@ -37,7 +38,7 @@ class Element:
         source, known = self._source, self._offers.properties(self._tool)
         found: dict[str, Any] = {}
         while True:
-            at = yield from source.space(at)
+            at = yield from source.gap(at)
             if not found and (yield from source.starts("{", at)):
                 value, at = yield from self._json(at)
                 return value, (yield from self._closed(at))
@@ -45,9 +46,12 @@ class Element:
             if tag is None:
                 raise NoCall(at)
             if tag.closes:
-                if not self._ends(tag):
-                    raise NoCall(at)
-                return found, tag.end
+                if self._ends(tag):
+                    return found, tag.end
+                if found and self._outer and ends(tag, self._outer[-1]):  # its own closing tag was forgotten
+                    self.repaired = True
+                    return found, at
+                raise NoCall(at)
             if tag.kind == "special":
                 raise NoCall(at)
             if tag.name in ARGUMENTS and tag.name not in known and not _key(tag) and not found:
@@ -63,8 +67,6 @@ class Element:
                     raise NoCall(at)
                 value, at = yield from self._value(tag, nested=key is None)
                 key = key or tag.name
-            if key in found:
-                raise NoCall(at)
             found[key] = value
 
     def contents(self, at: int) -> Reading[tuple[dict[str, Any] | Written, int]]:
@@ -98,7 +100,7 @@ class Element:
         key, at = yield from self._simple(tag)
         typed = False
         while True:
-            at = yield from source.space(at)
+            at = yield from source.gap(at)
             following = yield from token(source, at)
             if following is None or following.closes:
                 raise NoCall(at)
@@ -133,8 +135,10 @@ class Element:
                 return (yield from self._children(tag, inside, schema, 0))
         end, after = yield from self._end(tag, start)
         text = source.text[start:end]
-        if text[:1] == "\n" and text[-1:] == "\n":
-            text = text[1:-1] if len(text) > 1 else ""
+        if text[:1] == "\n":  # the value stands on lines of its own
+            text = text[1:].removesuffix("\n")
+        if (data := CDATA.fullmatch(text)) is not None:
+            text = data[1]
         hint = tag.attributes.get("string") or tag.attributes.get("type") or "string"
         return Typed(text) if hint not in ("true", "string", "str") else Written(text), after
 
@@ -187,7 +191,7 @@ class Element:
     def _goes_on(self, tag: Token, at: int) -> Reading[bool]:
         """Whether what follows a value is the next parameter, or the end of the element and then no loose text."""
         source = self._source
-        at = yield from source.space(at)
+        at = yield from source.gap(at)
         following = yield from token(source, at)
         if following is None:
             return False
@@ -198,7 +202,7 @@ class Element:
                 return same and _key(following) is not None or bool(KEY_TAGS.fullmatch(following.name))
             return following.kind == tag.kind and (following.name in known or not known)
         if not self._ends(following):
-            return False
+            return bool(self._offers.lenient and self._outer and ends(following, self._outer[-1]))
         if not self._outer:
             return True
         after = yield from source.space(following.end)
@@ -219,6 +223,7 @@ class Element:
             raise NoCall(at)
         made: dict[str, Any] = {}
         items: list[Any] = []
+        repeated: set[str] = set()
         while True:
             at = yield from source.space(at)
             child = yield from token(source, at)
@@ -239,7 +244,13 @@ class Element:
                     raise NoCall(child.end)
                 value, at = Written(source.text[child.end : finish.start()]), finish.end()
             items.append(value)
-            made[child.name] = value
+            if child.name in repeated:
+                made[child.name].append(value)
+            elif child.name in made:
+                made[child.name] = [made[child.name], value]
+                repeated.add(child.name)
+            else:
+                made[child.name] = value
 
 
 def ends(tag: Token, opened: Token) -> bool:

@@ -16,6 +16,7 @@ DEPTH = 60
 """Deeper nesting is no call."""
 WORD = re.compile(r"[\w.+-]*")
 KEY = re.compile(r"[\w.$-]*")
+SPACED_KEY = re.compile(r"[\w.$ /-]*")
 IDENTIFIER = re.compile(r"\w*")
 CALLEE = re.compile(r"[\w.:/-]*")
 JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
@@ -133,11 +134,11 @@ class Literal:
             return (yield from self.value(at, depth))
         if (quote := (yield from self._quote(at))) is not None:
             return (yield from self._strings(at, quote))
-        end = yield from self._source.run(KEY, at, 200)
+        end = yield from self._source.run(SPACED_KEY if self._style.bare_keys else KEY, at, 200)
         if end == at:
             raise NoCall(at)
         self.repaired |= not self._style.bare_keys
-        return self._source.text[at:end], end
+        return self._source.text[at:end].rstrip(), end
 
     def _quote(self, at: int) -> Reading[str | None]:
         for quote in self._style.quotes:

@@ -47,7 +47,7 @@ class Offers:
         return cls(tools={tool.name: tool for tool in tools}, lenient=lenient)
 
     def name(self, written: str) -> str | None:
-        """The tool that is meant: its exact name, or with `functions.` before it and `:0` after it."""
+        """The tool that is meant: its exact name, or with `functions.` or itself before it and `:0` after it."""
         if written in self.tools:
             return written
         if not 0 < len(written) <= 300:
@@ -56,7 +56,8 @@ class Offers:
         for each in (shorter, BEFORE.sub("", shorter, count=1)):
             if each in self.tools:
                 return each
-        return None
+        first, _, rest = shorter.partition(".")
+        return first if first == rest and first in self.tools else None
 
     def properties(self, name: str) -> frozenset[str]:
         """The names of its parameters."""

@@ -10,7 +10,7 @@ from attrs import frozen
 from codetether_router_text.offers import Call, Offers
 from codetether_router_text.sites import Echo, Site, Sites
 from codetether_router_text.source import NoCall, Reading, Source
-from codetether_router_text.tokens import NAMESPACED, SHOUTED, Token, pair
+from codetether_router_text.tokens import SHOUTED, Token, pair
 
 BEGINS = re.compile(r"[<{\[`\n]|\](?=<|\Z)")
 LABELS = ("Action", "Tool", "Tool Call", "Tool Name", "Function", "Function Call", "Function Name", "✿FUNCTION✿")
@@ -21,6 +21,9 @@ LETTERS = re.compile(r"[\w ✿.:>*=\[|/-]*")
 INDENT = re.compile(r"[ \t]*")
 TICKS = re.compile(r"`*")
 INLINE = re.compile(r"`+|\n[ \t]*\n")
+MESSAGE_ENDS = re.compile(r"<\|(?:end|eom|eot|start|return|call)\|>| to=[\w.:-]{1,80}<\|message\|>")
+BEHIND = 500
+"""So much is kept, for what looks back."""
 TRANSPORT = 1 << 16
 """So much text that is done with is forgotten at once."""
 PATIENCE = 32
@@ -51,6 +54,7 @@ class Scanner:
         """What was given out, of the source's text."""
         self._waiting: list[str] = []
         self._waiting_size = 0
+        self._ended = -1
         self._vain = 0
         self._before = 0
         """How much of the text the source has forgotten."""
@@ -98,7 +102,7 @@ class Scanner:
     def _calls(self, site: Site, at: int) -> None:
         self._prose(at)
         self._out.append(Found(self._source.text[at : site.end], site.calls, site.cut))
-        self._done = site.end
+        self._done = self._ended = site.end
         self._blank = False
 
     def _scan(self) -> Generator[None, None, None]:
@@ -108,9 +112,10 @@ class Scanner:
         while True:
             if at >= TRANSPORT:
                 self._prose(at)
-                source.drop(at)
-                self._before += at
-                self._done, at = 0, 0
+                source.drop(at - BEHIND)
+                self._before += at - BEHIND
+                self._ended -= at - BEHIND
+                self._done = at = BEHIND
             if fresh:
                 at = yield from self._line(at)
                 fresh = False
@@ -171,12 +176,18 @@ class Scanner:
     def _site(self, at: int, reading: Reading[Site], resume: int = 0) -> Reading[int]:
         """Reads a site; where it is none, the position from which to go on."""
         source = self._source
+        if at and at == self._ended and source.text[at - 1 : at + 1] == ">[":  # said again, without the mark before it
+            return at + 1
         if self._vain > PATIENCE * (self._before + at + TRANSPORT):
             return max(resume, at + 1)
         try:
             site = yield from reading
         except Echo as echo:
-            return (yield from self._echoed(echo.mark))
+            end = yield from self._echoed(echo)
+            if (yield from source.starts(" to=", end)):
+                self._prose(end)
+                return (yield from self._site(end, self._sites.addressed(end + 1), resume=end + 4))
+            return end
         except NoCall as no:
             self._vain += max(0, no.at - at)
             if resume:
@@ -188,15 +199,14 @@ class Scanner:
     def _is_mark(self, at: int) -> bool:
         return bool(SHOUTED.match(self._source.text, at))
 
-    def _through(self, finding: Reading[int | None], length: int) -> Reading[int]:
-        raise NotImplementedError
-
-    def _echoed(self, mark: Token) -> Reading[int]:
+    def _echoed(self, echo: Echo) -> Reading[int]:
         """Shows what is quoted, up to the mark that ends it."""
-        at = mark.end
+        mark, at = echo.mark, echo.mark.end
         if mark.alone:
             return at
-        if mark.kind == "special":
+        if echo.message:
+            pattern = MESSAGE_ENDS
+        elif mark.kind == "special":
             pattern = _ending(mark)
         else:
             pattern = pair(mark.kind, mark.prefix, mark.name)
@@ -205,12 +215,13 @@ class Scanner:
             if found and "open" in pattern.groupindex and found["open"]:
                 at = found.end()
                 continue
-            if found:
-                self._prose(found.end())
-                return found.end()
+            if found and (self._source.ended or found.start() + 100 <= len(self._source.text)):
+                end = found.start() if echo.message else found.end()
+                self._prose(end)
+                return end
             if self._source.ended:
                 return len(self._source.text)
-            at = max(at, len(self._source.text) - 100)
+            at = found.start() if found else max(at, len(self._source.text) - 100)
             self._prose(at)
             yield
 
@@ -302,6 +313,3 @@ def prose(found: Iterable[Found]) -> str:
             pieces[-1] += piece.text
     kept = [text for piece in pieces if (text := piece.strip())]
     return "\n\n".join(kept)
-
-
-__all__ = ["NAMESPACED", "Found", "Scanner", "prose", "scanned"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from attrs import evolve, frozen
 
-from codetether_router_text.bodies import Bodies, Named
+from codetether_router_text.bodies import Bodies, Named, names_of
 from codetether_router_text.coercion import Written
 from codetether_router_text.offers import Call
 from codetether_router_text.source import NoCall, Reading
@@ -17,9 +17,11 @@ from codetether_router_text.tokens import ABOUT_CALLS, Token, token
 NAME_TAGS = frozenset(["name", "tool", "tool_name", "function", "function_name", "action", "invoke", "recipient_name"])
 NAMED_TAGS = frozenset(["invoke", "function", "tool_call", "call", "tool", "function_call"])
 """Tags that name a tool in an attribute: what stands in one of a tool that is not offered is no call either."""
-NAME_ATTRIBUTES = ("name", "tool", "function", "tool_name", "function_name", "recipient")
 FILLER = re.compile(r"[\w ./:?,-]*")
 WORD = re.compile(r"[\w.:/-]*")
+ADDRESS = re.compile(r"\bto=[\w.]+")
+CHANNELS = frozenset(["final", "analysis"])
+"""What a message in one of these says is said to the user, or to nobody."""
 MARKS = 12
 """More marks in a row are no wrapper."""
 CODE = frozenset(["tool_code", "tool_call", "tool_calls", "tool_use", "tool", "function_call", "tool_request"])
@@ -31,9 +33,10 @@ INFO = re.compile(r"[^\n`]*")
 class Echo(NoCall):
     """From the mark to its end, everything is quoted: it was said by tools, about them, or to one that is not there."""
 
-    def __init__(self, mark: Token) -> None:
+    def __init__(self, mark: Token, message: bool = False) -> None:
         super().__init__(mark.end)
         self.mark = mark
+        self.message = message
 
 
 @frozen(kw_only=True)
@@ -121,18 +124,26 @@ class Sites(Bodies):
             return None
         if not (yield from source.has(end + 1)) or end == at or "call:" in source.text[at:end]:
             return None
+        address = ADDRESS.search(source.text, at, end)
+        if address is None and (yield from source.starts("=", end)) and source.text[at:end].split()[-1:] == ["to"]:
+            begin = end + 1
+            end = yield from source.run(WORD, begin, 300)
+            if self.offers.name(source.text[begin:end]) is not None:
+                return None
+            address = ADDRESS.search(source.text, at, end)
         mark = yield from token(source, end)
         if mark is None or mark.kind != "special" or mark.closes:
             return None
+        if address is not None or source.text[at:end].strip() in CHANNELS and mark.name == "message":
+            raise Echo(mark, message=True)
         return end, mark
 
     def _element(self, mark: Token, outer: tuple[Token, ...]) -> Reading[Site | None]:
         """The call of an element that names its tool; None where it names none."""
         if mark.kind == "special":
             return None
-        named = [mark.value] if mark.value is not None else []
-        named += [mark.attributes[key] for key in NAME_ATTRIBUTES if key in mark.attributes]
-        name = next((found for each in named if (found := self.offers.name(each)) is not None), None)
+        named = names_of(mark)
+        name = self.tool_of(mark)
         if name is None and not mark.attributes and mark.value is None:
             name = self.offers.name(mark.name)
         if name is not None:
@@ -231,6 +242,12 @@ class Sites(Bodies):
 
     def addressed(self, at: int) -> Reading[Site]:
         """`to=functions.NAME` without a mark before it."""
+        end = yield from self.source.run(WORD, at + 3, 300)
+        if self.offers.name(self.source.text[at + 3 : end]) is None:
+            mark = yield from token(self.source, end)
+            if mark is not None and mark.kind == "special":
+                raise Echo(mark, message=True)
+            raise NoCall(end)
         named: Named = yield from self.named(at, ())
         call, end = yield from self.after_name(named, ())
         return (yield from self._tail(Site(calls=(call,), end=end), []))

@@ -68,6 +68,14 @@ class Source:
         """The end of the white space that begins there."""
         return (yield from self.run(SPACE, at))
 
+    def gap(self, at: int) -> Reading[int]:
+        """The end of white space, also of line breaks that were escaped once too often."""
+        while True:
+            at = yield from self.space(at)
+            if not (yield from self.starts("\\n", at)):
+                return at
+            at += 2
+
     def find(self, needle: str, at: int) -> Reading[int]:
         """Where the needle comes next; NoCall where it does not come any more."""
         if self._absent.get(needle, len(self.text) + 1) <= at:

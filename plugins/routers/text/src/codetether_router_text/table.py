@@ -38,7 +38,7 @@ class Row:
 
 OBJECT = re.compile(r"[{\[]")
 BRACKET = re.compile(r"\[")
-NAME = re.compile(r"[\w.]")
+NAME = re.compile(r"[\w.:]")
 TAGGED = re.compile(r"[<\]]")
 FENCED = re.compile(r"[`~]")
 

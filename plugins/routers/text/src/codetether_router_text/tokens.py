@@ -27,6 +27,7 @@ TAG = re.compile(
     \s*(?P<alone>/)?""",
     re.VERBOSE,
 )
+GLUED = re.compile(r"^(function|param|parameter|invoke)(?=name\s*=)")
 ATTRIBUTE = re.compile(r"""([A-Za-z_][\w.:-]*)\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+)""")
 BRACKETED = re.compile(r"\[/?[A-Za-z][A-Za-z0-9_ ]{2,30}\]")
 BRACKET_INSIDE = re.compile(r"/?[\w ]*")
@@ -165,8 +166,11 @@ Made = tuple[str, str, bool, bool, str, str | None, tuple[tuple[str, str], ...]]
 @lru_cache(maxsize=1024)
 def _read(inside: str) -> Made | None:
     """What stands between `<` and `>`."""
+    if "Ġ" in inside:  # a space as some tokenizers keep it
+        inside = inside.replace("Ġ", " ")
+    inside = GLUED.sub(r"\1 ", inside)
     if found := TAG.fullmatch(inside):
-        closes = bool(found["shut"] or found["shut2"])
+        closes = bool(found["shut"] or found["shut2"] or found["name"].startswith("end_"))
         value, attributes = _bare(found["value"]), _attributes(found["attributes"])
         return found["name"], "tag", closes, bool(found["alone"]), found["prefix"] or "", value, attributes
     name = inside.strip("/| ｜")
