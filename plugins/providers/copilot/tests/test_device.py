@@ -122,9 +122,13 @@ async def test_it_waits_until_the_code_was_typed_in(hub: Hub) -> None:
     assert [dict(a.body) for a in hub.asked] == [{"client_id": "id", "device_code": DEVICE, "grant_type": grant}] * 3
 
 
-async def test_pending_with_status_400_as_the_standard_has_it_is_waited_for_too(hub: Hub) -> None:
-    got, _, said = await wait(hub, Reply({"error": "authorization_pending"}, 400), DONE)
-    assert (got, said) == (KEY, [])
+async def test_words_with_status_400_as_the_standard_has_it_are_understood_too(hub: Hub) -> None:
+    slow = Reply({"error": "slow_down", "interval": 20}, 400)
+    got, clock, said = await wait(hub, Reply({"error": "authorization_pending"}, 400), slow, DONE)
+    assert (got, clock.slept, said) == (KEY, [5.0, 5.0, 20.0], [])
+    got, _, _ = await wait(hub, Reply({"error": "access_denied", "error_description": "They said no."}, 400))
+    assert isinstance(got, AuthenticationFailed)
+    assert (got.code, got.status, got.details["message"]) == ("access_denied", 400, "They said no.")
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ from typing import Any
 
 import attrs
 import pytest
+from codetether.testing import recordings
 from codetether.testing.recording import Recording, read
 from codetether.testing.recordings import Replayer, table
 from codetether_provider_copilot.asking import ask, line
 from codetether_provider_copilot.models import read_models
-from codetether_provider_copilot.recordings import chat, responses, sign_in
+from codetether_provider_copilot.recordings import chat, models, responses, sign_in
 
 from .conftest import Hub, Reply
 
@@ -33,10 +34,10 @@ async def test_shared_recordings_pass(api: str, files: int, shared: Path) -> Non
 
 
 async def test_shared_recordings_of_responses_pass_on_copilots_own_wire(shared: Path) -> None:
-    recordings = [read(path) for path in sorted((shared / "copilot-responses").glob("*.json"))]
-    verdicts = await Replayer(dialects={"copilot-responses": responses}).replay(recordings)
-    assert {v.recording.id: v.why for v in verdicts} == {r.id: () for r in recordings}
-    assert len(recordings) == 5
+    found = [read(path) for path in sorted((shared / "copilot-responses").glob("*.json"))]
+    verdicts = await Replayer(dialects={"copilot-responses": responses}).replay(found)
+    assert {v.recording.id: v.why for v in verdicts} == {r.id: () for r in found}
+    assert len(found) == 5
 
 
 def test_completions_are_asked_on_copilots_own_wires() -> None:
@@ -111,3 +112,17 @@ async def test_recorded_lists_of_models_are_read(shared: Path, hub: Hub) -> None
     )
     assert (by_id["gpt-3.5-turbo"].capabilities["tool_call"], by_id["o3-mini"].limits.output) == (True, 100_000)
     assert not by_id["text-embedding-3-small"].usable
+
+
+async def test_a_dialect_that_cannot_be_loaded_fails_its_own_api_alone(
+    kept: Sequence[Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> Any:
+        raise ImportError("no such module")
+
+    loads = {"copilot-auth": broken, "copilot-models": lambda: models}
+    monkeypatch.setattr(recordings, "_installed_dialects", lambda: loads)
+    apart = [recording for recording in kept if recording.api != "copilot-chat"]
+    verdicts = await Replayer().replay(apart, ["whole"])
+    why = ("its dialect cannot be loaded: ImportError: no such module",)
+    assert [v.why for v in verdicts] == [why if v.recording.api == "copilot-auth" else () for v in verdicts]

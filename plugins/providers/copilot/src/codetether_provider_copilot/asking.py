@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import orjson
 from codetether import MalformedResponse
-from codetether_http import Limits, Transport
+from codetether_http import Fault, Limits, Transport, read_failure
 
 _LIMITS = Limits(total=30.0, connect=10.0, idle=30.0, body=4 * 1024 * 1024)
 EDITOR: Mapping[str, str] = {
@@ -24,7 +25,22 @@ def line(
 ) -> Transport:
     """A line to a server, for short answers; to be closed. `key` says where the secret comes from."""
     said = {"accept": "application/json", **EDITOR, **headers}
-    return Transport(name, base_url, limits=_LIMITS, headers=said, secrets=secrets, key=key)
+    return Transport(name, base_url, limits=_LIMITS, headers=said, secrets=secrets, key=key, failure=_failure)
+
+
+def _failure(body: bytes, status: int, headers: Mapping[str, str]) -> Fault:
+    """What most servers mean, or OAuth's `{"error": "some_word", "error_description": "…"}`."""
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        said = None
+    word = said.get("error") if isinstance(said, dict) else None
+    if not (isinstance(word, str) and re.fullmatch(r"[a-z_]{1,80}", word)):
+        return read_failure(body, status, headers)
+    told = said.get("error_description")
+    message = told[:2000] if isinstance(told, str) and told else word
+    more = {"interval": said["interval"]} if "interval" in said else {}
+    return Fault(message=message, status=status, type=word, code=word, more=more)
 
 
 async def ask(to: Transport, address: str, form: Mapping[str, str] | None = None) -> dict[str, Any]:

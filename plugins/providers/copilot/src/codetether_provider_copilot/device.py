@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -139,22 +139,23 @@ class DeviceFlow:
         try:
             body = await ask(self._line, address, form)
         except InvalidRequest as error:
-            word = error.details.get("message")
-            if error.status == 400 and isinstance(word, str) and word.replace("_", "").isalpha():
-                raise _refused(word, {}) from None
+            if error.status == 400 and error.code:
+                raise _refused(error.code, error.details, error.status) from None
             raise
         if _text(word := body.get("error")):
             raise _refused(str(word), body)
         return body
 
 
-def _refused(word: str, body: dict[str, Any]) -> AuthenticationFailed:
-    said = body.get("error_description")
+def _refused(word: str, body: Mapping[str, Any], status: int | None = None) -> AuthenticationFailed:
+    """The error that OAuth's word stands for; the rest of the answer may tell more."""
+    said = body.get("error_description") or body.get("message")
     ours, remedy = _WORDS.get(word, ("", ""))
     more = {"interval": body["interval"]} if "interval" in body else {}
     return AuthenticationFailed(
         f"GitHub: {ours or said or word}",
         remedy=remedy,
+        status=status,
         code=word,
         details={"message": str(said or word), "type": word, "code": word, **more},
     )
