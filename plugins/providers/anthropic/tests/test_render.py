@@ -273,8 +273,10 @@ def test_a_failed_result_holds_nothing_but_text() -> None:
     ]
 
 
-def test_a_result_of_nothing_has_no_content() -> None:
+def test_a_result_of_nothing_has_no_content_unless_it_failed() -> None:
     assert content(result("a", TextPart(text=" "))) == [[{"type": "tool_result", "tool_use_id": "a"}]]
+    ((failed,),) = content(result("a", TextPart(text=" "), success=False))
+    assert failed["content"] == [text("It failed, without a word.")]
 
 
 @pytest.mark.parametrize(

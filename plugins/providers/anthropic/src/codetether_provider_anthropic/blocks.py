@@ -29,6 +29,8 @@ KEPT = "anthropic_block"
 _IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _READABLE = ("application/json", "application/xml", "application/yaml", "application/toml")
 _PDF = "application/pdf"
+_NO_WORDS = {"type": "text", "text": "It failed, without a word."}
+"""What a failed call says that says nothing: the API wants something."""
 _NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -129,7 +131,7 @@ class Blocks:
         result: dict[str, JSON] = {"type": "tool_result", "tool_use_id": call_id(part.tool_call_id)}
         if not part.success:
             beside = [block for block in content if block["type"] != "text"]
-            content = [block for block in content if block["type"] == "text"]
+            content = [block for block in content if block["type"] == "text"] or [dict(_NO_WORDS)]
             result["is_error"] = True
         if content:
             result["content"] = content

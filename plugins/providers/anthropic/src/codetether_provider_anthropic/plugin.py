@@ -22,6 +22,9 @@ _UNSAMPLED = (
 )
 """Models that refuse to be sampled, also under names that no catalogue lists."""
 
+_TEMPERATURE_ALONE = ("claude-opus-4-[156]*", "claude-sonnet-4-[56]*", "claude-haiku-4-5*")
+"""Models that take a temperature or `top_p`, and refuse both: a temperature is always there."""
+
 
 def _wire(ctx: PluginContext) -> Wire:
     from codetether_provider_anthropic.wire import MessagesWire
@@ -66,3 +69,5 @@ def codetether_model_defaults() -> Iterable[ModelDefaults]:
     """What the models refuse; how much they take and cost is in the catalogue."""
     for match in _UNSAMPLED:
         yield ModelDefaults(match=f"anthropic/{match}", omit=frozenset({"temperature", "top_p"}))
+    for match in _TEMPERATURE_ALONE:
+        yield ModelDefaults(match=f"anthropic/{match}", omit=frozenset({"top_p"}))
