@@ -1,0 +1,1 @@
+"""A tool-call router for codetether that asks a small local model."""

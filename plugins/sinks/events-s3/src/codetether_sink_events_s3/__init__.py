@@ -1,0 +1,1 @@
+"""Archives the event stream of codetether in any S3-compatible store."""

@@ -1,0 +1,1 @@
+"""Traces and metrics of codetether by the GenAI conventions of OpenTelemetry."""
