@@ -248,6 +248,15 @@ def test_usage_is_counted_in_one_way(raw: dict[str, Any], usage: Usage) -> None:
     assert read_usage(raw) == usage
 
 
+@pytest.mark.parametrize(("total", "output"), [({}, 198), ({"total_tokens": 694}, 198), ({"total_tokens": 573}, 77)])
+def test_reasoning_that_is_counted_apart_is_added_unless_the_total_says_otherwise(
+    total: dict[str, int], output: int
+) -> None:
+    raw = {"prompt_tokens": 496, "completion_tokens": 77, "completion_tokens_details": {"reasoning_tokens": 121}}
+    assert read_usage({**raw, **total}, apart=True).output_tokens == output
+    assert read_usage(raw).output_tokens == 77
+
+
 def test_an_answer_in_one_piece_reads_like_a_stream() -> None:
     message = {"content": "Hi", "reasoning_content": "hm", "tool_calls": [{"id": "a", "function": {"name": "read"}}]}
     usage = {"prompt_tokens": 1, "completion_tokens": 2}

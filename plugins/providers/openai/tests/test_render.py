@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from typing import Any
 
 import orjson
@@ -23,7 +24,7 @@ from codetether import (
     user,
 )
 from codetether_provider_openai.quirks import Quirks
-from codetether_provider_openai.render import Renderer
+from codetether_provider_openai.render import Renderer, short_id
 
 REF = ModelRef(provider="acme", model="m/1")
 READ = ToolDefinition(name="read", description="Reads.", schema={"type": "object", "properties": {"p": {}}})
@@ -136,6 +137,29 @@ def test_calls_and_their_results() -> None:
         },
         {"role": "tool", "tool_call_id": "a", "content": "x\ny"},
     ]
+
+
+def test_ids_of_another_providers_calls_are_shortened_where_they_must_be() -> None:
+    quirks = Quirks(short_tool_ids=True)
+    own, short, foreign, odd = "call_own", "a1B2c3D4e", "call_0123456789", "\ud800"
+    messages = [
+        assistant(ToolCallPart(id=own, name="now", arguments="{}")),
+        assistant(*(ToolCallPart(id=i, name="now", arguments="{}") for i in (short, foreign, odd)), provider="other"),
+        *(result(id_, TextPart(text="x")) for id_ in (own, short, foreign, odd)),
+    ]
+    sent = said(*messages, quirks=quirks)
+    called = [call["id"] for message in sent for call in message.get("tool_calls", ())]
+    assert called == [own, short, short_id(foreign), short_id(odd)]
+    assert called == [message["tool_call_id"] for message in sent if message["role"] == "tool"]
+    assert all(re.fullmatch("[A-Za-z0-9]{9}", id_) for id_ in called[1:])
+    assert len(set(called)) == 4
+
+
+def test_what_a_parameter_is_called_is_a_quirk() -> None:
+    quirks = Quirks(seed_field="random_seed", max_tokens_field="max_completion_tokens")
+    sent = body(user("x"), quirks=quirks, sampling=SamplingParams(seed=7, max_output_tokens=9))
+    assert {"random_seed": 7, "max_completion_tokens": 9}.items() <= sent.items()
+    assert not {"seed", "max_tokens"} & sent.keys()
 
 
 def test_a_call_without_words_has_null_for_content() -> None:

@@ -133,6 +133,14 @@ async def test_the_key_and_the_organisation_are_sent(monkeypatch: pytest.MonkeyP
     }
 
 
+async def test_the_key_may_have_a_header_of_its_own_and_others_beside_it() -> None:
+    quirks = {"key_header": "api-key", "headers": {"X-Title": "me"}}
+    async with Playback() as server:
+        began, _ = await asked(quirks, Secret(values={"api_key": "sk-123 \n"}), server)
+    assert {"api-key: sk-123", "x-title: me"} <= {*began.splitlines()}
+    assert "authorization" not in began
+
+
 async def test_a_server_without_a_key_gets_none() -> None:
     async with Playback() as server:
         began, _ = await asked({}, None, server)
@@ -146,6 +154,8 @@ async def test_a_server_without_a_key_gets_none() -> None:
         ({"max_tokens_field": "tokens"}, "'max_tokens_field' must be in"),
         ({"extra_body": ["user"]}, "'extra_body' must be"),
         ({"parallel_tool_calls": 1}, "'parallel_tool_calls' must be"),
+        ({"key_header": None}, "'key_header' must be"),
+        ({"headers": "x-title: me"}, "'headers' must be"),
     ],
 )
 async def test_a_quirk_of_a_wrong_kind_is_a_mistake_in_the_settings(options: Mapping[str, Any], why: str) -> None:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from codetether import CodetetherError, ModelDefaults, ModelLimits, ModelRef, Pl
 from codetether_provider_vendors.published import CAPABILITIES, Entry, entries_of
 from codetether_provider_vendors.settings import PUBLISHED, VendorSettings
 
+_SHIPPED = Path(__file__).with_name("catalogue")
 _SAME = {"github-copilot-enterprise": "github-copilot"}
 """Providers that offer what another one does."""
 _DATED = re.compile(r"[-@](\d{8}|\d{4}-\d\d-\d\d)(-v\d+:\d+)?$")
@@ -77,14 +77,14 @@ class ModelCatalogue:
         return self._providers[name]
 
     def _shipped(self, name: str) -> Mapping[str, Entry]:
-        file = files(__package__) / "catalogue" / f"{name}.json"
+        file = _SHIPPED / f"{name}.json"
         if not re.fullmatch(r"[a-z0-9-]+", name) or name == "about" or not file.is_file():
             return {}
         return _read(file.read_bytes())
 
     @cached_property
     def _about(self) -> Mapping[str, Any]:
-        return _read((files(__package__) / "catalogue" / "about.json").read_bytes())
+        return _read((_SHIPPED / "about.json").read_bytes())
 
     @cached_property
     def _fetched(self) -> Mapping[str, Any]:
