@@ -58,6 +58,10 @@ class NamedSelector:
     selector: Selector
 
 
+class _NoAddress(PluginError):
+    """A provider whose base URL nobody named."""
+
+
 class Catalog:
     """All providers by name, and the defaults of their models."""
 
@@ -138,7 +142,11 @@ class Catalog:
         """The provider with its secret, as the model wants it. Raises NoProviderAvailable when nobody has its key."""
         if self.canonical(name) not in self._specs:
             await self._add_stored()
-        provider, said = await self._build(self.spec(name))
+        try:
+            provider, said = await self._build(self.spec(name))
+        except _NoAddress as error:
+            remedy = f'set it, or: codetether config set providers.{name}.base_url "https://…"'
+            raise NoProviderAvailable(f"no base URL for {name}: {error.message}", remedy=remedy) from error
         if provider is None:
             raise NoProviderAvailable(
                 f"no key for {name}: {'; '.join(said)}", remedy=_how_to_add(name, self.spec(name))
@@ -158,7 +166,7 @@ class Catalog:
         if not keyless and (secret is None or not any(map(secret.get, spec.key_names))):
             return None, said if secret is None else [*said, f"{secret.source} has no {' or '.join(spec.key_names)}"]
         if not base_url and spec.base_url_form is not None:
-            return None, [f"it has no base URL: {', '.join(spec.base_url_env)} not set"]
+            raise _NoAddress(f"{', '.join(spec.base_url_env)} not set")
         headers = secret.values.get("headers") if secret else None
         return Provider(
             name=spec.name,
@@ -182,7 +190,7 @@ class Catalog:
         return secret, said
 
     def _base_url(self, spec: ProviderSpec) -> str:
-        """The base URL that the environment names, else the spec's. Raises PluginError where the spec cannot say."""
+        """The base URL that the environment names, else the spec's. Raises _NoAddress where the spec cannot say."""
         found = ((name, value) for name in spec.base_url_env if (value := self._environment.get(name, "").strip()))
         name, value = next(found, ("", ""))
         if not value or spec.base_url_form is None:
@@ -190,7 +198,7 @@ class Catalog:
         try:
             return str(spec.base_url_form(name, value))
         except BROKEN as error:  # the plugin's own code, on what somebody typed
-            raise PluginError(f"{name} makes no base URL: {reason_of(error)}") from error
+            raise _NoAddress(f"{name} makes no base URL: {reason_of(error)}") from error
 
     async def _add_stored(self) -> None:
         """Providers that nobody but a secret with a base URL knows: they speak Chat Completions."""
@@ -214,7 +222,8 @@ class Catalog:
             spec = self.spec(name)
             provider, said = await self._build(spec)
         except PluginError as error:
-            return Availability(name=name, available=False, reason=error.message)
+            lacks = "base URL" if isinstance(error, _NoAddress) else "key"
+            return Availability(name=name, available=False, reason=error.message, lacks=lacks)
         configured = self.configured(name) or ProviderSettings()
         return Availability(
             name=name,

@@ -60,7 +60,7 @@ class Preference:
         found = named(word, available)
         if found is not None and found.available:
             return found
-        why = f"it has no key ({found.reason})" if found else "it is not installed"
+        why = f"it has no {found.lacks} ({found.reason})" if found else "it is not installed"
         there = ", ".join(a.name for a in preferred(available)) or "none"
         gateways = [a.name for a in preferred(available) if wish in a.models]
         offer = f"{gateways[0]} lists that model: -m {gateways[0]}/{wish}; " if gateways else ""

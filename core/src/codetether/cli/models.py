@@ -44,7 +44,8 @@ def models(ctx: click.Context, provider: str | None, as_json: bool) -> int | Non
         elif not rows:
             screen.line("No models found")
         else:
-            print_table(screen, ("MODEL", "USABLE", "CONTEXT", "OUTPUT", "$ IN", "$ OUT", "CAN", ""), [_cells(r) for r in rows])
+            head = ("MODEL", "USABLE", "CONTEXT", "OUTPUT", "$ IN", "$ OUT", "CAN", "")
+            print_table(screen, head, [_cells(row) for row in rows])
             for name, date in runtime.catalog.models.dates().items():
                 screen.say(f"note: catalogue {name} of {date}; a newer one: codetether models refresh")
         return 0

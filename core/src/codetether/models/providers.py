@@ -55,6 +55,7 @@ class Availability:
     Attributes:
         reason: why not, source by source; empty when it can.
         source: where its key comes from.
+        lacks: what is missing where it cannot be used, e.g. `base URL`.
         sign_in: the command of `codetether auth` that gets its key; empty for `login`.
     """
 
@@ -66,6 +67,7 @@ class Availability:
     place: int = 500
     reason: str = ""
     source: str = ""
+    lacks: str = "key"
     sign_in: str = ""
 
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 from urllib.parse import urlsplit
 
 import pytest
-from codetether import ModelRef, Runtime, UnknownModel
+from codetether import ModelRef, NoProviderAvailable, Runtime, UnknownModel
 from codetether.catalog import VENDORS as KNOWN
 from codetether_provider_openai.quirks import Quirks
 from codetether_provider_vendors.plugin import codetether_providers
@@ -185,10 +185,13 @@ async def test_what_makes_no_address_is_the_reason_why_not(monkeypatch: pytest.M
     monkeypatch.setenv("AZURE_API_KEY", "key-0123456789")
     async with Runtime.open(OURS) as runtime:
         reasons = {a.name: a.reason for a in await runtime.providers()}
+        with pytest.raises(UnknownModel, match=r"it has no base URL \(AZURE_OPENAI_BASE_URL, "):
+            await runtime.resolve("azure/gpt-5.4")
+        with pytest.raises(NoProviderAvailable, match="no base URL for azure: ") as caught:
+            await runtime.catalog.provider("azure")
+    assert reasons["azure"] == "AZURE_OPENAI_BASE_URL, AZURE_OPENAI_ENDPOINT, AZURE_RESOURCE_NAME not set"
     assert reasons["ollama"].startswith("OLLAMA_HOST makes no base URL: ")
-    assert reasons["azure"] == (
-        "it has no base URL: AZURE_OPENAI_BASE_URL, AZURE_OPENAI_ENDPOINT, AZURE_RESOURCE_NAME not set"
-    )
+    assert "codetether config set providers.azure.base_url" in caught.value.remedy
 
 
 async def test_ollama_needs_no_key_and_is_never_taken_unasked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ def codetether_model_defaults() -> Iterable[ModelDefaults]:
         yield ModelDefaults(
             match=f"openai/{match}",
             omit=frozenset({"temperature", "top_p", "stop"}),
-            limits=ModelLimits(context=400_000 if match.startswith("gpt-5") else 200_000),
+            limits=ModelLimits() if match.startswith("gpt-5") else ModelLimits(context=200_000),
         )
     yield ModelDefaults(match="openai/gpt-4o*", limits=ModelLimits(context=128_000, output=16_384))
     yield ModelDefaults(match="openai/gpt-4.1*", limits=ModelLimits(context=1_047_576, output=32_768))
