@@ -76,10 +76,28 @@ class Bodies:
             case "word", _ if row.wrapper == "line":
                 return (yield from self._line(at))
             case "word", _:
-                named = yield from self.named(at, opened)
-                call, end = yield from self.after_name(named, opened)
-                return [call], end, False
+                return (yield from self._words(at, opened))
         raise NoCall(at)
+
+    def _words(self, at: int, opened: tuple[Token, ...]) -> Reading[Calls]:
+        """A name and its arguments; more of them may follow at once, each with an object."""
+        source = self.source
+        named = yield from self.named(at, opened)
+        call, end = yield from self.after_name(named, opened)
+        calls = [call]
+        while len(calls) < 256:
+            at = yield from source.space(end)
+            after = yield from source.run(WORD, at, 300)
+            name = self.offers.name(source.text[at:after])
+            if name is None or not (yield from source.starts("{", after)):
+                break
+            try:
+                value, after = yield from self.literal(after)
+                calls.append(self._made(name, value, after))
+            except NoCall:
+                break
+            end = after
+        return calls, end, False
 
     def literal(self, at: int, style: Style = JSON_STYLE, lenient: bool = True) -> Reading[tuple[Any, int]]:
         """A value in that style; one that had to be repaired only for a lenient reader."""
@@ -241,7 +259,9 @@ class Bodies:
             elif (element_of := self.tool_of(mark)) is not None:
                 return (yield from self.element(element_of, mark, opened))
             elif opened and (mark.closes or not _separates(mark)):
-                if mark.closes and not (yield from self._whole(mark, opened, named.end)):
+                if mark.closes and (
+                    self.offers.required(name) or not (yield from self._whole(mark, opened, named.end))
+                ):
                     raise NoCall(at)
                 element = Element(source, self.offers, name, opened[-1], opened[:-1])
                 found, end = yield from element.arguments(at)
@@ -259,7 +279,8 @@ class Bodies:
 
     def _whole(self, mark: Token, opened: tuple[Token, ...], at: int) -> Reading[bool]:
         """Whether a name alone is a call: its own tag is closed, and if there is one around it, that goes on."""
-        if opened[-1].kind == "special" or not ends(mark, opened[-1]):
+        last = opened[-1]
+        if last.kind == "special" or not ABOUT_CALLS.search(last.name) or not ends(mark, last):
             return False
         if len(opened) == 1 and not self._within(opened[0], at):
             return True

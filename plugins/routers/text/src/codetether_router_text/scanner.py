@@ -22,6 +22,13 @@ INDENT = re.compile(r"[ \t]*")
 TICKS = re.compile(r"`*")
 INLINE = re.compile(r"`+|\n[ \t]*\n")
 MESSAGE_ENDS = re.compile(r"<\|(?:end|eom|eot|start|return|call)\|>| to=[\w.:-]{1,80}<\|message\|>")
+QUOTES = {'"': '"', "'": "'", "“": "”", "«": "»", "„": "“", "‘": "’"}
+ASSIGNED = re.compile(r"[\w\])][ \t]*[=(][ \t]*\Z")
+EXAMPLE = re.compile(
+    r"(?:\bexamples?\b|\be\.g\.|\bfor instance\b|\bsuch as\b|\blooks? like\b|\bwould (?:write|look|be|call|emit|output)\b)"
+    r"[^.!?\n<{\[]{0,60}(?::[ \t]*\s{0,3})?\Z",
+    re.IGNORECASE,
+)
 BEHIND = 500
 """So much is kept, for what looks back."""
 TRANSPORT = 1 << 16
@@ -133,7 +140,9 @@ class Scanner:
                 at, fresh = at + 1, True
                 continue
             self._prose(at)
-            if found[0] == "`":
+            if found[0] == "<" and (yield from source.starts("<!--", at)):
+                at = yield from self._comment(at + 4)
+            elif found[0] == "`":
                 at = yield from self._ticks(at)
             else:
                 at = yield from self._site(at, self._sites.read(at))
@@ -193,8 +202,23 @@ class Scanner:
             if resume:
                 return resume
             return max(no.at if source.text[at] in "{[" and not self._is_mark(at) else 0, at + 1)
+        if (yield from self._is_quoted(at, site.end)):
+            self._prose(site.end)
+            return site.end
         self._calls(site, at)
         return site.end
+
+    def _is_quoted(self, at: int, end: int) -> Reading[bool]:
+        """Whether the site is said to be an example, or stands between quotation marks, or is assigned in code."""
+        text = self._source.text
+        before = text[max(0, at - BEHIND) : at]
+        if self._blank or not before:
+            return False
+        if before[-1] in QUOTES and (yield from self._source.starts(QUOTES[before[-1]], end)):
+            return True
+        if ASSIGNED.search(before) and text[at] in "{[" and not self._is_mark(at):
+            return True
+        return EXAMPLE.search(before) is not None
 
     def _is_mark(self, at: int) -> bool:
         return bool(SHOUTED.match(self._source.text, at))
@@ -224,6 +248,16 @@ class Scanner:
             at = found.start() if found else max(at, len(self._source.text) - 100)
             self._prose(at)
             yield
+
+    def _comment(self, at: int) -> Reading[int]:
+        """What stands in an HTML comment, shown as it comes; its end."""
+        while (end := self._source.text.find("-->", at)) < 0:
+            at = len(self._source.text) if self._source.ended else max(at, len(self._source.text) - 2)
+            self._prose(at)
+            if self._source.ended:
+                return at
+            yield
+        return end + 3
 
     def _quoted(self, at: int) -> Reading[int]:
         """A line of a block quote, shown as it comes; its end."""

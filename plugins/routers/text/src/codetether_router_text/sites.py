@@ -12,13 +12,14 @@ from codetether_router_text.coercion import Written
 from codetether_router_text.offers import Call
 from codetether_router_text.source import NoCall, Reading
 from codetether_router_text.table import ROWS, Row, Wrapper
-from codetether_router_text.tokens import ABOUT_CALLS, Token, token
+from codetether_router_text.tokens import Token, token
 
-NAME_TAGS = frozenset(["name", "tool", "tool_name", "function", "function_name", "action", "invoke", "recipient_name"])
+NAME_TAGS = frozenset(["name", "tool", "tool_name", "function", "function_name", "action", "invoke", "recipient_name", "fn"])
 NAMED_TAGS = frozenset(["invoke", "function", "tool_call", "call", "tool", "function_call"])
 """Tags that name a tool in an attribute: what stands in one of a tool that is not offered is no call either."""
 FILLER = re.compile(r"[\w ./:?,-]*")
 WORD = re.compile(r"[\w.:/-]*")
+CLOSING = re.compile(r"s$|end_|.*(?:tool|func|call|invoke|args|arguments|action)", re.IGNORECASE)
 ADDRESS = re.compile(r"\bto=[\w.]+")
 CHANNELS = frozenset(["final", "analysis"])
 """What a message in one of these says is said to the user, or to nobody."""
@@ -69,17 +70,17 @@ class Sites(Bodies):
         """Calls without a wrapper."""
         site = yield from self._rows("nothing", at, ())
         after = yield from self.source.space(site.end)
-        for arrow in ("->", "=>", "→", "("):  # the record of a call, the text of a link
-            if (yield from self.source.starts(arrow, after)):
+        for sign in ("->", "=>", "→", "(", "[", "."):  # the record of a call, the text of a link, a part of code
+            if (yield from self.source.starts(sign, after)) and (sign not in "[." or after == site.end):
                 raise NoCall(after)
-        return site
+        return (yield from self._tail(site, []))
 
     def marked(self, at: int, mark: Token) -> Reading[Site]:
         """Calls after marks; the marks after them belong to them."""
         opened: list[Token] = []
         source = self.source
         while mark is not None and len(opened) < MARKS:
-            if mark.echoes and not mark.closes:
+            if mark.echoes and not mark.closes and (mark.name == "think" or self.offers.name(mark.name) is None):
                 raise Echo(mark)
             if mark.closes:
                 raise NoCall(at)
@@ -190,7 +191,7 @@ class Sites(Bodies):
                 return evolve(site, end=end)
             if mark.echoes and not mark.closes and not (yield from source.has(mark.end + 1)):
                 return evolve(site, end=mark.end)
-            own = mark.kind != "tag" or mark.name in names or mark.name == "s" or ABOUT_CALLS.search(mark.name)
+            own = mark.kind != "tag" or mark.name in names or CLOSING.match(mark.name)
             if not mark.closes or not own:
                 return evolve(site, end=end)
             end = mark.end
@@ -238,7 +239,8 @@ class Sites(Bodies):
 
     def line(self, at: int) -> Reading[Site]:
         """A tool's name at the beginning of a line."""
-        return (yield from self._rows("line", at, ()))
+        begin = at + 3 if (yield from self.source.starts(">>>", at)) else at
+        return (yield from self._rows("line", begin, ()))
 
     def addressed(self, at: int) -> Reading[Site]:
         """`to=functions.NAME` without a mark before it."""

@@ -37,7 +37,7 @@ ENDS = re.compile(r"^(?:call|return|close)$|(?:^|[^a-z])(?:end|eo[smt]|stop|suff
 NAMESPACED = re.compile(r"\]<\]\w{1,30}\[>\[")
 ECHOES = re.compile(
     r"(?:tool|function|call)s?[ _▁-]?(?:response|result|output)s?|(?:^|\b)(?:observations?|declarations?|think|thinking|thought"
-    r"|function_results?|tool_results?)(?:$|\b)|function_declaration",
+    r"|function_results?|tool_results?)(?:$|\b)|function_declaration|^(?:examples?|documents?|documentation|pre|code)$",
     re.IGNORECASE,
 )
 
