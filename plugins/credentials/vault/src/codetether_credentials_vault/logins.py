@@ -9,8 +9,8 @@ from typing import Any
 from attrs import field, frozen
 from codetether import CredentialError
 
+from codetether_credentials_vault.naming import variable
 from codetether_credentials_vault.settings import VaultSettings
-from codetether_credentials_vault.site import variable
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 """What Kubernetes gives to every pod."""

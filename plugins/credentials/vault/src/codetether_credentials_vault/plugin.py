@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from codetether import CredentialSource, CredentialSourceSpec, PluginContext, SettingsSpec, hookimpl
@@ -22,6 +23,11 @@ def codetether_credential_sources() -> Iterable[CredentialSourceSpec]:
 
 
 def _create(ctx: PluginContext) -> CredentialSource:
+    from codetether_credentials_vault.naming import NoVault, named
+
+    settings = ctx.settings or VaultSettings()
+    if not named(settings, os.environ):
+        return NoVault()
     from codetether_credentials_vault.store import Vault
 
-    return Vault(ctx.settings or VaultSettings(), notice=ctx.notice)
+    return Vault(settings, notice=ctx.notice)

@@ -9,19 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 from attrs import field, frozen
 from codetether import CredentialError
 
+from codetether_credentials_vault.naming import NOT_SET, variable
 from codetether_credentials_vault.settings import VaultSettings
-
-NOT_SET = "VAULT_ADDR is not set"
-"""Why nothing is asked, where nobody named a Vault."""
-
-
-def variable(environment: Mapping[str, str], name: str) -> tuple[str, str]:
-    """The variable's name in full and its value, OpenBao's before Vault's; empty where neither is set."""
-    for prefix in ("BAO_", "VAULT_"):
-        value = environment.get(prefix + name, "").strip()
-        if value:
-            return prefix + name, value
-    return "", ""
 
 
 @frozen(kw_only=True)
@@ -59,11 +48,6 @@ class Site:
         parts = urlsplit(self.address)
         host = parts.hostname or ""
         return parts.scheme == "http" and host not in ("localhost", "::1") and not host.startswith("127.")
-
-
-def named(settings: VaultSettings, environment: Mapping[str, str]) -> bool:
-    """Whether anybody named a Vault."""
-    return bool(settings.address or variable(environment, "ADDR")[1])
 
 
 def site(settings: VaultSettings, environment: Mapping[str, str]) -> Site:

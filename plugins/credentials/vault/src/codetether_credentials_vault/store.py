@@ -16,8 +16,9 @@ from codetether import JSON, CredentialError, Secret
 
 from codetether_credentials_vault import failures
 from codetether_credentials_vault.logins import Wallet
+from codetether_credentials_vault.naming import NOT_SET, named
 from codetether_credentials_vault.settings import VaultSettings
-from codetether_credentials_vault.site import NOT_SET, Site, named, site
+from codetether_credentials_vault.site import Site, site
 
 if TYPE_CHECKING:
     from codetether_credentials_vault.server import Server
