@@ -181,6 +181,20 @@ def test_a_call_is_there_once_whichever_events_tell_it(bodies: list[Any], end: d
     assert made.finish_reason == "tool_calls"
 
 
+def test_calls_that_grow_side_by_side_are_told_apart_by_what_names_them() -> None:
+    one, two = call("c1", arguments=""), call("c2", "now", "")
+    ends = [done(call("c1", arguments='{"p":1}'), None), done(call("c2", "now", "{}"), None)]
+    deltas = [("c1", '{"p"'), ("c2", "{"), ("c1", ":1}"), ("c2", "}")]
+    told = [event("function_call_arguments.delta", item_id=id_, delta=delta) for id_, delta in deltas]
+    made = answer(added(one, None), added(two, None), *told, *ends)
+    assert [(c.id, c.name, c.arguments) for c in made.tool_calls] == [("c1", "read", '{"p":1}'), ("c2", "now", "{}")]
+    nameless = [added(one, None), told[0], told[2], added(two, None), told[1], told[3]]
+    for body in nameless:
+        body.pop("item_id", None)
+    made = answer(*nameless, *ends)
+    assert [(c.id, c.name, c.arguments) for c in made.tool_calls] == [("c1", "read", '{"p":1}'), ("c2", "now", "{}")]
+
+
 def test_free_input_is_an_argument_and_a_call_that_was_only_announced_has_none() -> None:
     made = answer(
         added({"type": "custom_tool_call", "call_id": "c1", "name": "sql", "input": ""}),

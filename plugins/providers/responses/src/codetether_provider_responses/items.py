@@ -58,6 +58,11 @@ def kind_of(item: Mapping[str, Any]) -> str:
     return kind
 
 
+def ids_of(told: Mapping[str, Any]) -> list[str]:
+    """The ids by which an item is named: in the item itself, or in an event about it."""
+    return [id_ for name in ("item_id", "id", "call_id") if isinstance(id_ := told.get(name), str)]
+
+
 def note_of(message: Mapping[str, Any]) -> dict[str, JSON]:
     """What goes back with the texts of a message: its id, and whether it is commentary or the answer."""
     return {name: message[name] for name in ("id", "phase") if isinstance(message.get(name), str)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -34,6 +34,7 @@ from codetether_provider_responses.items import (
     Item,
     arguments_of,
     extra_of,
+    ids_of,
     kind_of,
     note_of,
     place_of,
@@ -60,7 +61,8 @@ class ResponsesParser:
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
-        self._started = False
+        self._id: str | None = None
+        self._model: str | None = None
         self._items: list[Item] = []
         self._at: dict[int, Item] = {}
         self._ids: dict[str, Item] = {}
@@ -134,22 +136,21 @@ class ResponsesParser:
         self._start(body.get("response") or {}, chunks)
 
     def _start(self, response: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
-        id_, model = response.get("id"), response.get("model")
-        if not self._started and (id_ or model):
-            self._started = True
-            chunks.append(ResponseStarted(word(id_), word(model)))
+        id_, model = word(response.get("id")), word(response.get("model"))
+        if (id_ and not self._id) or (model and not self._model):
+            self._id, self._model = self._id or id_, self._model or model
+            chunks.append(ResponseStarted(self._id, self._model))
 
-    def _find(self, index: Any, id_: Any, kind: str) -> Item | None:
-        """The item that an event is about: by its index, else by its id, else the last of its kind that is not over."""
-        if (item := self._at.get(index)) is not None:
-            return item
-        if isinstance(id_, str) and id_ in self._ids:
-            return self._ids[id_]
-        open_ = (item for item in reversed(self._items) if item.kind == kind and item.final is None)
-        found = next((item for item in open_ if index is None or item.index is None), None)
-        if found is not None:
-            self._put(found, index)
-        return found
+    def _find(self, index: Any, ids: Sequence[str], kind: str, *, over: bool = False) -> Item | None:
+        """The item of an event: by its index, by its ids, else the last of its kind that grows, or the first to end."""
+        if index in self._at:
+            return self._at[index]
+        named = [self._ids[id_] for id_ in ids if id_ in self._ids]
+        growing = [item for item in self._items if item.kind == kind and item.final is None]
+        found = [item for item in (*named, *growing[:: 1 if over else -1]) if index is None or item.index is None]
+        if found:
+            self._put(found[0], index)
+        return found[0] if found else None
 
     def _open(self, kind: str, index: Any = None) -> Item:
         item = Item(kind)
@@ -166,7 +167,7 @@ class ResponsesParser:
     def _item(self, body: Mapping[str, Any], kind: str) -> Item:
         """The item of which a delta tells more."""
         index = body.get("output_index")
-        item = self._find(index, body.get("item_id"), kind)
+        item = self._find(index, ids_of(body), kind)
         if item is None or (item.final is not None and item.kind != kind):
             item = self._open(kind, index)
         if item.kind != kind and item.kind in SPOKEN:
@@ -179,12 +180,11 @@ class ResponsesParser:
     def _announce(self, body: Mapping[str, Any]) -> Item:
         """A new item. What it holds already comes again, in deltas or at its end."""
         opened, index = body["item"], body.get("output_index")
-        kind, id_ = kind_of(opened), word(opened.get("id"))
-        item = self._find(index, id_, kind)
+        kind = kind_of(opened)
+        item = self._find(index, ids_of(opened), kind)
         if item is None or item.opened or item.final is not None or item.kind != kind:
             item = self._open(kind, index)
-        if id_:
-            self._ids[id_] = item
+        self._ids |= dict.fromkeys(ids_of(opened), item)
         item.opened = opened
         if kind == "message":
             item.note = note_of(opened)
@@ -245,7 +245,7 @@ class ResponsesParser:
     def _over(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
         """An item is finished."""
         final, index = body["item"], body.get("output_index")
-        item = self._find(index, final.get("id"), kind_of(final))
+        item = self._find(index, ids_of(final), kind_of(final), over=True)
         if item is not None and item.final == final:
             return  # said twice
         if item is None or item.final is not None or item.kind != kind_of(final):
