@@ -32,7 +32,6 @@ INFO = re.compile(r"[^\n`]*")
 BLANK = re.compile(r"[ \t]*")
 TICKS = re.compile(r"`*")
 TILDES = re.compile(r"~*")
-BEFORE = re.compile(r"<[^<>/\n]{1,400}>\s*\Z")
 NAME_ATTRIBUTES = ("name", "tool", "function", "tool_name", "function_name", "recipient")
 WRAPPERS = frozenset(["function_calls", "tool_calls", "function_call", "tool_call"])
 SEPARATORS = 8
@@ -260,7 +259,7 @@ class Bodies:
                 return (yield from self.element(element_of, mark, opened))
             elif opened and (mark.closes or not _separates(mark)):
                 if mark.closes and (
-                    self.offers.required(name) or not (yield from self._whole(mark, opened, named.end))
+                    self.offers.required(name) or not (yield from self._whole(mark, opened))
                 ):
                     raise NoCall(at)
                 element = Element(source, self.offers, name, opened[-1], opened[:-1])
@@ -277,23 +276,17 @@ class Bodies:
             return None
         return next((found for each in names_of(mark) if (found := self.offers.name(each)) is not None), None)
 
-    def _whole(self, mark: Token, opened: tuple[Token, ...], at: int) -> Reading[bool]:
+    def _whole(self, mark: Token, opened: tuple[Token, ...]) -> Reading[bool]:
         """Whether a name alone is a call: its own tag is closed, and if there is one around it, that goes on."""
         last = opened[-1]
         if last.kind == "special" or not ABOUT_CALLS.search(last.name) or not ends(mark, last):
             return False
-        if len(opened) == 1 and not self._within(opened[0], at):
+        if len(opened) == 1:
             return True
         at = yield from self.source.space(mark.end)
         if not (yield from self.source.has(at + 1)):
             return False
         return (yield from token(self.source, at)) is not None
-
-    def _within(self, opened: Token, at: int) -> bool:
-        """Whether an opening mark stands right before the mark, which was no site of its own."""
-        begin = self.source.text.rfind(opened.text, 0, at)
-        before = BEFORE.search(self.source.text, max(0, begin - 450), begin)
-        return before is not None and ABOUT_CALLS.search(before[0]) is not None
 
     def element(self, name: str, mark: Token, outer: tuple[Token, ...]) -> Reading[tuple[Call, int]]:
         """The call of an element that names its tool."""

@@ -12,7 +12,11 @@ from codetether_router_text.sites import Echo, Site, Sites
 from codetether_router_text.source import NoCall, Reading, Source
 from codetether_router_text.tokens import SHOUTED, Token, pair
 
-BEGINS = re.compile(r"[<{\[`\n]|\](?=<|\Z)")
+BEGINS = re.compile(
+    r"""[`\n]|<(?=[/|｜A-Za-z_!✿]|\Z)|\{(?=\s*(?:["'\w]|\Z))|\[(?=\s*(?:["'\w{/]|\Z))|\](?=<(?:\]|\Z)|\Z)"""
+)
+"""Where anything but prose can begin; the end of what is there may be the end of what must be looked at."""
+FOLLOWS = {c: re.compile(p) for c, p in (("<", "[/|｜A-Za-z_!✿]"), ("{", "[\"'\\w]"), ("[", "[\"'\\w{/]"), ("]", "<"))}
 LABELS = ("Action", "Tool", "Tool Call", "Tool Name", "Function", "Function Call", "Function Name", "✿FUNCTION✿")
 LABEL = re.compile(r"[*_]{0,3}(?:Action|Tool(?: Call| Name)?|Function(?: Call| Name)?|✿FUNCTION✿)[*_]{0,3}[ \t]?:[*_]{0,3}")
 FINAL = re.compile(r"[*_]{0,3}Final Answer[*_]{0,3}[ \t]?:")
@@ -33,7 +37,7 @@ BEHIND = 500
 """So much is kept, for what looks back."""
 TRANSPORT = 1 << 16
 """So much text that is done with is forgotten at once."""
-PATIENCE = 32
+PATIENCE = 8
 """How often the text may be read in vain, all sites together, before the rest of it passes as it is."""
 
 
@@ -185,6 +189,8 @@ class Scanner:
     def _site(self, at: int, reading: Reading[Site], resume: int = 0) -> Reading[int]:
         """Reads a site; where it is none, the position from which to go on."""
         source = self._source
+        if not resume and not (yield from self._could(at)):
+            return at + 1
         if at and at == self._ended and source.text[at - 1 : at + 1] == ">[":  # said again, without the mark before it
             return at + 1
         if self._vain > PATIENCE * (self._before + at + TRANSPORT):
@@ -199,14 +205,24 @@ class Scanner:
             return end
         except NoCall as no:
             self._vain += max(0, no.at - at)
-            if resume:
-                return resume
-            return max(no.at if source.text[at] in "{[" and not self._is_mark(at) else 0, at + 1)
+            if resume or no.resume:
+                return max(resume, no.resume)
+            end = max(no.at, at + 1)
+            line = source.text.rfind("\n", at + 1, end)  # what may only begin a line may begin there
+            return line if line > 0 and source.text[line:end].isspace() else end
         if (yield from self._is_quoted(at, site.end)):
             self._prose(site.end)
             return site.end
         self._calls(site, at)
         return site.end
+
+    def _could(self, at: int) -> Reading[bool]:
+        """Whether a site could begin with the character there, by the one that follows it."""
+        first = self._source.text[at]
+        begin = (yield from self._source.space(at + 1)) if first in "{[" else at + 1
+        if not (yield from self._source.has(begin + 1)):
+            return False
+        return FOLLOWS[first].match(self._source.text, begin) is not None
 
     def _is_quoted(self, at: int, end: int) -> Reading[bool]:
         """Whether the site is said to be an example, or stands between quotation marks, or is assigned in code."""

@@ -76,18 +76,29 @@ class Sites(Bodies):
         return (yield from self._tail(site, []))
 
     def marked(self, at: int, mark: Token) -> Reading[Site]:
-        """Calls after marks; the marks after them belong to them."""
+        """Calls after marks; the marks after them belong to them.
+
+        Where there are none, none begins with a later one of these marks either.
+        """
         opened: list[Token] = []
+        try:
+            return (yield from self._after(at, mark, opened))
+        except Echo:
+            raise
+        except NoCall as no:
+            raise NoCall(no.at, opened[-1].end if opened else mark.end) from None
+
+    def _after(self, at: int, mark: Token, opened: list[Token]) -> Reading[Site]:
         source = self.source
         while mark is not None and len(opened) < MARKS:
             if mark.echoes and not mark.closes and (mark.name == "think" or self.offers.name(mark.name) is None):
                 raise Echo(mark)
             if mark.closes:
                 raise NoCall(at)
-            site = yield from self._element(mark, tuple(opened))
-            if site is not None:
-                return (yield from self._tail(site, [*opened, mark]))
             opened.append(mark)
+            site = yield from self._element(mark, tuple(opened[:-1]))
+            if site is not None:
+                return (yield from self._tail(site, opened))
             at = yield from source.space(mark.end)
             if not (yield from source.has(at + 1)):
                 raise NoCall(at)

@@ -14,11 +14,12 @@ SPACE = re.compile(r"\s*")
 
 
 class NoCall(Exception):  # noqa: N818 - no error: the text is simply something else
-    """What stands here is no call; `at` is where that became clear."""
+    """What stands here is no call; `at` is where that became clear, `resume` where one may begin next, if that is known."""
 
-    def __init__(self, at: int) -> None:
+    def __init__(self, at: int, resume: int = 0) -> None:
         super().__init__(at)
         self.at = at
+        self.resume = resume
 
 
 class Source:
