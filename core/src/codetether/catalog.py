@@ -19,6 +19,8 @@ from codetether.settings.core import CoreSettings, ProviderSettings
 from codetether.specs import ModelDefaults, ProviderSpec
 from codetether.values import frozen
 
+AT_ONCE = 4
+"""Providers whose keys are looked for at once: a source that answers one after the other must not run out of time."""
 VENDORS = [
     "zai",
     "zhipuai",
@@ -215,7 +217,13 @@ class Catalog:
     async def availability(self) -> list[Availability]:
         """Every provider, by name, with the reason where it cannot be used."""
         await self._add_stored()
-        return list(await asyncio.gather(*(self._availability(name) for name in sorted(self._specs))))
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def asked_for(name: str) -> Availability:
+            async with turns:
+                return await self._availability(name)
+
+        return list(await asyncio.gather(*(asked_for(name) for name in sorted(self._specs))))
 
     async def _availability(self, name: str) -> Availability:
         try:
