@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -48,6 +49,57 @@ class Item:
         self.final: Mapping[str, JSON] | None = None
         self.call: int | None = None
         self.held = False
+
+
+class Items:
+    """The items of one answer, found by whatever a server tells of them.
+
+    Attributes:
+        all: in the order in which they came. at: by their index.
+    """
+
+    def __init__(self) -> None:
+        self.all: list[Item] = []
+        self.at: dict[int, Item] = {}
+        self._ids: dict[str, Item] = {}
+        self._growing: defaultdict[str, dict[Item, None]] = defaultdict(dict)
+        self._loose: defaultdict[str, dict[Item, None]] = defaultdict(dict)
+
+    def find(self, index: Any, ids: Iterable[str], kind: str, *, over: bool = False) -> Item | None:
+        """The item of an event: by its index, by its ids, else the last of its kind that grows, or the first to end."""
+        if index in self.at:
+            return self.at[index]
+        item = next((self._ids[id_] for id_ in ids if id_ in self._ids), None)
+        if item is None or (index is not None and item.index is not None):
+            pool = self._growing[kind] if index is None else self._loose[kind]
+            item = next(iter(pool) if over else reversed(pool), None)
+        if item is not None:
+            self._put(item, index)
+        return item
+
+    def open(self, kind: str, index: Any) -> Item:
+        """A new item; one that was at that index is not found there any more."""
+        item = Item(kind)
+        self.all.append(item)
+        self._growing[kind][item] = self._loose[kind][item] = None
+        self._put(item, index)
+        return item
+
+    def name(self, item: Item, ids: Iterable[str]) -> None:
+        """The item is found by these ids from now on."""
+        self._ids |= dict.fromkeys(ids, item)
+
+    def finish(self, item: Item, final: Mapping[str, JSON]) -> None:
+        """The item does not grow any more."""
+        item.final = final
+        self._growing[item.kind].pop(item, None)
+        self._loose[item.kind].pop(item, None)
+
+    def _put(self, item: Item, index: Any) -> None:
+        if isinstance(index, int):
+            item.index = index
+            self.at[index] = item
+            self._loose[item.kind].pop(item, None)
 
 
 def kind_of(item: Mapping[str, Any]) -> str:

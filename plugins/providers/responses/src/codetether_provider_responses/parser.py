@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -32,6 +32,7 @@ from codetether_provider_responses.items import (
     SPOKEN,
     TEXTS,
     Item,
+    Items,
     arguments_of,
     extra_of,
     ids_of,
@@ -46,6 +47,7 @@ from codetether_provider_responses.usage import read_usage
 _LARGEST_ANSWER = 16 * 1024 * 1024
 _OF_A_DELTA = 32
 """What a piece of text costs beyond its characters, so that an endless answer of small ones ends as well."""
+_OF_AN_ITEM = 500
 _CUT: Mapping[str, FinishReason] = {"content_filter": "content_filter"}
 """Why an answer is incomplete; any other cause means that it was cut off."""
 _NO_WORDS = "an error without words"
@@ -63,9 +65,7 @@ class ResponsesParser:
         self._provider = provider
         self._id: str | None = None
         self._model: str | None = None
-        self._items: list[Item] = []
-        self._at: dict[int, Item] = {}
-        self._ids: dict[str, Item] = {}
+        self._items = Items()
         self._speaking: Item | None = None
         self._blocks = 0
         self._calls = 0
@@ -141,33 +141,14 @@ class ResponsesParser:
             self._id, self._model = self._id or id_, self._model or model
             chunks.append(ResponseStarted(self._id, self._model))
 
-    def _find(self, index: Any, ids: Sequence[str], kind: str, *, over: bool = False) -> Item | None:
-        """The item of an event: by its index, by its ids, else the last of its kind that grows, or the first to end."""
-        if index in self._at:
-            return self._at[index]
-        named = [self._ids[id_] for id_ in ids if id_ in self._ids]
-        growing = [item for item in self._items if item.kind == kind and item.final is None]
-        found = [item for item in (*named, *growing[:: 1 if over else -1]) if index is None or item.index is None]
-        if found:
-            self._put(found[0], index)
-        return found[0] if found else None
-
     def _open(self, kind: str, index: Any = None) -> Item:
-        item = Item(kind)
-        self._items.append(item)
-        self._put(item, index)
-        self._size += 200
-        return item
-
-    def _put(self, item: Item, index: Any) -> None:
-        if isinstance(index, int):
-            item.index = index
-            self._at[index] = item
+        self._size += _OF_AN_ITEM
+        return self._items.open(kind, index)
 
     def _item(self, body: Mapping[str, Any], kind: str) -> Item:
         """The item of which a delta tells more."""
         index = body.get("output_index")
-        item = self._find(index, ids_of(body), kind)
+        item = self._items.at.get(index) or self._items.find(index, ids_of(body), kind)
         if item is None or (item.final is not None and item.kind != kind):
             item = self._open(kind, index)
         if item.kind != kind and item.kind in SPOKEN:
@@ -181,10 +162,10 @@ class ResponsesParser:
         """A new item. What it holds already comes again, in deltas or at its end."""
         opened, index = body["item"], body.get("output_index")
         kind = kind_of(opened)
-        item = self._find(index, ids_of(opened), kind)
+        item = self._items.find(index, ids_of(opened), kind)
         if item is None or item.opened or item.final is not None or item.kind != kind:
             item = self._open(kind, index)
-        self._ids |= dict.fromkeys(ids_of(opened), item)
+        self._items.name(item, ids_of(opened))
         item.opened = opened
         if kind == "message":
             item.note = note_of(opened)
@@ -245,7 +226,7 @@ class ResponsesParser:
     def _over(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
         """An item is finished."""
         final, index = body["item"], body.get("output_index")
-        item = self._find(index, ids_of(final), kind_of(final), over=True)
+        item = self._items.find(index, ids_of(final), kind_of(final), over=True)
         if item is not None and item.final == final:
             return  # said twice
         if item is None or item.final is not None or item.kind != kind_of(final):
@@ -254,7 +235,7 @@ class ResponsesParser:
 
     def _close(self, item: Item, final: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
         self._check(final)
-        item.final = final
+        self._items.finish(item, final)
         match item.kind:
             case "message":
                 self._close_message(item, final, chunks)
@@ -353,14 +334,14 @@ class ResponsesParser:
     def _settle(self, output: list[Any], chunks: list[StreamChunk]) -> None:
         """Items of the final list that were not finished, or that never came; the ids in it may be new ones."""
         came: defaultdict[str, deque[Item]] = defaultdict(deque)
-        for item in self._items:
+        for item in self._items.all:
             came[item.kind].append(item)
         for final in output:
             kind = kind_of(final)
             item = came[kind].popleft() if came[kind] else self._open(kind)
             if item.final is None:
                 self._close(item, final, chunks)
-        for item in self._items:
+        for item in self._items.all:
             if item.final is None:
                 self._left(item, chunks)
                 if item.kind in CALLS and item.call is None:
