@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import startup, steps, stored
+from benchmarks import startup, steps, stored, wires
 from benchmarks.children import ROOT, profile
 from benchmarks.figures import Figure, plot, table
 from benchmarks.yardsticks import Yardsticks, directory, running
@@ -27,6 +27,7 @@ CASES: dict[str, Callable[[Yardsticks, int], Iterator[Figure]]] = {
     "crowd": steps.crowd,
     "memory": steps.memory,
     "stored": stored.stored,
+    "wires": wires.wires,
 }
 
 
