@@ -74,6 +74,7 @@ async def test_every_default_model_is_known(model: str) -> None:
     ("listed", "asked"),
     [
         ("openai/gpt-4o", "openai/GPT-4o"),
+        ("minimax/MiniMax-M2.5", "minimax/minimax-m2.5"),
         ("openai/gpt-5.4", "openai/gpt-5.4-2026-03-05"),
         ("openrouter/z-ai/glm-5", "openrouter/z-ai/glm-5:nitro"),
         ("bedrock/anthropic.claude-sonnet-4-6", "bedrock/jp.anthropic.claude-sonnet-4-6"),

@@ -30,6 +30,7 @@ class ModelCatalogue:
         self._ctx = ctx
         self._settings = ctx.settings if isinstance(ctx.settings, VendorSettings) else VendorSettings()
         self._providers: dict[str, Mapping[str, Entry]] = {}
+        self._plain: dict[str, Mapping[str, Entry]] = {}
 
     @property
     def date(self) -> str:
@@ -41,9 +42,12 @@ class ModelCatalogue:
         return [id_ for id_, entry in self._entries(provider).items() if not entry.get("retired")]
 
     def defaults(self, ref: ModelRef) -> ModelDefaults | None:
-        """Limits, prices and capabilities; a dated name that is not listed is taken for the undated one."""
+        """Limits, prices and capabilities; a dated name that is not listed counts as the undated one."""
         entries = self._entries(ref.provider)
-        entry = next((entries[name] for name in _names(ref.model) if name in entries), None)
+        plain = self._plain.get(ref.provider)
+        if plain is None:
+            plain = self._plain[ref.provider] = {id_.lower(): entry for id_, entry in entries.items()}
+        entry = next((plain[name] for name in _names(ref.model.lower()) if name in plain), None)
         if entry is None:
             return None
         can = entry.get("can")
@@ -66,6 +70,7 @@ class ModelCatalogue:
         replace_file(self._ctx.cache_dir / "catalogue.json", orjson.dumps(whole))
         self.__dict__.pop("_fetched", None)
         self._providers.clear()
+        self._plain.clear()
         return date
 
     def _entries(self, provider: str) -> Mapping[str, Entry]:
@@ -117,7 +122,7 @@ def _names(model: str) -> list[str]:
     plain = model.split(":", 1)[0] if "/" in model else model
     unplaced = _PLACED.sub("", plain)
     names = [model, plain, unplaced, _DATED.sub("", plain), _DATED.sub("", unplaced)]
-    return list(dict.fromkeys([*names, *(name.lower() for name in names)]))
+    return list(dict.fromkeys(names))
 
 
 def _read(data: bytes) -> Mapping[str, Any]:
