@@ -60,7 +60,7 @@ class Items:
 
     def __init__(self) -> None:
         self.all: list[Item] = []
-        self.at: dict[int, Item] = {}
+        self.at: dict[Any, Item] = {}
         self._ids: dict[str, Item] = {}
         self._growing: defaultdict[str, dict[Item, None]] = defaultdict(dict)
         self._loose: defaultdict[str, dict[Item, None]] = defaultdict(dict)
