@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 import time
@@ -16,11 +15,11 @@ from attrs import frozen
 from codetether.errors import StorageError
 from codetether.storage.durable import AppendFile, private_directory, reached, refusals, replace, sync_directory
 from codetether.storage.durable import read as read_file
+from codetether.storage.held import HeldFile, named_size
 
 LOCK_LIMIT = 8.0
 """Seconds to wait for another process that appends to the same stream."""
 
-_LOCK_PAUSE = 0.0005
 _BLOCK = 65536
 
 
@@ -71,11 +70,13 @@ class Segments:
         stamp: Callable[[bytes], str] | None = None,
         whole: Callable[[bytes], bool] | None = None,
         shared: bool = False,
+        link: Callable[[bytes, bytes], bytes] | None = None,
     ) -> None:
         """`stamp` makes the beginning of a sealed file's name from its first line.
 
         `whole` tells whether a line is as it was written: what an earlier process left open is cut at the first that
         is not. Without it only an unfinished last line is cut. `shared`: other processes append to the same stream.
+        `link` makes of a line and the stream's last line what is added, while nobody else can add anything.
         """
         self.directory = directory
         self.first = 0
@@ -88,6 +89,8 @@ class Segments:
         self._stamp = stamp
         self._whole = whole
         self._shared = shared
+        self._link = link
+        self._last: bytes | None = None  # the stream's last line, where it is known
         self._file: AppendFile | None = None
         self._known = 0  # bytes of the open file that are known to be whole lines
         self._checked = False
@@ -133,11 +136,11 @@ class Segments:
         file = self._file
         if file is None or file.distrusted or not self._checked or self._is_full(len(data)):
             return None
-        lock = _Lock(file, 0.0)
+        lock = HeldFile(file, 0.0)
         if self._shared and not lock.take():
             return None
         try:
-            return self._add(file, data) if _size(file) == self._known else None
+            return self._add(file, data) if named_size(file) == self._known else None
         finally:
             if self._shared:
                 lock.release()
@@ -187,8 +190,8 @@ class Segments:
         deadline = time.monotonic() + LOCK_LIMIT
         while True:
             file = self._found() if self._file is None else self._file
-            with _Lock(file, deadline) if self._shared else nullcontext():
-                size = _size(file)
+            with HeldFile(file, deadline) if self._shared else nullcontext():
+                size = named_size(file)
                 if size is None:
                     self._vanished(file)
                 elif file.distrusted:
@@ -199,7 +202,10 @@ class Segments:
                     return
 
     def _add(self, file: AppendFile, data: bytes) -> int:
+        if self._link is not None:
+            data = self._link(data, self.last_line() if self._last is None else self._last)
         start = self.first + file.append(data)
+        self._last = data[:-1].rpartition(b"\n")[2]
         self._known = file.offset
         self._lines += data.count(b"\n")
         self._began = self._began or time.monotonic()
@@ -281,7 +287,7 @@ class Segments:
 
     def _forget(self) -> None:
         """Closes the open file and what is known of it."""
-        file, self._file = self._file, None
+        file, self._file, self._last = self._file, None, None
         self._known = self._lines = 0
         self._checked = False
         self._began = 0.0
@@ -313,6 +319,7 @@ class Segments:
             self.repairs.append(f"{file.path}: an unfinished write of {size - good} bytes was cut off")
             file.cut(good)
         file.offset = self._known = good
+        self._last = None
         self._began = (self._began or time.monotonic()) if good else 0.0
         self._checked = True
 
@@ -331,49 +338,6 @@ class Segments:
                 good += len(line) + 1
         self._lines = data.count(b"\n", 0, good) + (self._lines if start else 0)
         return start + good
-
-
-class _Lock:
-    """An open file, ours alone among all processes while inside. Waits until a deadline."""
-
-    def __init__(self, file: AppendFile, deadline: float) -> None:
-        self._file = file
-        self._deadline = deadline
-
-    def __enter__(self) -> None:
-        with refusals("lock", self._file.path):
-            reached("lock", self._file.path)
-            while not self.take():
-                if time.monotonic() > self._deadline:
-                    raise BlockingIOError(errno.EWOULDBLOCK, "another process holds it")
-                time.sleep(_LOCK_PAUSE)
-
-    def take(self) -> bool:
-        """Whether it is ours now; False where another process has it."""
-        try:
-            fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-    def release(self) -> None:
-        """Gives it back."""
-        if self._file.fileno() >= 0:  # closing it has unlocked it
-            fcntl.flock(self._file.fileno(), fcntl.LOCK_UN)
-
-
-def _size(file: AppendFile) -> int | None:
-    """The file's length; None where its name is gone or names another file now."""
-    with refusals("read", file.path):
-        try:
-            named = file.path.lstat()
-        except FileNotFoundError:
-            return None
-        held = os.fstat(file.fileno())
-    return held.st_size if (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino) else None
 
 
 def _read(path: Path, start: int, end: int) -> bytes:
