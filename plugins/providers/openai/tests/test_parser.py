@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from decimal import Decimal
 from typing import Any
 
@@ -307,6 +308,24 @@ def test_an_answer_without_choices_is_malformed(body: bytes) -> None:
         ChatParser("acme").whole(body)
 
 
+DEEP: Any = []
+for _ in range(240):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"choices":[],"model":%b}',
+        b'{"choices":[{"delta":{"tool_calls":[{"id":%b,"function":{}}]}}]}',
+        b'{"choices":[{"delta":{},"finish_reason":%b}]}',
+    ],
+)
+def test_what_is_nested_too_deeply_ends_named_where_it_is_looked_at(body: bytes) -> None:
+    with contextlib.suppress(MalformedResponse):
+        ChatParser("acme").feed(ServerSentEvent(body % (b"[" * 1000 + b"]" * 1000)))
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -323,6 +342,8 @@ def test_an_answer_without_choices_is_malformed(body: bytes) -> None:
         {"choices": [{"delta": {"reasoning_content": ["a", "b"]}}]},
         {"choices": [{"delta": {"content": {"text": 7}, "refusal": [7]}}]},
         {"choices": [], "x_groq": 7},
+        {"choices": [], "usage": {"prompt_tokens": DEEP}},
+        {"choices": [{"delta": {"reasoning_details": [{"type": "reasoning.text", "data": DEEP}]}}]},
     ],
 )
 def test_nonsense_ends_named(body: Any) -> None:

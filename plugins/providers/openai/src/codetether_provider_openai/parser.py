@@ -82,7 +82,12 @@ class ChatParser:
                 self._report(body.get("usage") or (body.get("x_groq") or {}).get("usage"), chunks)
             if body.get("error") or event.event == b"error":
                 self._fail(body)
-        except (AttributeError, TypeError, ValueError) as error:  # whatever a server sends, it ends typed
+        except (
+            AttributeError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:  # whatever a server sends, it ends typed
             raise self._malformed(f"an event of an unknown shape ({error})") from None
         if self._size > _LARGEST_ANSWER:
             raise self._malformed(f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
@@ -195,6 +200,7 @@ class ChatParser:
 
     def _detail(self, detail: dict[str, JSON]) -> None:
         """A detail that goes on where the last one stopped is joined to it, as the server would send it whole."""
+        _storable(detail)
         last = self._details[-1] if self._details else None
         if last is None or any(last.get(k) != detail.get(k) for k in ("type", "index")) or "data" in detail:
             self._details.append(dict(detail))
@@ -248,7 +254,7 @@ class ChatParser:
 
     def _report(self, usage: Any, chunks: list[StreamChunk]) -> None:
         if isinstance(usage, dict) and usage and usage != self._usage:
-            self._usage = usage
+            self._usage = _storable(usage)
             chunks.append(UsageReported(read_usage(usage, apart=self._reasoning_apart), usage))
 
     def _fail(self, body: dict[str, Any]) -> None:
@@ -267,6 +273,15 @@ class ChatParser:
             reason = "tool_calls"
         chunks.append(Finished(reason, self._finish))
         return chunks
+
+
+def _storable(value: Any) -> Any:
+    """The value, which will be kept. Raises TypeError for one that is nested too deeply to be written down."""
+    nested = value
+    for _ in range(32):  # so many levels a journal or a request adds at most
+        nested = [nested]
+    orjson.dumps(nested)
+    return value
 
 
 def _new_id() -> str:
