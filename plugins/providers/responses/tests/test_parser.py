@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import orjson
@@ -477,3 +478,22 @@ def test_an_answer_has_a_limit(body: Any) -> None:
     parser, sent = ResponsesParser("acme"), ServerSentEvent(orjson.dumps(body))
     with pytest.raises(MalformedResponse, match="acme: the server sent an answer of more than 16 MiB"):
         [parser.feed(sent) for _ in range(17)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"type":%b}',
+        b'{"type":"response.created","response":{"id":%b,"model":%b}}',
+        b'{"type":"error","error":{"message":%b}}',
+        b'{"type":"response.output_item.added","item":{"type":"function_call","name":%b,"call_id":%b}}',
+        b'{"type":"response.output_item.done","item":{"type":"function_call","name":%b,"arguments":%b}}',
+        b'{"type":"response.output_text.delta","delta":"a","item_id":%b}',
+        b'{"type":"response.incomplete","response":{"incomplete_details":{"reason":%b}}}',
+        b'{"type":"response.failed","response":{"error":%b}}',
+    ],
+)
+def test_what_is_nested_too_deeply_ends_named_where_it_is_looked_at(body: bytes) -> None:
+    deep = b"[" * 1000 + b"]" * 1000
+    with contextlib.suppress(MalformedResponse):
+        ResponsesParser("acme").feed(ServerSentEvent(body.replace(b"%b", deep)))
