@@ -11,15 +11,14 @@ from codetether_router_text.coercion import Written
 from codetether_router_text.elements import Element, ends
 from codetether_router_text.literals import (
     CALLEE,
-    JSON_STYLE,
     MARKED_STYLE,
     PYTHON_STYLE,
     Literal,
-    Style,
     arguments,
 )
-from codetether_router_text.offers import Call, Offers
-from codetether_router_text.source import NoCall, Reading, Source
+from codetether_router_text.offers import Call
+from codetether_router_text.pieces import Pieces
+from codetether_router_text.source import NoCall, Reading
 from codetether_router_text.table import Row
 from codetether_router_text.tokens import ABOUT_CALLS, Token, token
 
@@ -36,7 +35,7 @@ NAME_ATTRIBUTES = ("name", "tool", "function", "tool_name", "function_name", "re
 WRAPPERS = frozenset(["function_calls", "tool_calls", "function_call", "tool_call"])
 SEPARATORS = 8
 INPUTS = re.compile(
-    r"\s*[*_]{0,3}(?:Action[ _]Input|Tool[ _]Input|Input|Arguments?|Args|Parameters|✿ARGS✿)[*_]{0,3}\s*:[*_]{0,3}[ \t]*",
+    r"\s*[*_]{0,3}(?:(?:Action[ _]|Tool[ _])?Input|Arguments?|Args|Parameters|✿ARGS✿)[*_]{0,3}\s*:[*_]{0,3}[ \t]*",
     re.IGNORECASE,
 )
 INPUT_REACH = 60
@@ -52,12 +51,8 @@ class Named:
     end: int
 
 
-class Bodies:
+class Bodies(Pieces):
     """Reads what the rows of the table describe."""
-
-    def __init__(self, source: Source, offers: Offers) -> None:
-        self.source = source
-        self.offers = offers
 
     def body(self, row: Row, at: int, opened: tuple[Token, ...]) -> Reading[Calls]:
         """The calls of that row, from the header on."""
@@ -97,14 +92,6 @@ class Bodies:
                 break
             end = after
         return calls, end, False
-
-    def literal(self, at: int, style: Style = JSON_STYLE, lenient: bool = True) -> Reading[tuple[Any, int]]:
-        """A value in that style; one that had to be repaired only for a lenient reader."""
-        literal = Literal(self.source, style)
-        value, end = yield from literal.value(at)
-        if literal.repaired and not (lenient and self.offers.lenient):
-            raise NoCall(end)
-        return value, end
 
     def _objects(self, at: int, wrapper: str) -> Reading[Calls]:
         """JSON that names its tools: one value or several, with `;` or `,` between them."""
@@ -243,7 +230,7 @@ class Bodies:
                 value, end = yield from self.literal(at)
                 return self._made(name, value, end), end
             if first in "`~":
-                label, inside = yield from self.opened_fence(at)
+                _, inside = yield from self.opened_fence(at)
                 begin = yield from source.space(inside)
                 value, end = yield from self.literal(begin)
                 return self._made(name, value, end), (yield from self.closed_fence(at, end))
@@ -258,9 +245,7 @@ class Bodies:
             elif (element_of := self.tool_of(mark)) is not None:
                 return (yield from self.element(element_of, mark, opened))
             elif opened and (mark.closes or not _separates(mark)):
-                if mark.closes and (
-                    self.offers.required(name) or not (yield from self._whole(mark, opened))
-                ):
+                if mark.closes and (self.offers.required(name) or not (yield from self._whole(mark, opened))):
                     raise NoCall(at)
                 element = Element(source, self.offers, name, opened[-1], opened[:-1])
                 found, end = yield from element.arguments(at)
@@ -320,26 +305,6 @@ class Bodies:
             calls, end, _ = yield from self._statements(begin, printed=True)
         return calls, (yield from self.closed_fence(at, end)), False
 
-    def opened_fence(self, at: int) -> Reading[tuple[str, int]]:
-        """The label of the fence that opens there, and where its content begins."""
-        source = self.source
-        ticks = yield from source.run(TICKS if source.text[at] == "`" else TILDES, at, 40)
-        end = yield from source.run(INFO, ticks, 200)
-        if ticks - at < 3 or not (yield from source.starts("\n", end)):
-            raise NoCall(end)
-        return source.text[ticks:end].strip().lower(), end + 1
-
-    def closed_fence(self, opened: int, at: int) -> Reading[int]:
-        """The end of the fence that closes there; the end of the text does as well."""
-        source = self.source
-        mark = source.text[opened]
-        at = yield from source.space(at)
-        if not (yield from source.has(at + 1)):
-            return at
-        if not (yield from source.starts(mark * 3, at)):
-            raise NoCall(at)
-        return (yield from source.run(TICKS if mark == "`" else TILDES, at, 40))
-
     def _labelled(self, at: int) -> Reading[Calls]:
         """`Action: NAME`, and its input on the next line."""
         source = self.source
@@ -365,10 +330,11 @@ class Bodies:
             return [self._made(name, value, end)], end, False
         stop = yield from source.search(NEXT, at, longest=NEXT_REACH)
         end = stop.start() if stop else len(source.text)
-        call = self.offers.call(name, Written(_unfenced(source.text[at:end].strip())))
-        if call is None or not source.text[at:end].strip():
+        written = _unfenced(source.text[at:end].strip())
+        made = self.offers.call(name, Written(written)) if written else None
+        if made is None:
             raise NoCall(end)
-        return [call], end, stop is None
+        return [made], end, stop is None
 
     def _line(self, at: int) -> Reading[Calls]:
         """A name at the beginning of a line, and an object on the next; nothing else on either."""

@@ -27,12 +27,12 @@ class Typed(Written):
 
 def fitted(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments with each value as the schema wants it; one that cannot be made so stays as it is."""
-    root = schema if isinstance(schema, Mapping) else {}
-    made: dict[str, Any] = _object(arguments, root, root, 0)
-    return made
+    return _object(arguments, schema, schema, 0)
 
 
-def _object(values: Mapping[str, Any], schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> dict[str, Any]:
+def _object(
+    values: Mapping[str, Any], schema: Mapping[str, Any], root: Mapping[str, Any], depth: int
+) -> dict[str, Any]:
     known = schema.get("properties")
     known = known if isinstance(known, Mapping) else {}
     others = schema.get("additionalProperties")
@@ -80,7 +80,7 @@ def _text(text: str, kinds: set[str], schema: Mapping[str, Any], root: Mapping[s
         found = _parsed(stripped)
         if found is None and '\\"' in stripped:  # escaped once too often
             found = _parsed(stripped.replace('\\"', '"').replace("\\\\", "\\"))
-        if isinstance(found, list if "array" in kinds else dict) or isinstance(found, dict) and "object" in kinds:
+        if isinstance(found, list if "array" in kinds else dict) or (isinstance(found, dict) and "object" in kinds):
             return _value(found, schema, root, depth + 1)
     return str(text)
 

@@ -19,6 +19,8 @@ PARAMETERS = re.compile(r"param|parameter|arg|argument|field|property", re.IGNOR
 CDATA = re.compile(r"\s*<!\[CDATA\[(.*?)\]\]>\s*", re.DOTALL)
 PATIENCE = 100_000
 """How far beyond the first tag that may end a value another one is looked for that balances it."""
+EFFORT = 3_000_000
+"""So many characters may be read in vain within one element."""
 DEPTH = 30
 
 
@@ -31,12 +33,14 @@ class Element:
         self._tool = tool
         self._opened = opened
         self._outer = outer
+        self._spent = 0
         self.repaired = False
 
     def arguments(self, at: int) -> Reading[tuple[dict[str, Any] | Written, int]]:
         """The arguments, and the end of the element: its closing tag must be there."""
         source, known = self._source, self._offers.properties(self._tool)
         found: dict[str, Any] = {}
+        key: str | None
         while True:
             at = yield from source.gap(at)
             if not found and (yield from source.starts("{", at)):
@@ -56,14 +60,14 @@ class Element:
                 raise NoCall(at)
             if tag.name in ARGUMENTS and tag.name not in known and not _key(tag) and not found:
                 inner = Element(self._source, self._offers, self._tool, tag, (self._opened,))
-                value, at = yield from inner.contents(tag.end)
+                contents, at = yield from inner.contents(tag.end)
                 self.repaired |= inner.repaired
-                return value, (yield from self._closed(at))
+                return contents, (yield from self._closed(at))
             if KEY_TAGS.fullmatch(tag.name) and tag.name not in known and not _key(tag):
                 key, value, at = yield from self._pair(tag)
             else:
                 key = _key(tag)
-                if key is None and (known and tag.name not in known or PARAMETERS.fullmatch(tag.name)):
+                if key is None and ((known and tag.name not in known) or PARAMETERS.fullmatch(tag.name)):
                     raise NoCall(at)
                 value, at = yield from self._value(tag, nested=key is None)
                 key = key or tag.name
@@ -164,9 +168,16 @@ class Element:
                 first = first or (found.start(), at)
                 if depth < 0:
                     return found.start(), at
+        self._spend((at if first is None else at - first[1]) if found else len(source.text) - start)
         if first is None:
             return (yield from self._unclosed(tag, start))
         return first
+
+    def _spend(self, count: int) -> None:
+        """Counts what was read in vain; an element that costs too much is no call."""
+        self._spent += count
+        if self._spent > EFFORT:
+            raise NoCall(len(self._source.text))
 
     def _unclosed(self, tag: Token, start: int) -> Reading[tuple[int, int]]:
         """A value whose closing tag was forgotten: up to the next key, or to the end of the element."""
@@ -180,13 +191,19 @@ class Element:
         while found is not None:
             mark = yield from token(source, found.start())
             if mark is not None and mark.kind != "special":
-                if self._ends(mark) or (KEY_TAGS.fullmatch(mark.name) or _key(mark)) and not mark.closes:
+                if self._ends(mark) or (self._is_next(tag, mark)):
                     self.repaired = True
                     return found.start(), found.start()
                 if inner.fullmatch(mark.text):
                     break
             found = yield from source.search(re.compile(r"[<\]]"), found.end())
         raise NoCall(len(source.text))
+
+    def _is_next(self, tag: Token, mark: Token) -> bool:
+        """Whether the mark begins the next parameter of the same kind."""
+        if mark.closes:
+            return False
+        return bool(KEY_TAGS.fullmatch(mark.name)) or (mark.name == tag.name and _key(mark) is not None)
 
     def _goes_on(self, tag: Token, at: int) -> Reading[bool]:
         """Whether what follows a value is the next parameter, or the end of the element and then no loose text."""
@@ -199,7 +216,7 @@ class Element:
             same = following.name == tag.name and following.prefix == tag.prefix
             known = self._offers.properties(self._tool)
             if _key(tag) is not None or VALUE_TAGS.fullmatch(tag.name):
-                return same and _key(following) is not None or bool(KEY_TAGS.fullmatch(following.name))
+                return (same and _key(following) is not None) or bool(KEY_TAGS.fullmatch(following.name))
             return following.kind == tag.kind and (following.name in known or not known)
         if not self._ends(following):
             return bool(self._offers.lenient and self._outer and ends(following, self._outer[-1]))

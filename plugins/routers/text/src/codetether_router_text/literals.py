@@ -59,7 +59,7 @@ class Positional:
 
 
 class Literal:
-    """One value being read. `repaired` says whether it was off its own style, so that only a lenient reader takes it."""
+    """One value being read; `repaired`: it is off its own style, so that only a lenient reader takes it."""
 
     def __init__(self, source: Source, style: Style) -> None:
         self._source = source

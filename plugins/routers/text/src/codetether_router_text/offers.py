@@ -12,11 +12,22 @@ from codetether import JSON, ToolDefinition
 
 from codetether_router_text.coercion import Written, fitted
 
-NAMES = ("name", "function", "tool", "tool_name", "function_name", "action", "recipient_name", "toolName", "func", "api")
-ARGUMENTS = (
-    "arguments parameters args params input action_input tool_input tool_args tool_arguments tool_parameters "
-    "function_args function_arguments kwargs inputs argument"
-).split()
+NAMES = (
+    "name",
+    "function",
+    "tool",
+    "tool_name",
+    "function_name",
+    "action",
+    "recipient_name",
+    "toolName",
+    "func",
+    "api",
+)
+ARGUMENTS = frozenset(
+    """arguments parameters args params input action_input tool_input tool_args tool_arguments tool_parameters
+    function_args function_arguments kwargs inputs argument""".split()
+)
 HOLDERS = ("function", "function_call", "functionCall", "tool_call", "toolCall", "toolUse", "tool_use", "call")
 LISTS = ("tool_calls", "toolCalls", "tool_uses", "function_calls", "functionCalls", "calls", "tools")
 NO_CALL = frozenset(["description", "result", "output", "response", "returns", "error", "observation", "properties"])
@@ -63,7 +74,7 @@ class Offers:
         """The names of its parameters."""
         if name not in self._properties:
             schema = self.tools[name].schema
-            found = schema.get("properties") if isinstance(schema, Mapping) else None
+            found = schema.get("properties")
             self._properties[name] = frozenset(found) if isinstance(found, Mapping) else frozenset()
         return self._properties[name]
 
@@ -86,7 +97,7 @@ class Offers:
         if len(known) == 1:
             return next(iter(known))
         schema = self.tools[name].schema["properties"] if known else {}
-        texts = [k for k in self.required(name) if isinstance(s := schema.get(k), Mapping) and s.get("type") == "string"]
+        texts = [key for key in self.required(name) if _is_text(schema.get(key))]
         return texts[0] if len(texts) == 1 else None
 
     def _from_text(self, name: str, text: str) -> Any:
@@ -145,7 +156,7 @@ class Offers:
         if name is None or not NO_CALL.isdisjoint(value):
             return None
         given = [key for key in ARGUMENTS if key in value]
-        if len(given) != 1 or _is_schema(value[given[0]]) and not {"type", "properties"} <= self.properties(name):
+        if len(given) != 1 or (_is_schema(value[given[0]]) and not {"type", "properties"} <= self.properties(name)):
             return None
         return self.call(name, value[given[0]])
 
@@ -161,3 +172,7 @@ class Offers:
 
 def _is_schema(value: Any) -> bool:
     return isinstance(value, dict) and value.get("type") == "object" and isinstance(value.get("properties"), dict)
+
+
+def _is_text(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and schema.get("type") == "string"

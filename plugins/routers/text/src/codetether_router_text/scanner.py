@@ -1,9 +1,10 @@
-"""Finds the calls in a text, as it streams or whole: what is prose comes out at once, calls come out when they are whole."""
+"""Finds the calls in a text, as it streams or whole: prose comes out at once, calls when they are whole."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable
+from contextlib import suppress
 
 from attrs import frozen
 
@@ -13,12 +14,14 @@ from codetether_router_text.source import NoCall, Reading, Source
 from codetether_router_text.tokens import SHOUTED, Token, pair
 
 BEGINS = re.compile(
-    r"""[`\n]|<(?=[/|｜A-Za-z_!✿]|\Z)|\{(?=\s*(?:["'\w]|\Z))|\[(?=\s*(?:["'\w{/]|\Z))|\](?=<(?:\]|\Z)|\Z)"""
+    r"""[`\n]|<(?=[/|\uff5cA-Za-z_!✿]|\Z)|\{(?=\s*(?:["'\w]|\Z))|\[(?=\s*(?:["'\w{/]|\Z))|\](?=<(?:\]|\Z)|\Z)"""
 )
 """Where anything but prose can begin; the end of what is there may be the end of what must be looked at."""
-FOLLOWS = {c: re.compile(p) for c, p in (("<", "[/|｜A-Za-z_!✿]"), ("{", "[\"'\\w]"), ("[", "[\"'\\w{/]"), ("]", "<"))}
+FOLLOWS = {
+    c: re.compile(p) for c, p in (("<", "[/|\uff5cA-Za-z_!✿]"), ("{", "[\"'\\w]"), ("[", "[\"'\\w{/]"), ("]", "<"))
+}
 LABELS = ("Action", "Tool", "Tool Call", "Tool Name", "Function", "Function Call", "Function Name", "✿FUNCTION✿")
-LABEL = re.compile(r"[*_]{0,3}(?:Action|Tool(?: Call| Name)?|Function(?: Call| Name)?|✿FUNCTION✿)[*_]{0,3}[ \t]?:[*_]{0,3}")
+LABEL = re.compile(r"[*_]{0,3}(?:Action|(?:Tool|Function)(?: Call| Name)?|✿FUNCTION✿)[*_]{0,3}[ \t]?:[*_]{0,3}")
 FINAL = re.compile(r"[*_]{0,3}Final Answer[*_]{0,3}[ \t]?:")
 DECORATION = re.compile(r"[ \t*_#]*")
 LETTERS = re.compile(r"[\w ✿.:>*=\[|/-]*")
@@ -26,10 +29,10 @@ INDENT = re.compile(r"[ \t]*")
 TICKS = re.compile(r"`*")
 INLINE = re.compile(r"`+|\n[ \t]*\n")
 MESSAGE_ENDS = re.compile(r"<\|(?:end|eom|eot|start|return|call)\|>| to=[\w.:-]{1,80}<\|message\|>")
-QUOTES = {'"': '"', "'": "'", "“": "”", "«": "»", "„": "“", "‘": "’"}
+QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "«": "»", "\u201e": "\u201c", "\u2018": "\u2019"}
 ASSIGNED = re.compile(r"[\w\])][ \t]*[=(][ \t]*\Z")
 EXAMPLE = re.compile(
-    r"(?:\bexamples?\b|\be\.g\.|\bfor instance\b|\bsuch as\b|\blooks? like\b|\bwould (?:write|look|be|call|emit|output)\b)"
+    r"\b(?:examples?\b|e\.g\.|for instance\b|such as\b|looks? like\b|would (?:write|look|be|call|emit|output)\b)"
     r"[^.!?\n<{\[]{0,60}(?::[ \t]*\s{0,3})?\Z",
     re.IGNORECASE,
 )
@@ -95,10 +98,8 @@ class Scanner:
         self._source.text += "".join(self._waiting)
         self._waiting.clear()
         self._waiting_size = 0
-        try:
+        with suppress(StopIteration):
             next(self._work)
-        except StopIteration:
-            pass
         found, self._out = self._out, []
         return found
 
@@ -344,7 +345,7 @@ def _ending(mark: Token) -> re.Pattern[str]:
     for begin in ("begin", "start"):
         if begin in name:
             return re.compile(re.escape(mark.text.replace(begin, "end")))
-    return re.compile(rf"<[/|｜]{{0,2}}{re.escape(name)}[|｜]?>|<[|｜](?:end|im_end|eot)[^<>\n]{{0,40}}>")
+    return re.compile(rf"<[/|\uff5c]{{0,2}}{re.escape(name)}[|\uff5c]?>|<[|\uff5c](?:end|im_end|eot)[^<>\n]{{0,40}}>")
 
 
 def scanned(text: str, offers: Offers) -> list[Found]:

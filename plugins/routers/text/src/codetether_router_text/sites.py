@@ -14,7 +14,9 @@ from codetether_router_text.source import NoCall, Reading
 from codetether_router_text.table import ROWS, Row, Wrapper
 from codetether_router_text.tokens import Token, token
 
-NAME_TAGS = frozenset(["name", "tool", "tool_name", "function", "function_name", "action", "invoke", "recipient_name", "fn"])
+NAME_TAGS = frozenset(
+    ["name", "tool", "tool_name", "function", "function_name", "action", "invoke", "recipient_name", "fn"]
+)
 NAMED_TAGS = frozenset(["invoke", "function", "tool_call", "call", "tool", "function_call"])
 """Tags that name a tool in an attribute: what stands in one of a tool that is not offered is no call either."""
 FILLER = re.compile(r"[\w ./:?,-]*")
@@ -90,7 +92,7 @@ class Sites(Bodies):
 
     def _after(self, at: int, mark: Token, opened: list[Token]) -> Reading[Site]:
         source = self.source
-        while mark is not None and len(opened) < MARKS:
+        while len(opened) < MARKS:
             if mark.echoes and not mark.closes and (mark.name == "think" or self.offers.name(mark.name) is None):
                 raise Echo(mark)
             if mark.closes:
@@ -146,7 +148,7 @@ class Sites(Bodies):
         mark = yield from token(source, end)
         if mark is None or mark.kind != "special" or mark.closes:
             return None
-        if address is not None or source.text[at:end].strip() in CHANNELS and mark.name == "message":
+        if address is not None or (source.text[at:end].strip() in CHANNELS and mark.name == "message"):
             raise Echo(mark, message=True)
         return end, mark
 
@@ -222,7 +224,7 @@ class Sites(Bodies):
                 except NoCall as no:
                     if source.text[begin] != "<":
                         raise NoCall(max(no.at, inside)) from None
-        if not (alone and label in ("", "xml", "text", "html") or label in CODE):
+        if not ((alone and label in ("", "xml", "text", "html")) or label in CODE):
             raise NoCall(inside)
         calls: list[Call] = []
         end = yield from source.space(inside)

@@ -13,8 +13,8 @@ Reading = Generator[None, None, T]
 SPACE = re.compile(r"\s*")
 
 
-class NoCall(Exception):  # noqa: N818 - no error: the text is simply something else
-    """What stands here is no call; `at` is where that became clear, `resume` where one may begin next, if that is known."""
+class NoCall(Exception):
+    """What stands here is no call: that became clear `at`, and `resume`, if it is known, is where to go on."""
 
     def __init__(self, at: int, resume: int = 0) -> None:
         super().__init__(at)

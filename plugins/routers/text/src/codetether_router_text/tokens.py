@@ -11,15 +11,15 @@ from attrs import field, frozen
 from codetether_router_text.source import NoCall, Reading, Source
 
 LONGEST = 400
-OPENS = re.compile(r"[/|｜A-Za-z_✿]")
+OPENS = re.compile(r"[/|\uff5cA-Za-z_✿]")
 INSIDE = re.compile(r"[^<>\n]*")
-PIPES = "|｜"
+PIPES = "|\uff5c"
 GAP = r"\s{0,9}"
 REACH = 800
 """A tag that `pair` finds is never longer than this."""
 TAG = re.compile(
     r"""(?P<shut>/)?\s*
-    (?P<prefix>[|｜]\s*[\w▁-]+\s*[|｜]\s*|[A-Za-z_][\w-]*[:|｜])?
+    (?P<prefix>[|\uff5c]\s*[\w▁-]+\s*[|\uff5c]\s*|[A-Za-z_][\w-]*[:|\uff5c])?
     (?P<shut2>/)?
     (?P<name>[A-Za-z_][\w.-]*)
     (?:\s*=\s*(?P<value>"[^"]*"|'[^']*'|[^\s"'>/]+))?
@@ -36,8 +36,9 @@ ABOUT_CALLS = re.compile(r"tool|func|call|args|arguments|action", re.IGNORECASE)
 ENDS = re.compile(r"^(?:call|return|close)$|(?:^|[^a-z])(?:end|eo[smt]|stop|suffix)(?:$|[^a-z])", re.IGNORECASE)
 NAMESPACED = re.compile(r"\]<\]\w{1,30}\[>\[")
 ECHOES = re.compile(
-    r"(?:tool|function|call)s?[ _▁-]?(?:response|result|output)s?|(?:^|\b)(?:observations?|declarations?|think|thinking|thought"
-    r"|function_results?|tool_results?)(?:$|\b)|function_declaration|^(?:examples?|documents?|documentation|pre|code)$",
+    r"(?:tool|function|call)s?[ _▁-]?(?:response|result|output|declaration)s?"
+    r"|(?:^|\b)(?:observations?|declarations?|think|thinking|thought|function_results?|tool_results?)(?:$|\b)"
+    r"|^(?:examples?|documents?|documentation|pre|code)$",
     re.IGNORECASE,
 )
 
@@ -173,7 +174,7 @@ def _read(inside: str) -> Made | None:
         closes = bool(found["shut"] or found["shut2"] or found["name"].startswith("end_"))
         value, attributes = _bare(found["value"]), _attributes(found["attributes"])
         return found["name"], "tag", closes, bool(found["alone"]), found["prefix"] or "", value, attributes
-    name = inside.strip("/| ｜")
+    name = inside.strip("/| \uff5c")
     if inside[0] in PIPES or inside[-1] in PIPES:
         closes = inside[0] not in PIPES or inside[1:2] == "/" or bool(ENDS.search(name))
         return name, "special", closes, False, "", None, ()
