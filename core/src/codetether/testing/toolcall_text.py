@@ -1,11 +1,11 @@
 """Judges tool-call routers by texts with and without calls: `python -m codetether.testing.toolcall_text FILE.jsonl`.
 
 A case is a line of JSON: `id`, `format`, `tools` (`name`, `description`, `parameters`), `text`, `tags`, and `expect`
-with `calls` (`name`, `arguments`) and `content`, the text that is left over. Calls must be the same in number, order, name
-and arguments: types count, except that 1 equals 1.0. A text without calls must come back as it is. A case tagged
-`lenient` breaks its own format: to read its calls is right, to leave it as it is as well, and only other calls are wrong.
-These are reported apart. Tagged `strip_newlines`, texts may differ in white space around them; the content of one that is
-tagged `content_unchecked` is not compared.
+with `calls` (`name`, `arguments`) and `content`, the text that is left over. Calls must be the same in number, order,
+name and arguments: types count, except that 1 equals 1.0. A text without calls must come back as it is. A case tagged
+`lenient` breaks its own format: to read its calls is right, to leave it as it is as well, and only other calls are
+wrong. These are reported apart. Tagged `strip_newlines`, texts may differ in white space around them; the content of
+one that is tagged `content_unchecked` is not compared.
 """
 
 from __future__ import annotations

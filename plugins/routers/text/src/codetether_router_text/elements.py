@@ -19,8 +19,8 @@ PARAMETERS = re.compile(r"param|parameter|arg|argument|field|property", re.IGNOR
 CDATA = re.compile(r"\s*<!\[CDATA\[(.*?)\]\]>\s*", re.DOTALL)
 PATIENCE = 100_000
 """How far beyond the first tag that may end a value another one is looked for that balances it."""
-EFFORT = 3_000_000
-"""So many characters may be read in vain within one element."""
+EFFORT = 2_000_000
+"""So many characters of a text may be looked at only to find tags in pairs."""
 DEPTH = 30
 
 
@@ -33,7 +33,6 @@ class Element:
         self._tool = tool
         self._opened = opened
         self._outer = outer
-        self._spent = 0
         self.repaired = False
 
     def arguments(self, at: int) -> Reading[tuple[dict[str, Any] | Written, int]]:
@@ -63,6 +62,8 @@ class Element:
                 contents, at = yield from inner.contents(tag.end)
                 self.repaired |= inner.repaired
                 return contents, (yield from self._closed(at))
+            if tag.name == self._opened.name and tag.prefix == self._opened.prefix:
+                raise NoCall(at)
             if KEY_TAGS.fullmatch(tag.name) and tag.name not in known and not _key(tag):
                 key, value, at = yield from self._pair(tag)
             else:
@@ -154,8 +155,10 @@ class Element:
         """
         source, pattern = self._source, pair(tag.kind, tag.prefix, tag.name)
         first: tuple[int, int] | None = None
-        depth, at = 0, start
-        while first is None or at - first[1] < PATIENCE:
+        depth, at, closings = 0, start, 0
+        while first is None or (at - first[1] < PATIENCE and source.effort < EFFORT):
+            if source.barren.get(pattern.pattern, at + 1) <= at:
+                break
             found = yield from source.search(pattern, at, longest=REACH)
             if found is None:
                 break
@@ -163,26 +166,20 @@ class Element:
             if found["open"]:
                 depth += 1
                 continue
-            depth -= 1
+            depth, closings = depth - 1, closings + 1
             if (first is None or depth < 0) and (yield from self._goes_on(tag, at)):
                 first = first or (found.start(), at)
                 if depth < 0:
                     return found.start(), at
-        self._spend((at if first is None else at - first[1]) if found else len(source.text) - start)
-        if first is None:
-            return (yield from self._unclosed(tag, start))
-        return first
-
-    def _spend(self, count: int) -> None:
-        """Counts what was read in vain; an element that costs too much is no call."""
-        self._spent += count
-        if self._spent > EFFORT:
-            raise NoCall(len(self._source.text))
+        source.effort += at - first[1] if first else len(source.text) - start
+        if not closings:
+            source.barren[pattern.pattern] = min(start, source.barren.get(pattern.pattern, start))
+        return first or (yield from self._unclosed(tag, start))
 
     def _unclosed(self, tag: Token, start: int) -> Reading[tuple[int, int]]:
         """A value whose closing tag was forgotten: up to the next key, or to the end of the element."""
         source = self._source
-        if not self._offers.lenient:
+        if not self._offers.lenient or source.effort > EFFORT:
             raise NoCall(len(source.text))
         inner, outer = pair(tag.kind, tag.prefix, tag.name), self._opened
         if outer.kind == "special":

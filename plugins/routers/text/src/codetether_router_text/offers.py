@@ -25,8 +25,10 @@ NAMES = (
     "api",
 )
 ARGUMENTS = frozenset(
-    """arguments parameters args params input action_input tool_input tool_args tool_arguments tool_parameters
-    function_args function_arguments kwargs inputs argument""".split()
+    [
+        *("arguments", "parameters", "args", "params", "input", "inputs", "argument", "kwargs", "action_input"),
+        *("tool_input", "tool_args", "tool_arguments", "tool_parameters", "function_args", "function_arguments"),
+    ]
 )
 HOLDERS = ("function", "function_call", "functionCall", "tool_call", "toolCall", "toolUse", "tool_use", "call")
 LISTS = ("tool_calls", "toolCalls", "tool_uses", "function_calls", "functionCalls", "calls", "tools")

@@ -32,6 +32,10 @@ class Source:
     def __init__(self) -> None:
         self.text = ""
         self.ended = False
+        self.effort = 0
+        """How much was looked at in vain so far, by a reader that counts it."""
+        self.barren: dict[str, int] = {}
+        """From where on no closing tag of a kind comes any more."""
         self._absent: dict[str, int] = {}
 
     def has(self, end: int) -> Reading[bool]:
@@ -106,3 +110,4 @@ class Source:
         """Forgets the first characters; only between two sites, since positions move."""
         self.text = self.text[count:]
         self._absent.clear()
+        self.barren.clear()
