@@ -26,7 +26,8 @@ _ROOMS = {
         SamplingParams StreamChunk TextDelta ThinkingDelta ToolCallDelta ToolChoice Usage UsageReported WholePart
     """,
     "models.tools": """
-        Answer Completed Decision Effect Mode PermissionRequest Question Resources ToolCall ToolDefinition
+        Answer Completed Confinement ConfinementProperty Decision Effect Mode PermissionRequest Question Resources
+        ToolCall ToolDefinition
         ToolExample ToolResult Verdict error_result text_result
     """,
     "models.providers": "Availability LocalModel Provider Secret",
@@ -42,7 +43,8 @@ _ROOMS = {
     """,
     "models.audit": "AuditCategory AuditEntry AuditOutcome",
     "protocols": """
-        AuditSink Catalogue Connection ContextPolicy CredentialSource CredentialStore Credentials EventSink Executor
+        AuditSink Catalogue ConfiningExecutor Connection ContextPolicy CredentialSource CredentialStore Credentials
+        EventSink Executor
         ModelStore PermissionPolicy Person PluginContext Process PromptSection Selector SessionContext SessionFormat
         SlashCommand Tool ToolCallRouter ToolCallScanner ToolContext ToolFilter Toolset Wire
     """,
@@ -51,7 +53,7 @@ _ROOMS = {
         ModelDefaults PolicySpec PromptSectionSpec ProviderSpec RouterSpec SelectorSpec SessionFormatSpec SettingsSpec
         SlashCommandSpec T ToolFilterSpec ToolsetSpec WireSpec
     """,
-    "builtin.executor": "LocalExecutor",
+    "builtin.executor": "Launch LocalExecutor",
     "cli.sign_in": "SignIn SignedIn sign_in",
     "storage.disk": "Disk",
     "storage.durable": "private_directory replace_file",

@@ -1,6 +1,7 @@
 """What type checkers see of the public names."""
 
 from codetether._version import __version__ as __version__
+from codetether.builtin.executor import Launch as Launch
 from codetether.builtin.executor import LocalExecutor as LocalExecutor
 from codetether.cli.sign_in import SignedIn as SignedIn
 from codetether.cli.sign_in import SignIn as SignIn

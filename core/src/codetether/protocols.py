@@ -17,6 +17,7 @@ from codetether.models.session import Session, SessionResult
 from codetether.models.tools import (
     Answer,
     Completed,
+    Confinement,
     Decision,
     PermissionRequest,
     Question,
@@ -80,6 +81,15 @@ class Executor(Protocol):
         self, argv: Sequence[str], *, directory: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> Process:
         """Starts it with pipes, for servers that speak over them."""
+
+
+@runtime_checkable
+class ConfiningExecutor(Executor, Protocol):
+    """An executor that confines what it runs, and has tried whether it does."""
+
+    @property
+    def confinement(self) -> Confinement:
+        """What was seen when it was tried, before the session opened."""
 
 
 class Credentials(Protocol):

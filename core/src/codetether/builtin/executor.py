@@ -19,6 +19,7 @@ from codetether.errors import ExecutorError
 from codetether.hookspecs import hookimpl
 from codetether.models.tools import Completed
 from codetether.specs import ExecutorSpec
+from codetether.values import frozen
 
 GRACE = 0.4
 """Seconds that processes have which hold on to a command's output after its end."""
@@ -72,13 +73,7 @@ class _Command:
     """One running command: its pipes and its end, watched by the event loop."""
 
     def __init__(
-        self,
-        argv: Sequence[str],
-        directory: Path | None,
-        environment: Mapping[str, str],
-        on_output: Callable[[bytes], None] | None,
-        limit: int,
-        merged: bool,
+        self, launch: Launch, on_output: Callable[[bytes], None] | None, limit: int, merged: bool
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_output = on_output
@@ -87,19 +82,20 @@ class _Command:
         self._lifeline, theirs = os.pipe()
         try:
             self._popen = subprocess.Popen(
-                argv,
+                launch.argv,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT if merged else subprocess.PIPE,
-                cwd=directory,
-                env={**environment, MARK: self._mark},
+                cwd=launch.directory,
+                env={**launch.environment, MARK: self._mark},
                 start_new_session=True,
-                pass_fds=(theirs,),
+                pass_fds=launch.fds if launch.enclosed else (*launch.fds, theirs),
                 bufsize=0,
             )
         except (OSError, ValueError) as error:
             os.close(self._lifeline)
-            raise ExecutorError(f"cannot run {argv[0]!r}: {error}", remedy="Check that it is installed.") from error
+            why = f"cannot run {launch.argv[0]!r}: {error}"
+            raise ExecutorError(why, remedy="Check that it is installed.") from error
         finally:
             os.close(theirs)
         undertaker().watch(self._popen.pid)
@@ -281,6 +277,53 @@ class LocalProcess:
         await self.wait()
 
 
+@frozen(kw_only=True)
+class Launch:
+    """A command as it is started in the end, for executors that lay something around it.
+
+    Attributes:
+        environment: all of it; nothing is added but a mark.
+        fds: descriptors that it inherits besides the standard ones.
+        enclosed: what it starts ends with it in any case, as in a process namespace: no descriptor is needed to tell.
+    """
+
+    argv: Sequence[str]
+    directory: Path | None = None
+    environment: Mapping[str, str]
+    fds: tuple[int, ...] = ()
+    enclosed: bool = False
+
+    async def run(
+        self,
+        *,
+        timeout: float = 120.0,
+        on_output: Callable[[bytes], None] | None = None,
+        limit: int = 16 * 1024 * 1024,
+        merged: bool = False,
+    ) -> Completed:
+        """As `Executor.run`."""
+        return await _Command(self, on_output, limit, merged).wait(timeout)
+
+    async def start(self) -> LocalProcess:
+        """As `Executor.start`."""
+        mark = os.urandom(8).hex()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self.argv,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                cwd=self.directory,
+                env={**self.environment, MARK: mark},
+                start_new_session=True,
+                pass_fds=self.fds,
+            )
+        except (OSError, ValueError) as error:
+            why = f"cannot start {self.argv[0]!r}: {error}"
+            raise ExecutorError(why, remedy="Check that it is installed.") from error
+        return LocalProcess(process, mark)
+
+
 class LocalExecutor:
     """Runs commands on this machine, without confinement.
 
@@ -314,27 +357,14 @@ class LocalExecutor:
 
         Raises ExecutorError when it cannot start.
         """
-        command = _Command(argv, directory, self.environment(environment), on_output, limit, merged)
-        return await command.wait(timeout)
+        launch = Launch(argv=argv, directory=directory, environment=self.environment(environment))
+        return await launch.run(timeout=timeout, on_output=on_output, limit=limit, merged=merged)
 
     async def start(
         self, argv: Sequence[str], *, directory: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> LocalProcess:
         """Starts it with pipes, for servers that speak over them. Raises ExecutorError when it cannot start."""
-        mark = os.urandom(8).hex()
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *argv,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                cwd=directory,
-                env={**self.environment(environment), MARK: mark},
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            raise ExecutorError(f"cannot start {argv[0]!r}: {error}", remedy="Check that it is installed.") from error
-        return LocalProcess(process, mark)
+        return await Launch(argv=argv, directory=directory, environment=self.environment(environment)).start()
 
 
 def _create(ctx: Any) -> LocalExecutor:

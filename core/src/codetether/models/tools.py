@@ -153,6 +153,43 @@ class Completed:
 
 
 @frozen(kw_only=True)
+class ConfinementProperty:
+    """One thing that confinement keeps commands from, and what trying it showed.
+
+    Attributes:
+        detail: what was seen, or why it could not be tried.
+    """
+
+    name: str
+    state: Literal["enforced", "not", "unknown"]
+    detail: str = ""
+
+
+@frozen(kw_only=True)
+class Confinement:
+    """How an executor confines commands, as a trial of it showed.
+
+    Attributes:
+        backend: what confines them, e.g. `bubblewrap`.
+        remedy: what would enforce the properties that are missing.
+    """
+
+    backend: str
+    properties: tuple[ConfinementProperty, ...] = ()
+    remedy: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every property was seen to be enforced."""
+        return bool(self.properties) and all(each.state == "enforced" for each in self.properties)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The names of those that were not."""
+        return tuple(each.name for each in self.properties if each.state != "enforced")
+
+
+@frozen(kw_only=True)
 class ToolResult:
     """What a tool gives back.
 
