@@ -46,7 +46,7 @@ _ROOMS = {
         AuditSink Catalogue ConfiningExecutor Connection ContextPolicy CredentialSource CredentialStore Credentials
         EventSink Executor
         ModelStore PermissionPolicy Person PluginContext Process PromptSection Selector SessionContext SessionFormat
-        SlashCommand Tool ToolCallRouter ToolCallScanner ToolContext ToolFilter Toolset Wire
+        SlashCommand SpokenCalls Tool ToolCallRouter ToolCallScanner ToolContext ToolFilter Toolset Wire
     """,
     "specs": """
         AgentSpec AuditSinkSpec CatalogueSpec ContextPolicySpec CredentialSourceSpec EventSinkSpec ExecutorSpec LAST

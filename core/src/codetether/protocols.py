@@ -245,6 +245,16 @@ class ToolCallRouter(Protocol):
         """A scanner for one streamed response, or None; `native`: the model makes structured calls."""
 
 
+class SpokenCalls(Protocol):
+    """What a ToolCallRouter may also do: speak of tools to a model that makes no structured calls."""
+
+    def explanation(self, offered: Sequence[ToolDefinition]) -> str:
+        """What the prompt says of the tools and of how to call them; empty where they are to be offered as ever."""
+
+    def spoken(self, message: Message) -> Message:
+        """The message with calls and results as text; the very same object where it has none."""
+
+
 class ContextPolicy(Protocol):
     """What of the history the model sees."""
 

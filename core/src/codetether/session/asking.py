@@ -77,7 +77,7 @@ class Asking:
             listener.emit(events.Thinking(step=step))
             try:
                 wanted = attrs.evolve(request, model=line.ref, sampling=line.sampling)
-                response = await self._ask(line, wanted, listener)
+                response = await self._ask(line, self.routing.told(wanted), listener)
             except ProviderError as error:
                 delay = retries.delay(error, attempt)
                 retry = events.Retry(attempt=attempt, delay=delay or 0.0, reason=error.message)
