@@ -197,13 +197,14 @@ class Scanner:
         if self._vain > PATIENCE * (self._before + at + TRANSPORT):
             return max(resume, at + 1)
         try:
-            site = yield from reading
-        except Echo as echo:
-            end = yield from self._echoed(echo)
-            if (yield from source.starts(" to=", end)):
-                self._prose(end)
-                return (yield from self._site(end, self._sites.addressed(end + 1), resume=end + 4))
-            return end
+            site = yield from self._sites.whole(reading)
+            while isinstance(site, Echo):  # what is quoted may end with a message to a tool
+                at = yield from self._echoed(site)
+                self._prose(at)
+                if not (yield from source.starts(" to=", at)):
+                    return at
+                resume = at + 4
+                site = yield from self._sites.whole(self._sites.addressed(at + 1))
         except NoCall as no:
             self._vain += max(0, no.at - at)
             if resume or no.resume:

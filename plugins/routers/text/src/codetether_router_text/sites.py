@@ -59,6 +59,13 @@ class Site:
 class Sites(Bodies):
     """Reads a site from where it begins: a Site, or NoCall."""
 
+    def whole(self, reading: Reading[Site]) -> Reading[Site | Echo]:
+        """The site, or what is quoted there instead."""
+        try:
+            return (yield from reading)
+        except Echo as echo:
+            return echo
+
     def read(self, at: int) -> Reading[Site]:
         """What begins with a mark or a bracket there."""
         first = self.source.text[at]
