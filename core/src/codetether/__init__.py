@@ -10,7 +10,7 @@ _ROOMS = {
         DeadlineExceeded ExecutorError IncompleteResponse InvalidRequest InvalidSessionId JournalDamaged
         JournalTooNew MalformedResponse ModelNotFound NoProviderAvailable PluginError ProviderError QuotaExhausted
         RateLimited RequiredPluginMissing ServerFailed SessionBusy SessionLocked SessionNotFound SettingsError
-        StorageError UnknownModel UsageError
+        SourceDamaged StorageError UnknownModel UsageError
     """,
     "hookspecs": "hookimpl",
     "runtime": "Runtime",
@@ -36,17 +36,19 @@ _ROOMS = {
         SessionResult SessionStarted SessionSummary TitleChanged ToolCallSummary ToolCompleted ToolIntent ToolUse
         TurnEnded
     """,
+    "models.foreign": "ForeignSession ForeignSummary Unreadable",
     "models.events": """
-        ApprovalRequired ChatEvent Done Error EventRecord Notice Retry SessionEvent SessionSync Status TextChunk
+        ApprovalRequired CHAT_EVENT_SCHEMA ChatEvent Done Error EventRecord Notice Retry SessionEvent SessionSync Status TextChunk
         TextComplete Thinking ThinkingChunk ThinkingComplete ToolCallComplete ToolCallOutput ToolCallStart
         UsageReport UserMessage
     """,
+    "models.archive": "ArchiveProgress ArchiveReport EventArchive",
     "models.audit": "AuditCategory AuditEntry AuditOutcome",
     "protocols": """
-        AuditSink Catalogue ConfiningExecutor Connection ContextPolicy CredentialSource CredentialStore Credentials
+        AnchoredAuditSink AuditSink Catalogue ConfiningExecutor Connection ContextPolicy CredentialSource CredentialStore Credentials
         EventSink Executor
-        ModelStore PermissionPolicy Person PluginContext Process PromptSection Selector SessionContext SessionFormat
-        SlashCommand SpokenCalls Tool ToolCallRouter ToolCallScanner ToolContext ToolFilter Toolset Wire
+        ModelStore PermissionPolicy Person PluginContext Process PromptSection Selector SessionContext SessionFinder
+        SessionFormat SessionWriter SlashCommand SpokenCalls Tool ToolCallRouter ToolCallScanner ToolContext ToolFilter Toolset Wire
     """,
     "specs": """
         AgentSpec AuditSinkSpec CatalogueSpec ContextPolicySpec CredentialSourceSpec EventSinkSpec ExecutorSpec LAST
@@ -54,10 +56,18 @@ _ROOMS = {
         SlashCommandSpec T ToolFilterSpec ToolsetSpec WireSpec
     """,
     "builtin.executor": "Launch LocalExecutor",
+    "formats.fields": "Fields data_url decoded moment",
+    "formats.source": "SourceFile json_value",
+    "formats.transcript": "Transcript foreign_id",
+    "settings.settings": "Settings load_settings",
+    "record.audit_key": "AuditKey AuditUse derived_key key_bytes",
+    "cli.table": "print_json print_table",
+    "cli.terminal": "Screen",
     "cli.sign_in": "SignIn SignedIn sign_in",
     "storage.disk": "Disk",
-    "storage.durable": "private_directory replace_file",
+    "storage.durable": "AppendFile FileLock private_directory replace_file",
     "storage.segments": "Segment SegmentLimits Segments",
+    "storage.streams": "StreamFile read_sealed stream_files stream_sessions stream_stamp",
     "wire": "from_dict from_json storable to_dict to_json",
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}

@@ -6,13 +6,25 @@ from codetether.builtin.executor import LocalExecutor as LocalExecutor
 from codetether.cli.sign_in import SignedIn as SignedIn
 from codetether.cli.sign_in import SignIn as SignIn
 from codetether.cli.sign_in import sign_in as sign_in
+from codetether.cli.table import print_json as print_json
+from codetether.cli.table import print_table as print_table
+from codetether.cli.terminal import Screen as Screen
 from codetether.errors import *
+from codetether.formats.fields import Fields as Fields
+from codetether.formats.fields import data_url as data_url
+from codetether.formats.fields import decoded as decoded
+from codetether.formats.fields import moment as moment
+from codetether.formats.source import SourceFile as SourceFile
+from codetether.formats.source import json_value as json_value
+from codetether.formats.transcript import Transcript as Transcript
+from codetether.formats.transcript import foreign_id as foreign_id
 from codetether.functions import FunctionTools as FunctionTools
 from codetether.functions import tool as tool
 from codetether.hookspecs import hookimpl as hookimpl
 from codetether.models.audit import *
 from codetether.models.completion import *
 from codetether.models.events import *
+from codetether.models.foreign import *
 from codetether.models.messages import *
 from codetether.models.providers import *
 from codetether.models.record import JSON as JSON
@@ -21,8 +33,14 @@ from codetether.models.record import Unknown as Unknown
 from codetether.models.session import *
 from codetether.models.tools import *
 from codetether.protocols import *
+from codetether.record.audit_key import AuditKey as AuditKey
+from codetether.record.audit_key import AuditUse as AuditUse
+from codetether.record.audit_key import derived_key as derived_key
+from codetether.record.audit_key import key_bytes as key_bytes
 from codetether.runtime import Runtime as Runtime
 from codetether.session.running import RunningSession as RunningSession
+from codetether.settings.settings import Settings as Settings
+from codetether.settings.settings import load_settings as load_settings
 from codetether.specs import *
 from codetether.storage.disk import Disk as Disk
 from codetether.storage.durable import private_directory as private_directory

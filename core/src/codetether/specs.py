@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from attrs import field
 
+from codetether.models.archive import EventArchive
 from codetether.models.completion import ModelLimits, SamplingParams
 from codetether.models.tools import Mode
 from codetether.protocols import (
@@ -42,9 +44,13 @@ LAST = 900
 
 @frozen(kw_only=True)
 class SettingsSpec:
-    """The attrs class into which `[plugins.<plugin>]` is structured. One a plugin."""
+    """The attrs class into which `[plugins.<plugin>]` is structured. One a plugin.
+
+    `of_site`: only the user and the site decide these settings, never a repository's file, trusted or not.
+    """
 
     cls: type[Any]
+    of_site: bool = False
 
 
 @frozen(kw_only=True)
@@ -103,7 +109,7 @@ class ModelDefaults:
         quirks: what the wire must know of this model, over the provider's quirks and under the user's options.
         prices: US dollars per million tokens, under `input`, `output`, `cache_read`, `cache_write`, `reasoning` (where
             it differs from `output`); `input>200000` is the price of requests with more input tokens than that.
-        capabilities: e.g. `tool_call`, `vision`, `attachment`, `reasoning`, `temperature`.
+        capabilities: e.g. `tool_call`, `structured_output`, `vision`, `attachment`, `reasoning`, `temperature`.
     """
 
     match: str
@@ -241,16 +247,28 @@ class EventSinkSpec:
     Attributes:
         create: may give None: the settings leave it off.
         delivery: `durable` replays from its cursor after a failure; `lossy` drops, counted and said.
+        spool: the directory in which it leaves files that it will never touch again, `<session>/<file>`; None where
+            it is off.
+        archive: makes what stores such files, of every sink, somewhere else; created once a process, with its first
+            session. It may give None: the settings leave it off.
     """
 
     name: str
     create: Callable[[SessionContext], Made[EventSink | None]]
     delivery: Literal["durable", "lossy"] = "lossy"
+    spool: Callable[[PluginContext], Path | None] | None = None
+    archive: Callable[[PluginContext], Made[EventArchive | None]] | None = None
 
 
 @frozen(kw_only=True)
 class SessionFormatSpec:
-    """Another product's sessions."""
+    """Another product's sessions.
+
+    Attributes:
+        name: begins the ids of its sessions here, `<name>_<id>`, and stands before their titles in listings.
+        create: makes an object with `recognises` and `read`; where it has them too, `find` and `listed` show what
+            is on this machine, and `write` lets sessions go back.
+    """
 
     name: str
     create: Callable[[PluginContext], Made[SessionFormat]]

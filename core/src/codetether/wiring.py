@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -20,12 +21,14 @@ from codetether.plugins.boundary import BROKEN, reason_of
 from codetether.plugins.discovery import normalised
 from codetether.plugins.life import created
 from codetether.plugins.loaded import LoadedPlugins, Provided
+from codetether.record.audit_key import AuditKey
+from codetether.record.archiving import Archives, NamedArchive
 from codetether.record.redact import Redactor
 from codetether.record.trail import AuditTrail
 from codetether.session.contexts import ContextFactory
 from codetether.settings.settings import Settings
 from codetether.settings.structure import did_you_mean
-from codetether.values import define
+from codetether.values import define, frozen
 
 Notify = Callable[[str, str], None]
 _OPEN = frozenset({"base_url", "enterprise_url", "organization", "project", "region", "profile"})
@@ -42,6 +45,8 @@ def own_settings(settings: Settings, loaded: LoadedPlugins, notify: Notify) -> d
     sections = {}
     for provided in loaded.collect(specs.SettingsSpec):
         try:
+            if provided.record.of_site:
+                settings.refuse_repository(provided.plugin)
             sections[provided.plugin] = settings.plugin(provided.plugin, provided.record.cls)
         except SettingsError:  # the user's mistake, with its line
             raise
@@ -73,6 +78,14 @@ def _say_unclaimed(settings: Settings, loaded: LoadedPlugins, notify: Notify) ->
             notify("settings", f"[plugins.{name}] is nobody's: no such plugin{did_you_mean(name, list(known))}")
         elif info.status == "loaded":
             notify("settings", f"[plugins.{name}] changes nothing: this plugin has no settings")
+
+
+@frozen(kw_only=True)
+class _Creating:
+    """A `create` with the name of what it makes."""
+
+    name: str
+    create: Callable[[Any], Any]
 
 
 def _commands() -> list[str]:
@@ -133,7 +146,14 @@ class Wiring:
                 raise PluginError(f"the required audit sink {spec.name!r} of {provided.plugin} is off")
         if site_requires and not sinks:
             raise PluginError("no audit sink is on, and [audit] required asks for one", remedy="codetether plugins")
-        trail = AuditTrail(sinks, self.redactor, self.settings.core.audit.principal, partial(self.notify, "audit"))
+        trail = AuditTrail(
+            sinks,
+            self.redactor,
+            self.settings.core.audit.principal,
+            partial(self.notify, "audit"),
+            key=AuditKey.of(self.contexts.process("core")),
+            bodies=self.settings.core.audit.bodies,
+        )
         self.stack.push_async_callback(trail.close)
         return trail
 
@@ -154,6 +174,25 @@ class Wiring:
             for p in found
             if (made := await self._made(p)) is not None
         ]
+
+    async def event_archives(self) -> Archives:
+        """What event sinks leave in files, and what stores such files elsewhere."""
+        sinks = self.plugins.collect(specs.EventSinkSpec)
+        spools: dict[Path, None] = {}
+        archives = []
+        for provided in sinks:
+            spec, ctx = provided.record, self.contexts.process(provided.plugin)
+            try:
+                if spec.spool is not None and (spool := spec.spool(ctx)) is not None:
+                    spools[spool.expanduser().absolute()] = None
+                if spec.archive is not None:
+                    made = await created(self.stack, _Creating(name=spec.name, create=spec.archive), ctx)
+                    if made is not None:
+                        archives.append(NamedArchive(name=f'archive "{spec.name}" ({provided.plugin})', archive=made))
+            except BROKEN as error:  # the plugin boundary: the session works without it, and the user is told
+                self.plugins.report(provided.plugin, f"archive of {spec.name}", error)
+                self.notify("plugins", f"{provided.plugin} (archive of {spec.name}): {reason_of(error)}")
+        return Archives(spools=tuple(spools), archives=tuple(archives))
 
     async def _made(self, provided: Provided[Any], *, required: bool = False) -> Any:
         """What the record's `create` makes; None where it fails, which is listed, or raised where it is required."""

@@ -12,7 +12,7 @@ from codetether.models.record import JSON, Record
 from codetether.values import frozen
 
 AuditCategory = str
-"""`api`, `tool_execution`, `session`, `auth`, `config`, `sandbox`, `plugin`, `permission`, or a site's own word."""
+"""`api`, `tool_execution`, `session`, `auth`, `config`, `sandbox`, `plugin`, `permission`, `audit`, or a site's own."""
 
 AuditOutcome = Literal["intent", "success", "failure", "denied"]
 """`intent` is written before the effect; one of the others, with the same call id, after it."""
@@ -28,7 +28,11 @@ class AuditEntry(Record):
         principal: whose doing, `user@host` unless the site says otherwise.
         decision, rule: the verdict and the rule that gave it.
         duration_ms: of the effect, in the outcome's entry.
-        detail: `{"output_len": n}` or `{"error": text}` and what else matters; never bodies, never secrets.
+        arguments_digest, output_digest: HMAC-SHA256 of the call's arguments (JSON text) and of its output, as the
+            session's journal holds them, 64 hexadecimal digits: they show which they were to who has the audit key
+            and the text, and nothing to others.
+        detail: `{"output_len": n}` or `{"error": text}` and what else matters; never secrets, and bodies
+            (`arguments`, `output`, cut at 4,000 characters) only where `[audit] bodies` says so.
     """
 
     id: str
@@ -43,4 +47,6 @@ class AuditEntry(Record):
     decision: str | None = None
     rule: str | None = None
     duration_ms: float | None = None
+    arguments_digest: str | None = None
+    output_digest: str | None = None
     detail: Mapping[str, JSON] = field(factory=dict)

@@ -18,8 +18,9 @@ from uuid import uuid4
 from codetether.errors import AuditFailed, CodetetherError, PluginError
 from codetether.models.audit import AuditCategory, AuditEntry, AuditOutcome
 from codetether.models.record import JSON
-from codetether.plugins.boundary import BROKEN, plain, reason_of
-from codetether.protocols import AuditSink
+from codetether.plugins.boundary import BROKEN, asked, plain, reason_of
+from codetether.protocols import AnchoredAuditSink, AuditSink
+from codetether.record.audit_key import AuditKey, derived_key, digest
 from codetether.record.redact import Redactor
 from codetether.specs import AuditSinkSpec
 from codetether.wire import storable
@@ -32,12 +33,19 @@ LIMIT = 10.0
 PAUSE = 30.0
 """Seconds for which an audit sink that is not required is left alone after it let that limit pass."""
 
+ANCHOR_ENTRIES, ANCHOR_SECONDS = 100, 60.0
+"""A sink that can is anchored after so many entries, and when an entry has waited so many seconds for it."""
+
 TEXT_LIMIT, VALUES_LIMIT, DEPTH_LIMIT = 4000, 500, 8
 """The detail of an audit entry holds at most so many characters a text, values and levels."""
 
 
 class AuditTrail:
-    """Gives each audit entry to every audit sink, one entry at a time and in order."""
+    """Gives each audit entry to every audit sink, one entry at a time and in order.
+
+    Attributes:
+        listeners: told of each entry `audit:anchor`, which is how it reaches the open sessions.
+    """
 
     def __init__(
         self,
@@ -45,11 +53,25 @@ class AuditTrail:
         redactor: Redactor,
         principal: str | None,
         notice: Callable[[str], None],
+        *,
+        key: AuditKey | None = None,
+        bodies: bool = False,
     ) -> None:
-        """`principal` None means `user@host`; `notice` says one line to the user."""
+        """`principal` None means `user@host`; `notice` says one line to the user.
+
+        `key` makes the digests of bodies; without it there are none. `bodies` stand in the entries themselves too.
+        """
+        self.listeners: list[Callable[[AuditEntry], None]] = []
         self._books = tuple(_Book(plugin, spec, sink, notice) for plugin, spec, sink in sinks)
         self._redactor = redactor
         self._principal = principal or _user_at_host()
+        self._notice = notice
+        self._key = key
+        self._digest_key: bytes | None = None
+        self._keyless = ""
+        self._bodies = bodies
+        self._timer: asyncio.TimerHandle | None = None
+        self._anchoring: asyncio.Task[None] | None = None
 
     async def record(
         self,
@@ -64,8 +86,12 @@ class AuditTrail:
         rule: str | None = None,
         duration_ms: float | None = None,
         detail: Mapping[str, JSON] = {},
+        arguments: str | None = None,
+        output: str | None = None,
     ) -> None:
         """Returns when every sink has the entry or has failed; within 10 seconds a sink.
+
+        Of `arguments` and `output` only keyed digests are recorded, unless bodies are wanted.
 
         Raises AuditFailed when the entry is an intent and a required sink could not record it: the effect must not
         start. Every other failure is said, once until the sink works again. An entry is delivered even when the
@@ -73,6 +99,11 @@ class AuditTrail:
         """
         if not self._books:
             return
+        key = None
+        if arguments is not None or output is not None:
+            arguments, output = arguments and self._redactor.text(arguments), output and self._redactor.text(output)
+            detail = {**detail, **self._whole(arguments, output)}
+            key = self._digest_key or await self._digests()
         text = self._text
         entry = AuditEntry(
             id=uuid4().hex,
@@ -87,22 +118,90 @@ class AuditTrail:
             decision=decision and text(decision),
             rule=rule and text(rule),
             duration_ms=round(duration_ms, 3) if duration_ms is not None and math.isfinite(duration_ms) else None,
+            arguments_digest=digest(key, arguments) if key and arguments is not None else None,
+            output_digest=digest(key, output) if key and output is not None else None,
             detail=_bounded(detail, text),
         )
-        tries = [book.record(entry) for book in self._books]
-        running = [task for task in tries if isinstance(task, asyncio.Task) and not task.done()]
-        if running:
-            await asyncio.wait(running, timeout=LIMIT)
-        failures = [book.settle(tried) for book, tried in zip(self._books, tries, strict=True)]
+        failures = await self._give(entry, self._books)
         for book, why in zip(self._books, failures, strict=True):
             if why and book.required and outcome == "intent":
                 raise AuditFailed(
                     f"{book.name} could not record the intent of {entry.action}, so it was not started: {why}",
                     remedy="Make the sink work again; whether it is required stands in the settings under [audit].",
                 )
+        self._anchor_in_time()
+
+    async def _give(self, entry: AuditEntry, books: Sequence[_Book]) -> list[str]:
+        """Why each of them does not have the entry; empty where it has."""
+        tries = [book.record(entry) for book in books]
+        running = [task for task in tries if isinstance(task, asyncio.Task) and not task.done()]
+        if running:
+            await asyncio.wait(running, timeout=LIMIT)
+        return [book.settle(tried) for book, tried in zip(books, tries, strict=True)]
+
+    def _whole(self, arguments: str | None, output: str | None) -> dict[str, JSON]:
+        if not self._bodies:
+            return {}
+        return {name: body for name, body in (("arguments", arguments), ("output", output)) if body is not None}
+
+    async def _digests(self) -> bytes | None:
+        """The key of digests; None where it cannot be had, which is said once."""
+        if self._key is None:
+            return None
+        try:
+            async with asyncio.timeout(LIMIT):
+                self._digest_key = derived_key(await self._key.load(), "digest")
+        except BROKEN as error:
+            if self._keyless != (why := reason(error)):
+                self._keyless = why
+                self._notice(f"entries of the audit trail are without digests, for want of its key: {why}")
+        return self._digest_key
+
+    # -- anchors
+
+    def _anchor_in_time(self) -> None:
+        """Sees to it that what was recorded is anchored soon: at once after a hundred entries, else by a timer."""
+        most = max((book.since for book in self._books), default=0)
+        if most >= ANCHOR_ENTRIES and (self._anchoring is None or self._anchoring.done()):
+            self._anchoring = asyncio.create_task(self.anchor())
+        elif most and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(ANCHOR_SECONDS, self._anchor_by_time)
+
+    def _anchor_by_time(self) -> None:
+        self._timer = None
+        if self._anchoring is None or self._anchoring.done():
+            self._anchoring = asyncio.create_task(self.anchor())
+
+    async def anchor(self) -> None:
+        """Has every sink that can anchored, and gives each anchor to the other sinks and to the sessions.
+
+        A failure is said and never raised: the next anchor covers what this one should have.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for book in self._books:
+            head = await book.anchor()
+            if head is None:
+                continue
+            entry = AuditEntry(
+                id=uuid4().hex,
+                timestamp=datetime.now(UTC),
+                category="audit",
+                action="audit:anchor",
+                outcome="success",
+                principal=self._text(self._principal),
+                detail=_bounded({"sink": book.sink_name, **head}, self._text),
+            )
+            await self._give(entry, [other for other in self._books if other is not book])
+            for listener in tuple(self.listeners):
+                listener(entry)
 
     async def close(self) -> None:
-        """Waits for what is on its way, at most the limit of one entry."""
+        """Waits for what is on its way, at most the limit of one entry, and anchors it."""
+        if self._anchoring is not None:
+            await asyncio.wait({self._anchoring}, timeout=LIMIT)
+        await self.anchor()
         running = [book.last for book in self._books if book.last is not None and not book.last.done()]
         if running:
             await asyncio.wait(running, timeout=LIMIT)
@@ -120,13 +219,17 @@ class _Book:
 
     def __init__(self, plugin: str, spec: AuditSinkSpec, sink: AuditSink, notice: Callable[[str], None]) -> None:
         self.name = f'audit sink "{spec.name}" ({plugin})'
+        self.sink_name = spec.name
         self.required = spec.required
+        self.since = 0  # entries that are not anchored; stays 0 where the sink has no anchors
         self.last: asyncio.Task[None] | None = None
         self._sink = sink
         self._notice = notice
         self._hung: asyncio.Task[None] | None = None
         self._paused_until = 0.0
         self._missed = 0
+        self._anchor = sink.anchor if isinstance(sink, AnchoredAuditSink) else None
+        self._unanchored = False
 
     def record(self, entry: AuditEntry) -> asyncio.Task[None] | str:
         """Begins to record an entry, after those before it, in a task of its own: nobody's cancellation ends it.
@@ -158,10 +261,29 @@ class _Book:
             if not self._missed:
                 self._notice(f"{self.name} fails: {why}")
             self._missed += 1
-        elif self._missed:
+            return why
+        if self._anchor is not None:
+            self.since += 1
+        if self._missed:
             self._notice(f"{self.name} works again; {self._missed} audit entries did not reach it")
             self._missed = 0
         return why
+
+    async def anchor(self) -> Mapping[str, JSON] | None:
+        """The sink's head, durable in its own place; None where there is nothing new, or it failed, which is said."""
+        if self._anchor is None or not self.since:
+            return None
+        since, self.since = self.since, 0
+        try:
+            head = await asked(self._anchor, limit=LIMIT)
+        except BROKEN as error:
+            self.since += since
+            if not self._unanchored:
+                self._unanchored = True
+                self._notice(f"{self.name} could not be anchored: {reason(error)}")
+            return None
+        self._unanchored = False
+        return head
 
     def _why(self, task: asyncio.Task[None]) -> str:
         if not task.done():

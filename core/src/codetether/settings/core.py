@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import attrs
@@ -124,10 +125,24 @@ class AgentSettings:
 
 @frozen(kw_only=True)
 class AuditSettings:
-    """`[audit]`: `required` stops effects that cannot be recorded; `principal` says whose doing they are."""
+    """`[audit]`: what is recorded, and what happens when that fails. No repository's file has a say in it.
+
+    Attributes:
+        required: what cannot be recorded is not started; otherwise the failure is said and work goes on.
+        principal: whose doing things are; `user@host` by default.
+        bodies: the arguments and outputs of tools stand in the entries too, not only their keyed digests.
+        model_calls: each request to a model is recorded too, before and after it.
+        key: where the key comes from: a `file`, `credentials` (the secret `audit`), or `auto`: the file where there
+            is one, else the secret, else a file that is made.
+        key_file: that file; `audit.key` beside the user's settings by default.
+    """
 
     required: bool | None = None
     principal: str | None = None
+    bodies: bool = False
+    model_calls: bool = False
+    key: Literal["auto", "credentials", "file"] = "auto"
+    key_file: Path | None = None
 
 
 @frozen(kw_only=True)

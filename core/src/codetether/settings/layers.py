@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from attrs import field
+from attrs import evolve, field
 
 from codetether.errors import SettingsError
 from codetether.settings.core import MODES
@@ -109,6 +109,17 @@ def overlay(below: Merged, layer: Layer) -> Merged:
             continue  # an empty table says nothing about a full one
         merged = _ADD_UP.get(path, _replace)(merged, path, value, layer)
     return merged
+
+
+def of_a_repository(layer: Layer) -> tuple[Layer, tuple[Keys, ...]]:
+    """A trusted repository's layer without what only the site and the user decide, and what that was: the audit."""
+    said = layer.values.get("audit")
+    if not isinstance(said, Mapping):
+        return layer, ()
+    kept = {"audit": {"required": True}} if said.get("required") is True else {}
+    others = {key: value for key, value in layer.values.items() if key != "audit"}
+    ignored = tuple(("audit", key) for key in said if kept == {} or key != "required")
+    return evolve(layer, values={**others, **kept}), ignored
 
 
 def tighten(below: Merged, layer: Layer, rules: Mapping[Keys, Rule]) -> tuple[Merged, tuple[Keys, ...]]:

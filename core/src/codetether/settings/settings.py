@@ -26,7 +26,7 @@ from codetether.settings.core import (
     ToolSettings,
 )
 from codetether.settings.file import SettingsFile, read_settings_file
-from codetether.settings.layers import MANAGED, PROJECT, Keys, Layer, Merged, Origin, overlay, tighten
+from codetether.settings.layers import MANAGED, PROJECT, Keys, Layer, Merged, Origin, of_a_repository, overlay, tighten
 from codetether.settings.structure import Misfit, key_of, structure
 from codetether.settings.trust import trusted_files
 from codetether.values import frozen
@@ -117,6 +117,12 @@ class Settings:
             raise layer.error(misfit.path, misfit.why, _remedy(misfit.path)) from misfit
         return made
 
+    def refuse_repository(self, name: str) -> None:
+        """Raises SettingsError where a repository's file, trusted or not, says something in `[plugins.NAME]`."""
+        for keys, layer in self._merged.layers.items():
+            if keys[:2] == ("plugins", name) and layer.name == "project":
+                raise layer.error(keys, "a repository does not decide this: only you and your site do", "Remove it.")
+
     def mode(self, wish: Mode | None = None) -> Mode:
         """The mode of a session. Raises SettingsError for a wish that is none, or that `session.max_mode` forbids."""
         if wish is not None and wish not in MODES:
@@ -201,7 +207,9 @@ def load_settings(
             continue
         found.append(file)
         if trusted.get(str(path)) == file.sha256:
-            merged = overlay(merged, _checked(_layer("project", file.values, file)))
+            layer, ignored = of_a_repository(_checked(_layer("project", file.values, file)))
+            notices += [f"{path}: ignored {_named(ignored)}: a repository does not decide this"] if ignored else []
+            merged = overlay(merged, layer)
             continue
         layer = _understood(_layer("project", file.values, file))
         merged, ignored = tighten(merged, layer, PROJECT)
@@ -312,10 +320,13 @@ def _read(text: str, kind: Any) -> Any:
 
 
 def _untrusted(path: Path, ignored: tuple[Keys, ...], *, changed: bool) -> str:
-    names = ", ".join(".".join(keys) for keys in ignored[:5])
-    names += f" and {len(ignored) - 5} more" if len(ignored) > 5 else ""
     why = "changed since you trusted it" if changed else "is not trusted"
-    return f"{path} {why}: ignored {names} (read it, then: codetether config trust)"
+    return f"{path} {why}: ignored {_named(ignored)} (read it, then: codetether config trust)"
+
+
+def _named(ignored: tuple[Keys, ...]) -> str:
+    names = ", ".join(".".join(keys) for keys in ignored[:5])
+    return names + (f" and {len(ignored) - 5} more" if len(ignored) > 5 else "")
 
 
 def looks_secret(path: Keys) -> bool:

@@ -107,6 +107,11 @@ class Segments:
         """Whether no line waits in an open segment."""
         return self._known == 0
 
+    @property
+    def age(self) -> float:
+        """Seconds since the open segment got its first line, as far as this process knows; 0 where it has none."""
+        return time.monotonic() - self._began if self._began else 0.0
+
     def open(self) -> None:
         """Finds where the stream ends, and mends what an earlier process or a failed sync left."""
         if self._file is None and not self._left_open():
@@ -152,6 +157,12 @@ class Segments:
                 file.sync()
         elif self._file is not None:
             self._file.sync()
+
+    def settled(self) -> bytes:
+        """The stream's last line, of whatever process, once all up to it is durable."""
+        with self._turn() as file:
+            file.sync()
+            return self.last_line()
 
     def seal(self) -> Segment | None:
         """Makes a sealed file of the open segment; None where there is nothing in it."""

@@ -1,19 +1,36 @@
-"""The audit log: a line of JSON for each entry, in a file that several processes may share."""
+"""The audit log: a chain of lines of JSON, one for each entry, in a file that several processes may share."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
+from uuid import uuid4
 
-from codetether import AuditEntry, Disk, SegmentLimits, Segments, StorageError, to_json
+from codetether import (
+    JSON,
+    AuditEntry,
+    AuditKey,
+    Disk,
+    SegmentLimits,
+    Segments,
+    StorageError,
+    derived_key,
+    to_json,
+)
 
+from codetether_sink_audit_jsonl.anchors import Anchors
+from codetether_sink_audit_jsonl.chain import Chain, link_of
+from codetether_sink_audit_jsonl.files import anchor_path, chain_name, lines_of, log_path
 from codetether_sink_audit_jsonl.settings import AuditJsonlSettings
+
+T = TypeVar("T")
 
 CLOSE_LIMIT = 5.0
 """Seconds that a disk which does not answer may hold up the end of the program."""
@@ -30,15 +47,24 @@ class AuditLog:
     """
 
     def __init__(
-        self, settings: AuditJsonlSettings, state_dir: Callable[[], Path], notice: Callable[[str], None]
+        self,
+        settings: AuditJsonlSettings,
+        state_dir: Callable[[], Path],
+        notice: Callable[[str], None],
+        key: AuditKey | None = None,
     ) -> None:
+        """Without a `key` one is kept in the state directory."""
         self._settings = settings
         self._state_dir = state_dir
         self._notice = notice
+        self._audit_key = key or AuditKey(None, lambda: state_dir() / "audit.key", "file")
+        self._key: bytes | None = None
         self._segments: Segments | None = None
+        self._anchors: Anchors | None = None
+        self._said: list[str] = []  # what the thread found, for the user
         self._disk = Disk()
         self._near: bool | None = None  # the file is on a disk of this machine; None: not known yet
-        self._calls: set[asyncio.Task[Segments]] = set()  # what the thread has still to do
+        self._calls: set[asyncio.Task[Any]] = set()  # what the thread has still to do
         self._problem = ""
 
     async def __aenter__(self) -> Self:
@@ -76,16 +102,29 @@ class AuditLog:
             self._disk.dirty(self._segments)
         return added
 
+    async def anchor(self) -> Mapping[str, JSON] | None:
+        """The head of the log, durable beside it; None where there is nothing new. Raises StorageError."""
+        return await self._called(self._anchor)
+
     async def _record(self, line: bytes, at_once: bool) -> None:
-        call = asyncio.ensure_future(self._disk.call(self._append, line, at_once))
-        self._calls.add(call)
-        call.add_done_callback(self._done)
-        segments = await asyncio.shield(call)
+        if self._key is None:
+            try:
+                self._key = await self._audit_key.load(self._disk)
+            except StorageError:  # a flickering disk often works again
+                self._key = await self._audit_key.load(self._disk)
+        segments = await self._called(self._append, line, at_once)
         if not at_once:
             self._disk.dirty(segments)
         self._say(segments)
 
-    def _done(self, call: asyncio.Task[Segments]) -> None:
+    async def _called(self, function: Callable[..., T], *args: Any) -> T:
+        """On the I/O thread; meanwhile nothing is added without it."""
+        call = asyncio.ensure_future(self._disk.call(function, *args))
+        self._calls.add(call)
+        call.add_done_callback(self._done)
+        return await asyncio.shield(call)
+
+    def _done(self, call: asyncio.Task[Any]) -> None:
         self._calls.discard(call)
         if not call.cancelled():
             call.exception()  # whoever waited for it has been told; perhaps nobody waits any more
@@ -97,6 +136,7 @@ class AuditLog:
             segments.append(line)
         except StorageError:
             segments.append(line)
+        self._note_repairs(segments)
         if at_once:
             try:
                 segments.sync()
@@ -107,31 +147,80 @@ class AuditLog:
         return segments
 
     def _opened(self) -> Segments:
-        if self._segments is None:
-            path = self._settings.path or self._state_dir() / "audit.jsonl"
-            path = path.expanduser().absolute()
-            _refuse_what_is_no_file(path)
-            self._segments = Segments(
-                path.parent,
-                path.stem,
-                suffix=path.suffix,
-                open_name=path.name,
-                limits=SegmentLimits(bytes=self._settings.max_bytes, lines=self._settings.max_entries),
-                shared=True,
-            )
-        return self._segments
+        if self._segments is not None:
+            return self._segments
+        assert self._key is not None, "loaded before anything is added"
+        path = log_path(self._settings, self._state_dir)
+        _refuse_what_is_no_file(path)
+        segments = Segments(
+            path.parent,
+            path.stem,
+            suffix=path.suffix,
+            open_name=path.name,
+            limits=SegmentLimits(
+                bytes=self._settings.max_bytes, lines=self._settings.max_entries, seconds=self._settings.max_seconds
+            ),
+            shared=True,
+            link=Chain(derived_key(self._key, "chain"), lambda: lines_of(path)).link,
+        )
+        segments.open()
+        last = segments.last_line()
+        anchors = Anchors(anchor_path(self._settings, path, self._state_dir), self._key)
+        self._said += anchors.open(link_of(last), lambda: sum(1 for _ in lines_of(path)) if last else 0)
+        self._segments, self._anchors = segments, anchors
+        return segments
+
+    def _note_repairs(self, segments: Segments) -> None:
+        """What was cut off stands in the log too, so that it is told apart from what somebody else cut."""
+        while segments.repairs:
+            repair = segments.repairs.pop(0)
+            self._said.append(f"the audit log was mended: {repair}")
+            with suppress(StorageError):  # the entry itself is there, and the user is told
+                segments.append(to_json(_mended(repair)) + b"\n")
+
+    def _anchor(self) -> Mapping[str, JSON] | None:
+        segments, anchors = self._segments, self._anchors
+        if segments is None or anchors is None:
+            return None
+        try:
+            last = segments.settled()
+        except StorageError:
+            last = segments.settled()
+        link = link_of(last)
+        if link is None or link.mac == anchors.head:
+            return None
+        anchors.add(link)
+        path = log_path(self._settings, self._state_dir)
+        return {"log": chain_name(path), "records": link.seq, "head": link.mac.decode()}
 
     def _close(self) -> None:
-        if self._segments is not None:
+        if self._segments is None:
+            return
+        try:
+            self._anchor()
+        finally:
+            if self._anchors is not None:
+                self._anchors.close()
             self._segments.close()
 
     def _say(self, segments: Segments) -> None:
-        while segments.repairs:
-            self._notice(f"the audit log was mended: {segments.repairs.pop(0)}")
+        while self._said:
+            self._notice(self._said.pop(0))
         if segments.problem != self._problem:
             self._problem = segments.problem
             if self._problem:
                 self._notice(f"the audit log goes on in the same file, though it is full: {self._problem}")
+
+
+def _mended(repair: str) -> AuditEntry:
+    return AuditEntry(
+        id=uuid4().hex,
+        timestamp=datetime.now(UTC),
+        category="audit",
+        action="audit:mended",
+        outcome="success",
+        detail={"what": repair},
+    )
 
 
 def _on_a_disk_of_this_machine(path: Path) -> bool:

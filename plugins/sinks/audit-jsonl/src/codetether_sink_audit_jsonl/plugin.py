@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from codetether import AuditSink, AuditSinkSpec, PluginContext, SettingsSpec, hookimpl
+from codetether import AuditKey, AuditSink, AuditSinkSpec, PluginContext, SettingsSpec, hookimpl
 
 from codetether_sink_audit_jsonl.settings import AuditJsonlSettings
 
@@ -12,7 +12,7 @@ from codetether_sink_audit_jsonl.settings import AuditJsonlSettings
 @hookimpl
 def codetether_settings() -> Iterable[SettingsSpec]:
     """`[plugins.audit-jsonl]`."""
-    yield SettingsSpec(cls=AuditJsonlSettings)
+    yield SettingsSpec(cls=AuditJsonlSettings, of_site=True)
 
 
 @hookimpl
@@ -25,4 +25,4 @@ def _create(ctx: PluginContext) -> AuditSink:
     from codetether_sink_audit_jsonl.log import AuditLog
 
     settings: AuditJsonlSettings = ctx.settings or AuditJsonlSettings()
-    return AuditLog(settings, lambda: ctx.state_dir, ctx.notice)
+    return AuditLog(settings, lambda: ctx.state_dir, ctx.notice, AuditKey.of(ctx))

@@ -18,7 +18,10 @@ class AuditJsonlSettings:
         path: the file; by default `audit.jsonl` in the plugin's state directory.
         max_entries: entries in one file; None for as many as `max_bytes` allows. Full files are kept, numbered by
             the bytes of the log that they hold.
-        max_bytes: bytes in one file.
+        max_bytes: bytes in one file, about.
+        max_seconds: how long one file is written; None for as long as it takes.
+        anchors: the file of anchors, where the log's head is kept; by default in the plugin's state directory. Best
+            in a place where what writes the log can add and not change.
         fsync: when an entry is safe from power loss: `second`: within a second; `intents`: those before an effect at
             once, the others within a second; `always`: at once. The end of the program, however hard, loses none.
     """
@@ -30,4 +33,6 @@ class AuditJsonlSettings:
         validator=validators.optional(validators.ge(1)),
     )
     max_bytes: int = field(default=64 * MEBIBYTE, validator=validators.ge(1024))
+    max_seconds: float | None = field(default=None, validator=validators.optional(validators.gt(0)))
+    anchors: Path | None = None
     fsync: Literal["second", "intents", "always"] = "second"
