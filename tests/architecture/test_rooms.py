@@ -87,7 +87,7 @@ def test_names_are_words_of_the_field(module: Module) -> None:
 def test_a_plugin_imports_only_public_names_and_of_others_only_wires_that_it_declares(folder: str) -> None:
     ours = {name for found in plugins().values() for module in found if "." not in (name := module.name)}
     own = {module.name for module in plugins()[folder] if "." not in module.name}
-    allowed = own | (wires_below(folder) if "/providers/" in folder else set())
+    allowed = own | wires_below(folder)
     wrong = []
     for module in plugins()[folder]:
         for node in ast.walk(module.tree):  # also what is only for types: a stranger's checker must find it
@@ -107,10 +107,12 @@ def test_a_plugin_imports_only_public_names_and_of_others_only_wires_that_it_dec
 
 
 def wires_below(folder: str) -> set[str]:
-    """The packages of providers, and of what they share, on which a provider declares that it builds."""
+    """The libraries, and for a provider the packages of other providers, on which it declares that it builds."""
     table = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())
     declared = [re.split(r"[^a-z-]", text, maxsplit=1)[0] for text in table["project"]["dependencies"]]
-    return {name.replace("-", "_") for name in declared if name.startswith(("codetether-http", "codetether-provider-"))}
+    wires = ("codetether-provider-",) if "/providers/" in folder else ()
+    below = ("codetether-http", "codetether-llama", *wires)
+    return {name.replace("-", "_") for name in declared if name.startswith(below)}
 
 
 def public() -> set[str]:

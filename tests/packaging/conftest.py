@@ -9,6 +9,7 @@ from attrs import frozen
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
+LIBRARIES = frozenset(["codetether-http", "codetether-llama"])
 
 
 @frozen(kw_only=True)
@@ -25,7 +26,7 @@ class Distribution:
     @property
     def is_library(self) -> bool:
         """True for what plugins build on: it offers nothing to the hooks."""
-        return self.name == "codetether-http"
+        return self.name in LIBRARIES
 
     def requirements(self, extra: str | None = None) -> list[Requirement]:
         """What it asks for, our own distributions by bare name: their place is written at build time."""

@@ -61,7 +61,7 @@ def test_types_are_checked_in_every_member(root: Distribution, members: list[Dis
 def test_a_plugin_asks_for_the_core_and_a_provider_for_the_wires_that_it_builds_on(plugins: list[Distribution]) -> None:
     for plugin in plugins:
         ours = {asked.name for asked in plugin.requirements() if asked.name.startswith("codetether-")}
-        others = ours - {"codetether-core", "codetether-http"}
+        others = ours - {"codetether-core"} - {library.name for library in plugins if library.is_library}
         provides = plugin.name.startswith("codetether-provider-")
         assert "codetether-core" in ours
         assert all(provides and other.startswith("codetether-provider-") for other in others)

@@ -9,9 +9,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 from codetether import ConnectionFailed
-from codetether_provider_local.engine import Engine, engine
+from codetether_llama import Engine, engine, inspect
 from codetether_provider_local.fetch import SMOLLM2, fetch
-from codetether_provider_local.gguf import inspect
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 from codetether import ContextOverflow, InvalidRequest, ModelNotFound, ServerFailed
-from codetether_provider_local.engine import Engine, engine
-from codetether_provider_local.gguf import inspect
+from codetether_llama import Engine, engine, inspect
 
 STORY = {"messages": [{"role": "user", "content": "Tell me a long story."}], "temperature": 0}
 
