@@ -141,7 +141,7 @@ class Dispatch:
         answered = await self._answer(request, decision)
         if answered.verdict != "allow":
             return await self._denied(part, place, decision, answered)
-        return await self._run(offered, request, answered, place)
+        return await self._run(offered, request, answered, place, _origin(part))
 
     def _check(self, part: ToolCallPart, offered: OfferedTool | None) -> ToolCall | ToolResult:
         """The call with parsed and valid arguments, or what the model is told is wrong with it."""
@@ -221,11 +221,18 @@ class Dispatch:
             return attrs.evolve(decision, verdict="allow", rule=f"approved by the user ({decision.rule})")
         return Decision(verdict="deny", rule=decision.rule, source="user", reason="the user said no")
 
-    async def _run(self, offered: OfferedTool, request: PermissionRequest, decision: Decision, place: Place) -> Outcome:
+    async def _run(
+        self,
+        offered: OfferedTool,
+        request: PermissionRequest,
+        decision: Decision,
+        place: Place,
+        origin: Mapping[str, Any],
+    ) -> Outcome:
         definition, call = offered.definition, request.call
         unsafe = not definition.read_only
         note = partial(self._note, place, call.id, call.name, decision=decision)
-        await note("intent")
+        await note("intent", detail=origin)
         self.journal.append(
             ToolIntent(
                 call_id=call.id,
@@ -322,7 +329,9 @@ class Dispatch:
 
     async def _denied(self, part: ToolCallPart, place: Place, asked: Decision, final: Decision) -> Outcome:
         judged = attrs.evolve(final, verdict=asked.verdict)
-        await self._note(place, part.id, part.name, "denied", decision=judged, detail={"reason": final.reason})
+        await self._note(
+            place, part.id, part.name, "denied", decision=judged, detail={"reason": final.reason, **_origin(part)}
+        )
         unanswered = None
         if asked.verdict == "ask" and self.context.person is None:
             unanswered = ApprovalRequired(call_id=part.id, name=part.name, rule=asked.rule, reason=asked.reason)
@@ -362,3 +371,8 @@ def _words(error: BaseException) -> str:
     if isinstance(error, CodetetherError):
         return " ".join(str(error).split())
     return reason_of(error)
+
+
+def _origin(part: ToolCallPart) -> dict[str, Any]:
+    """What the audit keeps of a call that a router made out of text."""
+    return {} if part.written is None else {"written": part.written}
