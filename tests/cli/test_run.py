@@ -262,3 +262,32 @@ def test_hidden_characters_are_shown_in_text_and_escaped_in_json(cli: CommandLin
     assert as_json.json["text"] == "".join(evil) + "\nok"
     for output in (text.out, text.err, lines.out, lines.err, as_json.out):
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202e\u202c\U000e0041]", output)
+
+
+def test_an_answer_by_a_schema_is_json_alone(cli: CommandLine, model: ModelServer) -> None:
+    schema = cli.workspace / "schema.json"
+    schema.write_text('{"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}')
+    model.script = [
+        Answer(texts=["I look."], calls=[("bash", {"command": "true"})]),
+        Answer(texts=["It is 3."]),
+        Answer(texts=['{"n": 3}']),
+        Answer(texts=["no"]),
+        Answer(texts=["no"]),
+        Answer(texts=['{"n": "x"}']),
+    ]
+
+    ran = cli.process("run", "how many?", "--allow", "bash", "--schema", "schema.json")
+    failed = cli.process("run", "how many?", "--schema", schema.read_text(), "--format", "json")
+
+    assert (ran.code, ran.out) == (0, '{\n  "n": 3\n}\n')
+    assert (failed.code, failed.json["status"]) == (1, "error")
+    assert failed.json["error"] == 'the answer does not fit the schema: $.n: "x" is not of type "integer"'
+
+
+def test_a_schema_that_is_none_is_said(cli: CommandLine) -> None:
+    (cli.workspace / "bad.json").write_text('{"type": 5}')
+    said = [cli.process("run", "hi", "--schema", wish) for wish in ("absent.json", "{oops", "bad.json")]
+    assert [ran.code for ran in said] == [2, 2, 2]
+    assert said[0].err.startswith("error: --schema: absent.json cannot be read: No such file")
+    assert said[1].err.startswith("error: --schema is no JSON: ")
+    assert said[2].err.startswith("error: bad.json: that is no JSON schema: ")

@@ -28,6 +28,7 @@ class Outcome:
     text: str = ""
     usage: Usage = Usage()
     steps: int = 0
+    structured: Any = None
     error: str = ""
     remedy: str = ""
     tool_calls: list[dict[str, Any]] = field(factory=list)
@@ -53,6 +54,7 @@ class Outcome:
             case events.Done():
                 self.status, self.text, self.usage, self.steps = event.status, event.text, event.usage, event.steps
                 self.error = event.reason if event.status != "done" else ""
+                self.structured = event.structured
             case events.Error():
                 self.status, self.error, self.remedy = event.status, event.message, event.remedy
                 self.text = "\n".join(self._texts).strip()
@@ -84,6 +86,8 @@ class Outcome:
             "usage": usage,
             "tool_calls": self.tool_calls,
         }
+        if self.structured is not None:
+            made["structured"] = self.structured
         if self.error:
             made["error"] = f"{self.error}\n{self.remedy}" if self.remedy else self.error
         return made

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import stat
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from codetether.cli.terminal import Screen
+from codetether.errors import UsageError
 from codetether.models.messages import FilePart, ImagePart, MessagePart, TextPart
 
 PATIENCE = 3.0
@@ -53,6 +57,29 @@ def _at_terminal() -> bool:
 
 def _decoded(data: bytes) -> str:
     return data.decode("utf-8-sig", "replace").replace("\r\n", "\n").rstrip("\n")
+
+
+def json_schema(wish: str | None) -> Mapping[str, Any] | None:
+    """The JSON schema in a file, or the one that is written out. UsageError for what is none."""
+    if wish is None:
+        return None
+    from codetether.session.structured import Form
+
+    inline = wish.lstrip().startswith("{")
+    name = "--schema" if inline else wish
+    try:
+        schema = json.loads(wish if inline else Path(wish).read_text("utf-8-sig"))
+    except OSError as error:
+        raise click.UsageError(f"--schema: {wish} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise click.UsageError(f"{name} is no JSON: {error}") from None
+    if not isinstance(schema, dict):
+        raise click.UsageError(f'{name} is no JSON schema: an object is wanted, e.g. {{"type": "object", …}}')
+    try:
+        Form.of(schema)
+    except UsageError as error:
+        raise click.UsageError(f"{name}: {error.message}") from None
+    return schema
 
 
 def attached(paths: tuple[Path, ...]) -> tuple[MessagePart, ...]:

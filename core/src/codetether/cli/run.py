@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -43,6 +43,7 @@ class Wish:
     allow: tuple[str, ...]
     max_steps: int | None
     strict: bool
+    schema: Mapping[str, Any] | None
 
 
 @click.command("run")
@@ -57,11 +58,14 @@ class Wish:
     "-f", "--file", "files", multiple=True, type=click.Path(path_type=Path), help="Attach a file; repeatable."
 )
 @click.option("--format", "form", type=click.Choice(["text", "json", "stream-json"]), default="text", show_default=True)
+@click.option(
+    "--schema", metavar="FILE", help="Answer with JSON that fits this JSON schema: a file, or the schema itself."
+)
 @click.option("--mode", type=click.Choice(MODES), help="What is allowed without asking.")
 @click.option("--allow", metavar="TOOL|EFFECT", multiple=True, help="Allow a tool, or an effect; repeatable.")
 @click.option("--max-steps", type=click.IntRange(1), help="Responses of the model before it is stopped.")
 @click.option("--strict-plugins", "strict", is_flag=True, help="A plugin that breaks a promise is an error.")
-def run(prompt: tuple[str, ...], files: tuple[Path, ...], form: str, **wishes: Any) -> int:
+def run(prompt: tuple[str, ...], files: tuple[Path, ...], form: str, schema: str | None, **wishes: Any) -> int:
     """Give the agent a PROMPT and show its answer.
 
     What is piped in is added to the prompt; with no PROMPT, or with -, it is the prompt.
@@ -71,7 +75,7 @@ def run(prompt: tuple[str, ...], files: tuple[Path, ...], form: str, **wishes: A
     if wishes["model"] is not None and not wishes["model"].strip():
         raise click.UsageError("--model is empty: name a model, a provider, or provider/model")
     from codetether.cli.interrupts import launch
-    from codetether.cli.prompt_input import attached, whole_prompt
+    from codetether.cli.prompt_input import attached, json_schema, whole_prompt
 
     if wishes["session"]:
         from codetether.storage.store import check_session_id
@@ -79,16 +83,16 @@ def run(prompt: tuple[str, ...], files: tuple[Path, ...], form: str, **wishes: A
         check_session_id(wishes["session"])
     _check_rules(wishes["allow"])
     screen = Screen()
-    parts = attached(files)
-    wish = Wish(text=whole_prompt(prompt, screen), parts=parts, **wishes)
-    return launch(lambda interrupts: _run(wish, _output(form, screen), interrupts))
+    parts, wanted = attached(files), json_schema(schema)
+    wish = Wish(text=whole_prompt(prompt, screen), parts=parts, schema=wanted, **wishes)
+    return launch(lambda interrupts: _run(wish, _output(form, screen, formed=wanted is not None), interrupts))
 
 
-def _output(form: str, screen: Screen) -> TextOutput | JsonOutput:
+def _output(form: str, screen: Screen, *, formed: bool) -> TextOutput | JsonOutput:
     if form == "text":
-        from codetether.cli.text_output import TextOutput
+        from codetether.cli.text_output import FormedOutput, TextOutput
 
-        return TextOutput(screen)
+        return FormedOutput(screen) if formed else TextOutput(screen)
     from codetether.cli.machine_output import JsonOutput, StreamOutput
 
     return StreamOutput(screen) if form == "stream-json" else JsonOutput(screen)
@@ -136,7 +140,7 @@ async def _converse(wish: Wish, output: TextOutput | JsonOutput, outcome: Outcom
                 output.notice("", line)
             interrupts.polite = session.cancel
             started()
-            async with aclosing(session.stream(wish.text, wish.parts)) as events:  # type: ignore[type-var]
+            async with aclosing(session.stream(wish.text, wish.parts, schema=wish.schema)) as events:  # type: ignore[type-var]
                 async for event in events:
                     outcome.take(event)
                     output.show(event)

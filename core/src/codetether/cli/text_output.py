@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from codetether.cli.outcome import Outcome
-from codetether.cli.terminal import BOLD, CYAN, DIM, RED, YELLOW, Screen, one_line, visible
+from codetether.cli.terminal import BOLD, CYAN, DIM, RED, YELLOW, Screen, json_line, one_line, visible
 from codetether.cli.tool_text import arguments_shown, lines_shown
 from codetether.models import events
 from codetether.models.events import SessionEvent
@@ -118,3 +118,19 @@ class TextOutput:
         steps = f"{outcome.steps} step{'s' if outcome.steps != 1 else ''}"
         tokens = f"{usage.input_tokens:,} in{cached}, {usage.output_tokens:,} out"
         return f"{outcome.model} · {steps} · {tokens}{cost} · {seconds:.1f} s · session {outcome.session_id}"
+
+
+class FormedOutput(TextOutput):
+    """A run whose answer is a JSON value: it alone is written, once it is known to fit."""
+
+    def _stream(self, text: str) -> None:
+        """What is written on the way may not fit, or be no answer yet."""
+
+    def _complete(self, text: str) -> None:
+        """Nor is a whole text of the way."""
+
+    def end(self, outcome: Outcome) -> None:
+        """The run is over."""
+        if outcome.status == "done":
+            self.screen.write(json_line(outcome.text.encode()) + "\n")
+        super().end(outcome)

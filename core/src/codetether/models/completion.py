@@ -89,6 +89,7 @@ class CompletionRequest:
         system: the rendered system prompt; empty for none.
         messages: the history as the model shall see it, oldest first.
         tools: in a stable order, because prompt caches depend on it.
+        schema: the JSON schema that the answer's text shall fit, where the provider can enforce it.
         directory: the session's workspace, for models that run in this process; never sent anywhere.
     """
 
@@ -99,6 +100,7 @@ class CompletionRequest:
     tool_choice: ToolChoice = "auto"
     sampling: SamplingParams = SamplingParams()
     session_id: str = ""
+    schema: Mapping[str, JSON] | None = None
     directory: str = ""
 
 

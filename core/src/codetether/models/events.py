@@ -143,13 +143,18 @@ class SessionSync(Record):
 
 @frozen(kw_only=True)
 class Done(Record):
-    """The prompt ended; `text` is the answer, `reason` says why where the status is not `done`."""
+    """The prompt ended; `text` is the answer, `reason` says why where the status is not `done`.
+
+    Attributes:
+        structured: the value of an answer that was asked for by a schema.
+    """
 
     status: Status
     text: str
     usage: Usage = Usage()
     steps: int = 0
     reason: str = ""
+    structured: JSON = None
 
 
 @frozen(kw_only=True)
@@ -190,7 +195,7 @@ class EventRecord:
 
     Attributes:
         sequence: the number of the journal record it comes from; a durable sink keeps the last one it holds.
-        part: position among the events of that record, from 0.
+        part: position among the events of that record, from 0, of `parts`.
         turn: which prompt of the session, from 1. step: which response within it, from 1; 0 before the first.
     """
 
@@ -203,6 +208,11 @@ class EventRecord:
     turn: int
     step: int
     event: SessionEvent
+    parts: int = 1
+
+
+CHAT_EVENT_SCHEMA = 1
+"""The version of the lines' schema. A new field does not change it; a field that changes its meaning does."""
 
 
 @frozen(kw_only=True)
@@ -212,9 +222,12 @@ class ChatEvent(Record):
     Attributes:
         workspace: the session's directory. role: user, assistant, tool or system.
         message_type: e.g. `text`, `thinking`, `tool_call`, `tool_result`, `usage`, `done`, `error`.
+        schema_version: CHAT_EVENT_SCHEMA of who wrote the line; None for lines from before there was one.
         content: cut at 10,000 characters; `content_cut` says how many were left out.
-        parent_event_id: the tool call that a subagent's session hangs from.
-        sequence, part: as in EventRecord: together they number the line.
+        sequence, part: as in EventRecord: together they number the line; `<sequence>.<part>` is its id.
+        parent_event_id: the id of the line that this one belongs to, in the same session: of a call's start for what
+            is about the call, of the user's message for everything else in a turn. None for the user's messages, and
+            where that line is not in the files any more.
         status: of a `done` or an `error`. duration_ms: of the response that a `usage` is about.
     """
 
@@ -224,6 +237,7 @@ class ChatEvent(Record):
     role: str
     message_type: str
     sequence: int
+    schema_version: int | None = None
     agent_name: str | None = None
     content: str | None = None
     content_cut: int | None = None

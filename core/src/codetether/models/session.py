@@ -224,6 +224,7 @@ class SessionResult(Record):
         provider, model: who answered last.
         error: the message of the failure, where there was one.
         reason: why it ended, where the status is not `done`.
+        structured: the value of an answer that was asked for by a schema; `text` is its JSON then.
     """
 
     text: str
@@ -236,6 +237,7 @@ class SessionResult(Record):
     steps: int = 0
     reason: str = ""
     error: str = ""
+    structured: JSON = None
 
 
 def title_from(text: str) -> str | None:

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 import attrs
+import orjson
 from attrs import field
 
 from codetether.errors import CodetetherError, PluginError, ProviderError, StorageError
@@ -20,7 +21,8 @@ from codetether.models.completion import (
     Usage,
 )
 from codetether.models.events import SessionEvent, Status
-from codetether.models.messages import Message, RefusalPart, TextPart, ThinkingPart, ToolCallPart
+from codetether.models.messages import Message, RefusalPart, TextPart, ThinkingPart, ToolCallPart, user
+from codetether.models.record import JSON
 from codetether.models.replay import closing_result
 from codetether.models.session import (
     Announced,
@@ -42,6 +44,7 @@ from codetether.record.sinks import EventFeed
 from codetether.session.asking import Asking
 from codetether.session.assemble import with_unique_ids
 from codetether.session.dispatch import Dispatch, Outcome, Place, result_part
+from codetether.session.structured import AGAIN, Form
 from codetether.storage.journal import Journal
 from codetether.values import define, frozen
 
@@ -65,6 +68,9 @@ class Turn:
     texts: list[str] = field(factory=list)
     calls: list[ToolCallSummary] = field(factory=list)
     unanswered: list[str] = field(factory=list)
+    form: Form | None = None
+    misses: int = 0
+    structured: JSON = None
 
     def tell(self, completed: ToolCompleted) -> None:
         """A call has its result, which is recorded: it is announced, and counts."""
@@ -118,12 +124,12 @@ class Agent:
     def __attrs_post_init__(self) -> None:
         self._ids = {use.id for use in self.journal.state.session.tool_uses}
 
-    async def run(self, message: Message, emit: Emit) -> SessionResult:
+    async def run(self, message: Message, emit: Emit, form: Form | None = None) -> SessionResult:
         """One prompt, to its end. Never raises for what a provider, a tool or the disk does: the result says it.
 
         A cancellation ends the turn as `interrupted`, with every open call answered.
         """
-        turn = Turn(number=self.journal.state.session.turn + 1, emit=emit)
+        turn = Turn(number=self.journal.state.session.turn + 1, emit=emit, form=form)
         try:
             end = await self._turn(turn, message)
         except asyncio.CancelledError:
@@ -141,13 +147,15 @@ class Agent:
         self._record(MessageAdded(message=message, turn=turn.number))
         turn.emit(events.UserMessage(message=message))
         self._title()
-        system = await self.system()
+        system = "\n\n".join(filter(None, (await self.system(), turn.form.instruction if turn.form else "")))
         while turn.step < self.max_steps:
             turn.step += 1
             response = await self._complete(turn, system)
             self._keep(turn, response)
             if not response.tool_calls:
-                return self._ending(turn, response)
+                if (end := self._ending(turn, response)) is not None:
+                    return end
+                continue
             await self._run_calls(turn, response)
         return End(
             status="limit", reason=f"stopped after {self.max_steps} step{'s' * (self.max_steps != 1)} (--max-steps)"
@@ -176,6 +184,7 @@ class Agent:
             tools=self.tools,
             sampling=self.asking.line.sampling,
             session_id=self.journal.state.session.id,
+            schema=turn.form.schema if turn.form else None,
             directory=self.journal.state.session.metadata.directory,
         )
 
@@ -213,8 +222,8 @@ class Agent:
             turn.emit(events.TextComplete(text=text))
         turn.emit(events.UsageReport(usage=response.usage, duration_ms=response.duration_ms, model=str(self.model)))
 
-    def _ending(self, turn: Turn, response: CompletionResponse) -> End:
-        """How a turn ends whose last answer asks for nothing more."""
+    def _ending(self, turn: Turn, response: CompletionResponse) -> End | None:
+        """How a turn ends whose last answer asks for nothing more; None where it is asked for in another form."""
         if turn.unanswered:
             return End(status="denied", reason=f"denied, because nobody could be asked: {', '.join(turn.unanswered)}")
         if response.finish_reason == "length":
@@ -222,9 +231,26 @@ class Agent:
         if response.finish_reason in ("content_filter", "error"):
             word = response.raw_finish_reason or response.finish_reason
             return End(status="provider_failed", reason=f"the provider ended the answer with {word!r}")
+        if turn.form is not None:
+            return self._formed(turn, turn.form, response.message.text)
         if not any(text.strip() for text in turn.texts):
             return End(status="error", reason="the model gave an empty answer")
         return End(status="done")
+
+    def _formed(self, turn: Turn, form: Form, text: str) -> End | None:
+        """The end where the answer fits the form; else it is asked for again, twice."""
+        value, why = form.read(text)
+        if not why:
+            turn.structured = self.redactor.data(value)
+            turn.texts = [orjson.dumps(turn.structured, option=orjson.OPT_INDENT_2).decode()]
+            return End(status="done")
+        if turn.misses == AGAIN:
+            return End(status="error", reason=f"the answer does not fit the schema: {why}")
+        turn.misses += 1
+        again = user(form.asked_again(why))
+        self._record(MessageAdded(message=again, turn=turn.number, step=turn.step))
+        turn.emit(events.UserMessage(message=again))
+        return None
 
     async def _run_calls(self, turn: Turn, response: CompletionResponse) -> None:
         """Read-only calls together, others in order; results keep the model's order."""
@@ -299,7 +325,8 @@ class Agent:
             remedy = error.remedy if error else ""
             turn.emit(events.Error(message=end.reason, kind=kind, status=end.status, remedy=remedy))
         else:
-            turn.emit(events.Done(status=end.status, text=text, usage=turn.usage, steps=turn.step, reason=end.reason))
+            done = events.Done(status=end.status, text=text, usage=turn.usage, steps=turn.step, reason=end.reason)
+            turn.emit(attrs.evolve(done, structured=turn.structured))
         return SessionResult(
             text=text,
             session_id=self.journal.state.session.id,
@@ -310,6 +337,7 @@ class Agent:
             tool_calls=tuple(turn.calls),
             steps=turn.step,
             reason=end.reason,
+            structured=turn.structured,
             error=str(error) if error else end.reason if end.status in ("error", "provider_failed") else "",
         )
 

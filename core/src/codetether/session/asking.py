@@ -41,6 +41,7 @@ class Line:
     connection: Connection
     sampling: SamplingParams
     native_calls: bool
+    native_schema: bool
     priced: Callable[[Usage], Usage]
 
 
@@ -76,7 +77,8 @@ class Asking:
             line = self.line
             listener.emit(events.Thinking(step=step))
             try:
-                wanted = attrs.evolve(request, model=line.ref, sampling=line.sampling)
+                schema = request.schema if line.native_schema else None
+                wanted = attrs.evolve(request, model=line.ref, sampling=line.sampling, schema=schema)
                 response = await self._ask(line, self.routing.told(wanted), listener)
             except ProviderError as error:
                 delay = retries.delay(error, attempt)

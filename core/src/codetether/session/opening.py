@@ -157,6 +157,7 @@ async def _line(runtime: Runtime, ref: ModelRef, stack: AsyncExitStack) -> Line:
         connection=connection,
         sampling=defaults.sampling,
         native_calls=defaults.capabilities.get("tool_call", True),
+        native_schema=defaults.capabilities.get("structured_output", False),
         priced=partial(runtime.catalog.priced, ref),
     )
 

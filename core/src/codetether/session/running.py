@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 
 from attrs import field
@@ -14,6 +14,7 @@ from codetether.models import events
 from codetether.models.completion import CompletionRequest, CompletionResponse, ModelRef
 from codetether.models.events import SessionEvent
 from codetether.models.messages import MessagePart, user
+from codetether.models.record import JSON
 from codetether.models.session import (
     Announced,
     JournalEntry,
@@ -27,6 +28,7 @@ from codetether.models.tools import Mode
 from codetether.session.agent import Agent, Emit
 from codetether.session.assemble import Assembly
 from codetether.session.contexts import Shared
+from codetether.session.structured import Form
 from codetether.storage.journal import Journal
 from codetether.values import define
 
@@ -83,21 +85,29 @@ class RunningSession:
         """The session as it now stands."""
         return self.journal.state.session
 
-    async def prompt(self, text: str, parts: Sequence[MessagePart] = ()) -> SessionResult:
-        """One prompt, to its end; the result's status says how it ended. Raises SessionBusy while one runs."""
-        task = self._start(text, parts)
+    async def prompt(
+        self, text: str, parts: Sequence[MessagePart] = (), *, schema: Mapping[str, JSON] | None = None
+    ) -> SessionResult:
+        """One prompt, to its end; the result's status says how it ended. Raises SessionBusy while one runs.
+
+        With a JSON schema the answer is a value that fits it, `result.structured`: enforced by the provider where it
+        can, else asked for again twice before the prompt ends as an error.
+        """
+        task = self._start(text, parts, schema)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             await self._stop()
             raise
 
-    async def stream(self, text: str, parts: Sequence[MessagePart] = ()) -> AsyncIterator[SessionEvent]:
+    async def stream(
+        self, text: str, parts: Sequence[MessagePart] = (), *, schema: Mapping[str, JSON] | None = None
+    ) -> AsyncIterator[SessionEvent]:
         """One prompt as events, the last of them Done or Error. Leaving the loop cancels the turn."""
         channel = Channel()
         self._listeners.append(channel.put)
         try:
-            task = self._start(text, parts)
+            task = self._start(text, parts, schema)
             task.add_done_callback(lambda _: channel.close())
             async for event in channel:
                 yield event
@@ -147,7 +157,9 @@ class RunningSession:
         self._closed = True
         await self._stop()
 
-    def _start(self, text: str, parts: Sequence[MessagePart]) -> asyncio.Task[SessionResult]:
+    def _start(
+        self, text: str, parts: Sequence[MessagePart], schema: Mapping[str, JSON] | None
+    ) -> asyncio.Task[SessionResult]:
         if type(text) is not str or not (text.strip() or parts):  # callers without types too
             raise UsageError(f"there is no prompt: {text!r}", remedy="give a text, or parts")
         if self._closed:
@@ -156,7 +168,9 @@ class RunningSession:
             raise SessionBusy(
                 f"session {self.id} is working on a prompt", remedy="wait for it, or cancel it (session.cancel())"
             )
-        self._task = asyncio.create_task(self.agent.run(user(text, parts), self.emit), name=f"turn {self.id}")
+        form = None if schema is None else Form.of(schema)
+        turn = self.agent.run(user(text, parts), self.emit, form)
+        self._task = asyncio.create_task(turn, name=f"turn {self.id}")
         return self._task
 
     def emit(self, event: SessionEvent) -> None:

@@ -278,3 +278,11 @@ def test_a_message_is_rendered_once_and_forgotten_with_it() -> None:
     del request, other, messages
     gc.collect()
     assert renderer._kept == {}
+
+
+def test_a_schema_for_the_answer_is_enforced_where_no_tools_are_offered() -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    config = sent(user("hi"), schema=schema)["generationConfig"]
+    assert config == {"responseMimeType": "application/json", "responseJsonSchema": schema}
+    tool = ToolDefinition(name="read", description="Reads.", schema={"type": "object", "properties": {}})
+    assert "generationConfig" not in sent(user("hi"), schema=schema, tools=(tool,))

@@ -259,3 +259,13 @@ def test_other_tools_are_offered_from_then_on() -> None:
         made = orjson.loads(renderer.render(CompletionRequest(model=REF, messages=(), tools=tools)))
         names.append([t["function"]["name"] for t in made.get("tools", ())])
     assert names == [["read"], ["read"], ["read", "now"], []]
+
+
+def test_a_schema_for_the_answer_is_enforced_and_strict_where_it_may_be() -> None:
+    open_ = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    closed = {**open_, "required": ["n"], "additionalProperties": False}
+    made = [body(user("hi"), schema=schema)["response_format"] for schema in (open_, closed)]
+    assert made == [
+        {"type": "json_schema", "json_schema": {"name": "answer", "schema": open_, "strict": False}},
+        {"type": "json_schema", "json_schema": {"name": "answer", "schema": closed, "strict": True}},
+    ]

@@ -329,3 +329,9 @@ def test_each_message_is_rendered_once_and_forgotten_with_it() -> None:
 def test_lone_surrogates_are_sent_as_something() -> None:
     (message,) = sent(user("a\ud800b"))
     assert message["content"][0]["text"].startswith("a")
+
+
+def test_a_schema_for_the_answer_is_enforced() -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    made = body(user("hi"), schema=schema)["text"]
+    assert made == {"format": {"type": "json_schema", "name": "answer", "schema": schema, "strict": False}}

@@ -54,6 +54,8 @@ def codetether_providers() -> Iterable[ProviderSpec]:
 @hookimpl
 def codetether_model_defaults() -> Iterable[ModelDefaults]:
     """How much Gemini's models take, and what they want to be told."""
+    for provider in ("google", "google-vertex"):
+        yield ModelDefaults(match=f"{provider}/gemini-*", capabilities={"structured_output": True})
     for provider, (match, (context, output, quirks)) in product(("google", "google-vertex"), _MODELS.items()):
         limits = ModelLimits(context=context, output=output)
         yield ModelDefaults(match=f"{provider}/{match}", limits=limits, quirks=quirks)

@@ -59,7 +59,10 @@ class Renderer:
             body["tools"] = [{"functionDeclarations": self._offered(request.tools)}]
             if request.tool_choice != "auto":
                 body["toolConfig"] = {"functionCallingConfig": _choice(request.tool_choice)}
-        config = _laid_over(_sampling(request.sampling), quirks.generation_config)
+        sampled = _sampling(request.sampling)
+        if request.schema is not None and not request.tools:  # most models refuse both at once
+            sampled |= {"responseMimeType": "application/json", "responseJsonSchema": request.schema}
+        config = _laid_over(sampled, quirks.generation_config)
         if config:
             body["generationConfig"] = config
         return _dumps(_laid_over(body, quirks.extra_body))

@@ -5,6 +5,7 @@ from codetether_http.connection import Authorize, Grant, HttpConnection, Outgoin
 from codetether_http.failures import Fault, ReadFailure, error_from, read_body, read_failure, read_fault, retry_after
 from codetether_http.framing import SSE, Framing, Splitter
 from codetether_http.limits import Limits, limits_from
+from codetether_http.schemas import is_strict
 from codetether_http.sse import EventSplitter, ServerSentEvent
 from codetether_http.transport import Answer, Transport, joined, shown
 
@@ -26,6 +27,7 @@ __all__ = [
     "Splitter",
     "Transport",
     "error_from",
+    "is_strict",
     "joined",
     "limits_from",
     "read_body",

@@ -10,10 +10,16 @@ from codetether import JSON, ToolChoice, ToolDefinition
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 _TEXT = rf"TEXT: /(.|\n)+/ & ~/(.|\n)*{OPEN}(.|\n)*/"
 _HEAD = "%llguidance {}"
+_LITERAL = ("const", "enum", "default", "examples")
+_TIGHT: JSON = {"whitespace_flexible": False, "lenient": True}
 
 
-def tool_grammar(tools: Sequence[ToolDefinition], choice: ToolChoice) -> str | None:
+def tool_grammar(
+    tools: Sequence[ToolDefinition], choice: ToolChoice, schema: Mapping[str, JSON] | None = None
+) -> str | None:
     """A Lark grammar for `choice`: `auto` lets text stand before calls or alone; None where anything may be said.
+
+    With a schema an answer without calls is a JSON value that fits it.
 
     A call is written `<tool_call>`, a line `{"name": …, "arguments": …}`, `</tool_call>`. Arguments are written without
     free white space, since small models never end it, and without properties that the schema does not name. What the
@@ -21,14 +27,17 @@ def tool_grammar(tools: Sequence[ToolDefinition], choice: ToolChoice) -> str | N
     """
     offered = [tool for tool in tools if choice in ("auto", "required", tool.name)]
     if choice == "none" or not offered:
-        return None
-    start = "TEXT? | TEXT? calls" if choice == "auto" else "calls"
+        return value_grammar(schema) if schema is not None else None
+    free = choice == "auto" and schema is None
+    start = "TEXT? | TEXT? calls" if free else "value | calls" if choice == "auto" else "calls"
     many = "call" if choice not in ("auto", "required") else 'call ("\\n" call)*'
     one = " | ".join(f"call_{i}" for i in range(len(offered)))
     rules = [_HEAD, f"start: {start}", f"calls: {many}", f"call: {one}"]
     rules += [f"call_{i}: {_call(tool)}" for i, tool in enumerate(offered)]
-    if choice == "auto":
+    if free:
         rules.append(_TEXT)
+    if schema is not None:
+        rules.append(f"value: {_value(schema)}")
     return "\n".join(rules) + "\n"
 
 
@@ -37,10 +46,29 @@ def choice_grammar(texts: Sequence[str]) -> str:
     return f"{_HEAD}\nstart: {' | '.join(_literal(text) for text in texts)}\n"
 
 
+def value_grammar(schema: Mapping[str, JSON]) -> str:
+    """A grammar that admits JSON values which fit the schema."""
+    return f"{_HEAD}\nstart: {_value(schema)}\n"
+
+
 def words_grammar(texts: Sequence[str]) -> str:
     """A grammar that admits sentences made of these words alone, so that no name and no number is made up."""
     words = " | ".join(_literal(text) for text in dict.fromkeys(texts))
     return f'{_HEAD}\nstart: WORD MARK? (" " WORD MARK?)* END?\nWORD: {words}\nMARK: /[,:]/\nEND: /[.!]/\n'
+
+
+def _value(schema: Mapping[str, JSON]) -> str:
+    return f"%json {json.dumps({**_closed(schema), 'x-guidance': _TIGHT})}"
+
+
+def _closed(schema: JSON) -> JSON:
+    """The schema without room for properties that it does not name: small models never stop inventing some."""
+    if isinstance(schema, list):
+        return [_closed(each) for each in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    own = {name: value if name in _LITERAL else _closed(value) for name, value in schema.items()}
+    return {"additionalProperties": False, **own} if isinstance(schema.get("properties"), Mapping) else own
 
 
 def _call(tool: ToolDefinition) -> str:
@@ -54,7 +82,7 @@ def _strict(schema: Mapping[str, JSON]) -> dict[str, JSON]:
         "type": "object",
         "additionalProperties": False,
         **schema,
-        "x-guidance": {"whitespace_flexible": False, "lenient": True},
+        "x-guidance": _TIGHT,
     }
 
 

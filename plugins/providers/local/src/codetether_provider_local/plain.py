@@ -51,7 +51,7 @@ def body(request: CompletionRequest) -> dict[str, JSON]:
         "max_tokens": sampling.max_output_tokens,
         "seed": sampling.seed,
         "stop": list(sampling.stop) or None,
-        "grammar": tool_grammar(request.tools, request.tool_choice),
+        "grammar": tool_grammar(request.tools, request.tool_choice, request.schema),
     }
     return {name: value for name, value in fields.items() if value is not None}
 

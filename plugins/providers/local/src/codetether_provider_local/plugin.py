@@ -61,5 +61,6 @@ def codetether_providers() -> Iterable[ProviderSpec]:
 
 @hookimpl
 def codetether_model_defaults() -> Iterable[ModelDefaults]:
-    """Small models lose the thread when sampled."""
-    yield ModelDefaults(match="local/*", sampling=SamplingParams(temperature=0.0, max_output_tokens=2048))
+    """Small models lose the thread when sampled; what they write can be held to a schema."""
+    sampling = SamplingParams(temperature=0.0, max_output_tokens=2048)
+    yield ModelDefaults(match="local/*", sampling=sampling, capabilities={"structured_output": True})

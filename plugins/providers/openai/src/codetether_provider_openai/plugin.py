@@ -8,6 +8,8 @@ from codetether import ModelDefaults, ModelLimits, PluginContext, ProviderSpec, 
 
 _REASONING = ("o1*", "o3*", "o4*", "gpt-5*")
 """Models that refuse to be sampled; the chat variants of gpt-5 do as well."""
+_FORMED = ("gpt-4o*", "gpt-4.1*", "gpt-[5-9]*", "o[3-9]*")
+"""Models whose answers can be held to a JSON schema."""
 
 
 def _wire(ctx: PluginContext) -> Wire:
@@ -52,5 +54,7 @@ def codetether_model_defaults() -> Iterable[ModelDefaults]:
             omit=frozenset({"temperature", "top_p", "stop"}),
             limits=ModelLimits() if match.startswith("gpt-5") else ModelLimits(context=200_000),
         )
+    for match in _FORMED:
+        yield ModelDefaults(match=f"openai/{match}", capabilities={"structured_output": True})
     yield ModelDefaults(match="openai/gpt-4o*", limits=ModelLimits(context=128_000, output=16_384))
     yield ModelDefaults(match="openai/gpt-4.1*", limits=ModelLimits(context=1_047_576, output=32_768))

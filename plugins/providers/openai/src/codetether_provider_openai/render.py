@@ -26,6 +26,7 @@ from codetether import (
     ToolResultPart,
     storable,
 )
+from codetether_http import is_strict
 
 from codetether_provider_openai.quirks import Quirks
 
@@ -57,6 +58,9 @@ class Renderer:
             if quirks.parallel_tool_calls is not None:
                 body["parallel_tool_calls"] = quirks.parallel_tool_calls
         body.update(self._sampling(request.sampling))
+        if request.schema is not None:
+            form = {"name": "answer", "schema": request.schema, "strict": is_strict(request.schema)}
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
         body["stream"] = quirks.stream
         if quirks.stream and quirks.stream_usage:
             body["stream_options"] = {"include_usage": True}

@@ -20,6 +20,7 @@ from codetether import (
     ToolResultPart,
     storable,
 )
+from codetether_http import is_strict
 
 from codetether_provider_responses.echo import call_id, echoed
 from codetether_provider_responses.quirks import Quirks
@@ -52,6 +53,9 @@ class Renderer:
             if quirks.parallel_tool_calls is not None:
                 body["parallel_tool_calls"] = quirks.parallel_tool_calls
         body.update(self._sampling(request.sampling))
+        if request.schema is not None:
+            form = {"type": "json_schema", "name": "answer", "schema": request.schema}
+            body["text"] = {"format": {**form, "strict": is_strict(request.schema)}}
         if quirks.include:
             body["include"] = quirks.include
         if quirks.store is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,7 +21,7 @@ from codetether import (
 )
 
 from codetether_provider_local.engine import Body, Engine
-from codetether_provider_local.grammar import choice_grammar, words_grammar
+from codetether_provider_local.grammar import choice_grammar, value_grammar, words_grammar
 from codetether_provider_local.plain import inert, usage
 from codetether_provider_local.tiny.candidates import Candidate, beyond, candidates
 from codetether_provider_local.tiny.evidence import evidence, speakable
@@ -41,6 +41,8 @@ _TOO_MUCH = (
     "That is more than a tiny model can do. It lists, reads and searches files, writes or replaces a text that you "
     "spell out, and runs a few commands. For more, add a key (codetether providers) or a larger model."
 )
+_FORMS = "Answer with JSON, from the output."
+_LONGEST = 512
 _READS = "Answer each question in one sentence from the output."
 
 
@@ -64,6 +66,10 @@ class TinyProfile:
     async def _call_or_talk(self, asked: str, request: CompletionRequest) -> AsyncGenerator[StreamChunk, None]:
         known = self._ranking(request.tools if request.tool_choice != "none" else ())
         found = await asyncio.to_thread(_candidates, asked, request.directory, known)
+        if request.schema is not None and (not found or found[0].tool is None):
+            async for chunk in self._formed(asked, "", request.schema):
+                yield chunk
+            return
         if not found or found[0].tool is None:
             async for chunk in self._said(_dialogue(_TALKS, TALK, asked), 80):
                 yield chunk
@@ -95,6 +101,10 @@ class TinyProfile:
     async def _sum_up(
         self, asked: str, result: ToolResultPart, request: CompletionRequest
     ) -> AsyncGenerator[StreamChunk, None]:
+        if request.schema is not None:
+            async for chunk in self._formed(asked, evidence(asked, result.text), request.schema):
+                yield chunk
+            return
         first = next((line.strip() for line in result.text.splitlines() if line.strip()), "")
         if not result.success:
             yield TextDelta(text=f"That did not work: {first.removeprefix('Error: ') or 'nobody says why'}")
@@ -111,6 +121,14 @@ class TinyProfile:
         prompt = _dialogue(_READS, _nearest_outputs(asked), f"{asked}\nOutput:\n{shown}")
         async for chunk in self._said(prompt, 48, words_grammar(speakable(asked, shown))):
             yield chunk
+
+    async def _formed(self, asked: str, shown: str, schema: Mapping[str, JSON]) -> AsyncGenerator[StreamChunk, None]:
+        """A value that fits the schema; whether it is true is another matter."""
+        text = f"{asked}\nOutput:\n{shown}" if shown else asked
+        body = {**_dialogue(_FORMS, (), text), "max_tokens": _LONGEST, "temperature": 0}
+        async for chunk in self._generated({**body, "grammar": value_grammar(schema)}):
+            yield chunk
+        yield Finished(reason="stop")
 
     async def _said(self, prompt: Body, tokens: int, grammar: str = "") -> AsyncGenerator[StreamChunk, None]:
         request = {**prompt, "max_tokens": tokens, "temperature": 0, "stop": ["\n"]}
