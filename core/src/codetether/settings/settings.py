@@ -316,6 +316,8 @@ def _read(text: str, kind: Any) -> Any:
         return words[text.lower()]
     if int in (kind, *getattr(kind, "__args__", ())) and text.isdecimal():
         return int(text)
+    if float in (kind, *getattr(kind, "__args__", ())) and text.replace(".", "", 1).isdecimal():
+        return float(text)
     return text
 
 
