@@ -74,13 +74,18 @@ class Chain:
 
 
 def told_once(reasons: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The reasons without long words of a source that stand in several of them, and those words, once each."""
+    """The reasons without what all of them say, and without long words that several say; then those words, once."""
     split = [_SOURCES.split(reason) for reason in reasons]
+    several = [set(pieces) for pieces in split if len(pieces) > 1]
+    common = set.intersection(*several) if len(several) > 2 else set()
+    shared = [piece for piece in max(split, key=len, default=[]) if piece in common]
+    split = [[piece for piece in pieces if piece not in common] or pieces for pieces in split]
     counts = Counter(piece for pieces in split for piece in set(pieces))
     often = {
         piece: f"{piece.partition(': ')[0]}: see below" for piece, n in counts.items() if n > 1 and len(piece) > _LONG
     }
-    return ["; ".join(often.get(piece, piece) for piece in pieces) for pieces in split], sorted(often)
+    told = ["; ".join(often.get(piece, piece) for piece in pieces) for pieces in split]
+    return told, [*([f"asked for all of them: {'; '.join(shared)}"] if shared else []), *sorted(often)]
 
 
 def _said_by(error: BaseException) -> str:
