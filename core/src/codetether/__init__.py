@@ -38,8 +38,8 @@ _ROOMS = {
     """,
     "models.foreign": "ForeignSession ForeignSummary Unreadable",
     "models.events": """
-        ApprovalRequired CHAT_EVENT_SCHEMA ChatEvent Done Error EventRecord Notice Retry SessionEvent SessionSync Status TextChunk
-        TextComplete Thinking ThinkingChunk ThinkingComplete ToolCallComplete ToolCallOutput ToolCallStart
+        ApprovalRequired CHAT_EVENT_SCHEMA ChatEvent Done Error EventRecord Notice Retry SessionEvent SessionSync
+        Status TextChunk TextComplete Thinking ThinkingChunk ThinkingComplete ToolCallComplete ToolCallOutput ToolCallStart
         UsageReport UserMessage
     """,
     "models.archive": "ArchiveProgress ArchiveReport EventArchive",

@@ -21,6 +21,9 @@ from codetether.formats.transcript import foreign_id as foreign_id
 from codetether.functions import FunctionTools as FunctionTools
 from codetether.functions import tool as tool
 from codetether.hookspecs import hookimpl as hookimpl
+from codetether.models.archive import ArchiveProgress as ArchiveProgress
+from codetether.models.archive import ArchiveReport as ArchiveReport
+from codetether.models.archive import EventArchive as EventArchive
 from codetether.models.audit import *
 from codetether.models.completion import *
 from codetether.models.events import *
@@ -43,11 +46,18 @@ from codetether.settings.settings import Settings as Settings
 from codetether.settings.settings import load_settings as load_settings
 from codetether.specs import *
 from codetether.storage.disk import Disk as Disk
+from codetether.storage.durable import AppendFile as AppendFile
+from codetether.storage.durable import FileLock as FileLock
 from codetether.storage.durable import private_directory as private_directory
 from codetether.storage.durable import replace_file as replace_file
 from codetether.storage.segments import Segment as Segment
 from codetether.storage.segments import SegmentLimits as SegmentLimits
 from codetether.storage.segments import Segments as Segments
+from codetether.storage.streams import StreamFile as StreamFile
+from codetether.storage.streams import read_sealed as read_sealed
+from codetether.storage.streams import stream_files as stream_files
+from codetether.storage.streams import stream_sessions as stream_sessions
+from codetether.storage.streams import stream_stamp as stream_stamp
 from codetether.wire import from_dict as from_dict
 from codetether.wire import from_json as from_json
 from codetether.wire import storable as storable

@@ -26,6 +26,7 @@ from codetether.plugins.discovery import Candidate, in_process, installed
 from codetether.plugins.life import created, entered
 from codetether.plugins.loaded import LoadedPlugins
 from codetether.protocols import ModelStore, Person, Wire
+from codetether.record.archiving import Archiving
 from codetether.record.redact import Redactor
 from codetether.record.sinks import AuditTrail
 from codetether.session.contexts import ContextFactory
@@ -68,7 +69,7 @@ class Runtime:
 
     Attributes:
         settings: as merged. plugins: what was found, loaded, refused. sessions: the store.
-        redactor: the secrets that are known by now.
+        redactor: the secrets that are known by now. archiving: what stores sealed event files elsewhere.
     """
 
     settings: Settings
@@ -76,6 +77,7 @@ class Runtime:
     sessions: Store
     redactor: Redactor
     audit: AuditTrail
+    archiving: Archiving
     catalog: Catalog
     credentials: Chain
     contexts: ContextFactory
@@ -85,6 +87,7 @@ class Runtime:
     _stack: AsyncExitStack
     _wires: dict[str, Wire] = field(factory=dict)
     _closed: bool = False
+    _archives: bool = False
 
     @classmethod
     @asynccontextmanager
@@ -170,8 +173,16 @@ class Runtime:
             allow=(allow,) if isinstance(allow, str) else tuple(allow),
             max_steps=max_steps,
         )
+        await self._start_archiving()
         async with AsyncExitStack() as stack:
+            stack.callback(self.archiving.wake)
             yield await open_session(self, wanted, stack)
+
+    async def _start_archiving(self) -> None:
+        if not self._archives:
+            self._archives = True
+            await self.archiving.start()
+            self._stack.push_async_callback(self.archiving.close)  # after all sessions, before the archives' own end
 
     async def providers(self) -> list[Availability]:
         """Every provider, with the reason where it cannot be used."""
@@ -314,6 +325,7 @@ async def _assemble(
         sessions=store,
         redactor=redactor,
         audit=audit,
+        archiving=Archiving(wiring.event_archives, partial(notify, "events")),
         catalog=catalog,
         credentials=credentials,
         contexts=contexts,

@@ -21,8 +21,8 @@ from codetether.plugins.boundary import BROKEN, reason_of
 from codetether.plugins.discovery import normalised
 from codetether.plugins.life import created
 from codetether.plugins.loaded import LoadedPlugins, Provided
-from codetether.record.audit_key import AuditKey
 from codetether.record.archiving import Archives, NamedArchive
+from codetether.record.audit_key import AuditKey
 from codetether.record.redact import Redactor
 from codetether.record.trail import AuditTrail
 from codetether.session.contexts import ContextFactory

@@ -30,6 +30,7 @@ COMMANDS = {
     "auth": ("codetether.cli.auth", "Keep, forget and look at the keys of providers."),
     "plugins": ("codetether.cli.plugin_admin", "List, make, install and verify plugins."),
     "tools": ("codetether.cli.listings", "List the tools that a session here would offer."),
+    "events": ("codetether.cli.events", "List, show and follow the event streams of sessions; archive them."),
     "config": ("codetether.cli.config", "Show and change settings; trust a project's."),
     "doctor": ("codetether.cli.doctor", "Look at everything that a run needs; say what is broken."),
     "completion": ("codetether.cli.completion", "Print the completion script for bash, zsh or fish."),

@@ -39,6 +39,7 @@ def project(item: JournalRecord, session: Session, step: int) -> tuple[EventReco
             turn=turn,
             step=entry_step or step,
             event=event,
+            parts=len(found),
         )
         for part, event in enumerate(found)
     )
@@ -79,14 +80,23 @@ def _answer_events(entry: MessageAdded, message: Message) -> Iterator[SessionEve
         yield events.TextComplete(text=message.text)
     if entry.usage is not None:
         model = "/".join(filter(None, (message.provider, message.model)))
-        yield events.UsageReport(usage=entry.usage, duration_ms=entry.duration_ms or 0.0, model=model)
+        yield events.UsageReport(
+            usage=entry.usage,
+            duration_ms=entry.duration_ms or 0.0,
+            model=model,
+            first_ms=entry.first_ms,
+            finish_reason=entry.finish_reason,
+            response_id=entry.response_id,
+            response_model=entry.response_model,
+        )
     for call in message.tool_calls:
         yield events.ToolCallStart(call_id=call.id, name=call.name, arguments=call.arguments)
 
 
 def _end_event(entry: TurnEnded, session: Session) -> SessionEvent:
-    if entry.error:
-        return events.Error(message=entry.error, kind=entry.reason or entry.status, status=entry.status)
+    if entry.status in ("error", "provider_failed"):
+        message = entry.reason or entry.error or entry.status
+        return events.Error(message=message, kind=entry.error or entry.status, status=entry.status)
     texts = [m.text for m in running_turn(session.messages) if m.role == "assistant" and m.text]
     text = "\n".join(texts).strip()
     return events.Done(status=entry.status, text=text, usage=entry.usage, steps=entry.steps, reason=entry.reason)

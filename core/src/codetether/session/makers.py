@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -51,9 +51,11 @@ class Makers:
         ctx = self.contexts.session(provided.plugin, self.shared)
         return await created(self.stack, provided.record, ctx)
 
-    async def _all(self, kind: type[Any]) -> list[tuple[Provided[Any], Any]]:
+    async def _all(
+        self, kind: type[Any], wanted: Callable[[Any], bool] = lambda record: True
+    ) -> list[tuple[Provided[Any], Any]]:
         """All of a kind in the order of (place, name); those that fail are listed and left out."""
-        found = self.runtime.plugins.collect(kind)
+        found = [provided for provided in self.runtime.plugins.collect(kind) if wanted(provided.record)]
         made = []
         for provided in sorted(found, key=lambda p: (getattr(p.record, "place", 0), p.record.name)):
             try:
@@ -90,8 +92,10 @@ class Makers:
             made.append((provided.plugin, policy))
         return made
 
-    async def event_sinks(self) -> list[tuple[str, specs.EventSinkSpec, Any]]:
-        return [(p.plugin, p.record, made) for p, made in await self._all(specs.EventSinkSpec)]
+    async def event_sinks(self, *, spooling: bool = False) -> list[tuple[str, specs.EventSinkSpec, Any]]:
+        """All event sinks; `spooling`: only those that leave files."""
+        made = await self._all(specs.EventSinkSpec, lambda spec: not spooling or spec.spool is not None)
+        return [(p.plugin, p.record, sink) for p, sink in made]
 
     async def sections(self) -> list[NamedSection]:
         return [

@@ -90,7 +90,7 @@ class Segments:
         self._whole = whole
         self._shared = shared
         self._link = link
-        self._last: bytes | None = None  # the stream's last line, where it is known
+        self._added = (b"", 0)  # the last line that was added here, and where in the stream it ends
         self._file: AppendFile | None = None
         self._known = 0  # bytes of the open file that are known to be whole lines
         self._checked = False
@@ -193,6 +193,13 @@ class Segments:
         sealed = self.sealed()
         return _last_line(sealed[-1].path, sealed[-1].end - sealed[-1].first) if sealed else b""
 
+    def last_lines(self) -> Iterator[bytes]:
+        """The stream's lines without their line ends, the last one first; a file is read when it is come to."""
+        if self._file is not None and self._known:
+            yield from reversed(_read(self._file.path, 0, self._known).split(b"\n")[:-1])
+        for segment in reversed(self.sealed()):
+            yield from reversed(_read(segment.path, 0, segment.end - segment.first).split(b"\n")[:-1])
+
     # -- the open segment
 
     @contextmanager
@@ -214,9 +221,10 @@ class Segments:
 
     def _add(self, file: AppendFile, data: bytes) -> int:
         if self._link is not None:
-            data = self._link(data, self.last_line() if self._last is None else self._last)
+            last, end = self._added
+            data = self._link(data, last if end == self.end else self.last_line())
         start = self.first + file.append(data)
-        self._last = data[:-1].rpartition(b"\n")[2]
+        self._added = (data[:-1].rpartition(b"\n")[2], start + len(data))
         self._known = file.offset
         self._lines += data.count(b"\n")
         self._began = self._began or time.monotonic()
@@ -298,7 +306,7 @@ class Segments:
 
     def _forget(self) -> None:
         """Closes the open file and what is known of it."""
-        file, self._file, self._last = self._file, None, None
+        file, self._file = self._file, None
         self._known = self._lines = 0
         self._checked = False
         self._began = 0.0
@@ -330,7 +338,6 @@ class Segments:
             self.repairs.append(f"{file.path}: an unfinished write of {size - good} bytes was cut off")
             file.cut(good)
         file.offset = self._known = good
-        self._last = None
         self._began = (self._began or time.monotonic()) if good else 0.0
         self._checked = True
 

@@ -60,7 +60,7 @@ from codetether.storage import durable
 from codetether.storage.journal import Journal
 from codetether.storage.store import Store
 from codetether_sink_events_jsonl import plugin, stream
-from codetether_sink_events_jsonl.lines import chat_event
+from codetether_sink_events_jsonl.lines import Family, chat_event
 from codetether_sink_events_jsonl.settings import EventsJsonlSettings
 from codetether_sink_events_jsonl.stream import EventStream
 from hypothesis import given, settings
@@ -98,7 +98,8 @@ class Stage:
     def expected(self) -> list[ChatEvent]:
         """What the stream must hold: the journal's events as lines."""
         told = (chat_event(event) for made in self.feed.recorded(0) for event in made)
-        return [line for line in told if line is not None]
+        family = Family()
+        return [family.joined(line) for line in told if line is not None]
 
 
 @asynccontextmanager
@@ -167,24 +168,32 @@ async def test_a_session_ends_as_one_sealed_file(tmp_path: Path) -> None:
     (path,) = sealed(tmp_path / "events" / "s1")
     raw = [json.loads(line) for line in path.read_bytes().splitlines()]
     assert all(event.pop("recorded_at").endswith("Z") for event in raw)
-    every = {"workspace": "/w", "session_id": "s1", "agent_name": "build", "turn": 1}
+    every = {"workspace": "/w", "session_id": "s1", "agent_name": "build", "turn": 1, "schema_version": 1}
+    prompt, start = {"parent_event_id": "2.0"}, {"parent_event_id": "3.3"}
     call = {"tool_name": "list", "tool_call_id": "c1"}
     usage = {"usage": {"input_tokens": 1}, "duration_ms": 2.0, "model": "openai/m"}
     assert raw == [
         {"role": "user", "message_type": "text", "sequence": 2, "content": "list the files"} | every,
         {"role": "assistant", "message_type": "text", "sequence": 3, "part": 1, "content": "list the files!", "step": 1}
+        | prompt
         | every,
-        {"role": "assistant", "message_type": "usage", "sequence": 3, "part": 2, "step": 1} | usage | every,
+        {"role": "assistant", "message_type": "usage", "sequence": 3, "part": 2, "step": 1} | usage | prompt | every,
         {"role": "assistant", "message_type": "tool_call", "sequence": 3, "part": 3, "content": "{}", "step": 1}
         | call
+        | prompt
         | every,
         {"role": "tool", "message_type": "tool_result", "sequence": 4, "content": "a b", "step": 1}
         | {"tool_success": True, "tool_duration_ms": 3.0}
         | call
+        | start
         | every,
-        {"role": "assistant", "message_type": "text", "sequence": 5, "part": 1, "content": "done", "step": 2} | every,
-        {"role": "assistant", "message_type": "usage", "sequence": 5, "part": 2, "step": 2} | usage | every,
-        {"role": "system", "message_type": "done", "sequence": 6, "status": "done", "usage": {}, "step": 2} | every,
+        {"role": "assistant", "message_type": "text", "sequence": 5, "part": 1, "content": "done", "step": 2}
+        | prompt
+        | every,
+        {"role": "assistant", "message_type": "usage", "sequence": 5, "part": 2, "step": 2} | usage | prompt | every,
+        {"role": "system", "message_type": "done", "sequence": 6, "status": "done", "usage": {}, "step": 2}
+        | prompt
+        | every,
     ]
     assert lines(path.parent) == expected
     assert s.said == []
@@ -255,7 +264,11 @@ async def test_a_session_ends_as_one_sealed_file(tmp_path: Path) -> None:
             Error(message="m", kind="k", status="error"),
             {"role": "system", "message_type": "error", "content": "m", "status": "error"},
         ),
-        (Unknown(raw={"type": "later", "x": 1}), {"role": "system", "message_type": "later"}),
+        (
+            Unknown(raw={"type": "later", "x": 1}),
+            {"role": "system", "message_type": "later", "content": '{"x":1}'},
+        ),
+        (Unknown(raw={"type": "later"}), {"role": "system", "message_type": "later"}),
         (Thinking(step=1), None),
         (Unknown(raw={}), None),
     ],
@@ -268,6 +281,7 @@ def test_the_line_of_each_event(event: SessionEvent, expected: dict[str, Any] | 
         "workspace": "/w",
         "session_id": "s1",
         "sequence": 7,
+        "schema_version": 1,
         "agent_name": "plan",
         "turn": 2,
         "step": 3,

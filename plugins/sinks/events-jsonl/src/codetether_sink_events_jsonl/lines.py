@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from attrs import evolve
 from codetether import (
+    CHAT_EVENT_SCHEMA,
     ApprovalRequired,
     ChatEvent,
+    CodetetherError,
     Done,
     Error,
     EventRecord,
@@ -22,6 +25,8 @@ from codetether import (
     Unknown,
     UsageReport,
     UserMessage,
+    from_json,
+    to_json,
 )
 
 CONTENT_LIMIT = 10_000
@@ -94,7 +99,8 @@ def _told(record: EventRecord) -> ChatEvent | None:
         case Error() as error:
             return _line(record, "system", "error", content=error.message, status=error.status)
         case Unknown(raw=raw) if isinstance(raw.get("type"), str):
-            return _line(record, "system", raw["type"])
+            more = {name: value for name, value in raw.items() if name != "type"}
+            return _line(record, "system", raw["type"], content=to_json(more).decode() if more else None)
         case _:
             return None
 
@@ -107,6 +113,7 @@ def _line(record: EventRecord, role: str, message_type: str, **more: Any) -> Cha
         role=role,
         message_type=message_type,
         sequence=record.sequence,
+        schema_version=CHAT_EVENT_SCHEMA,
         agent_name=record.agent,
         turn=record.turn,
         step=record.step,
@@ -126,6 +133,60 @@ def place(line: bytes) -> tuple[int, int] | None:
     return found if all(isinstance(number, int) for number in found) else None
 
 
-def stamp(line: bytes) -> str:
-    """When an event was recorded, as file names have it: `YYYYmmddTHHMMSSZ`."""
-    return datetime.fromisoformat(json.loads(line)["recorded_at"]).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+class Family:
+    """Which line each line belongs to: known from the lines of the running turn that are there already."""
+
+    def __init__(self) -> None:
+        self._turn = 0
+        self._prompt: str | None = None
+        self._calls: dict[str, str] = {}
+
+    def joined(self, event: ChatEvent) -> ChatEvent:
+        """The event with its parent; those that come later may have it for theirs."""
+        parent = self._parent(event)
+        self._learn(event)
+        return event if parent is None else evolve(event, parent_event_id=parent)
+
+    def recall(self, lines: Iterable[bytes]) -> None:
+        """Learns the running turn anew from the stream's lines, of which the last comes first."""
+        self.__init__()  # type: ignore[misc]
+        found: list[ChatEvent] = []
+        for line in lines:
+            event = _read(line)
+            if event is None or (found and event.turn != found[0].turn):
+                break
+            found.append(event)
+            if _is_prompt(event):
+                break
+        for event in reversed(found):
+            self._learn(event)
+
+    def _learn(self, event: ChatEvent) -> None:
+        if event.turn != self._turn:
+            self._turn, self._prompt, self._calls = event.turn, None, {}
+        if _is_prompt(event):
+            self._prompt = _id(event)
+        elif event.message_type == "tool_call" and event.tool_call_id:
+            self._calls[event.tool_call_id] = _id(event)
+
+    def _parent(self, event: ChatEvent) -> str | None:
+        if event.turn != self._turn or _is_prompt(event):
+            return None
+        if event.tool_call_id and event.message_type != "tool_call":
+            return self._calls.get(event.tool_call_id, self._prompt)
+        return self._prompt
+
+
+def _id(event: ChatEvent) -> str:
+    return f"{event.sequence}.{event.part}"
+
+
+def _is_prompt(event: ChatEvent) -> bool:
+    return event.role == "user" and event.message_type == "text"
+
+
+def _read(line: bytes) -> ChatEvent | None:
+    try:
+        return from_json(line, ChatEvent)
+    except (ValueError, CodetetherError):
+        return None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from codetether import EventSink, EventSinkSpec, SessionContext, SettingsSpec, hookimpl
+from codetether import EventSink, EventSinkSpec, PluginContext, SessionContext, SettingsSpec, hookimpl
 
 from codetether_sink_events_jsonl.settings import EventsJsonlSettings
 
@@ -18,7 +19,12 @@ def codetether_settings() -> Iterable[SettingsSpec]:
 @hookimpl
 def codetether_event_sinks() -> Iterable[EventSinkSpec]:
     """The event stream in files; off until a path is set."""
-    yield EventSinkSpec(name="events-jsonl", create=_create, delivery="durable")
+    yield EventSinkSpec(name="events-jsonl", create=_create, delivery="durable", spool=_spool)
+
+
+def _spool(ctx: PluginContext) -> Path | None:
+    settings: EventsJsonlSettings = ctx.settings or EventsJsonlSettings()
+    return settings.path
 
 
 def _create(ctx: SessionContext) -> EventSink | None:

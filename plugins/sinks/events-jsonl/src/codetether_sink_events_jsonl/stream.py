@@ -7,13 +7,16 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from codetether import Disk, EventRecord, SegmentLimits, Segments, StorageError, to_json
+from codetether import Disk, EventRecord, SegmentLimits, Segments, StorageError, stream_stamp, to_json
 
-from codetether_sink_events_jsonl.lines import chat_event, place, stamp
+from codetether_sink_events_jsonl.lines import Family, chat_event, place
 from codetether_sink_events_jsonl.settings import EventsJsonlSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+PAUSE, RETRY = 0.5, 10.0
+"""Seconds until an old file whose last record goes on, or that could not be sealed, is looked at again."""
 
 CLOSE_LIMIT = 5.0
 """Seconds that a disk which does not answer may hold up the end of the session."""
@@ -28,7 +31,7 @@ class EventStream:
 
     def __init__(self, directory: Path, settings: EventsJsonlSettings, notice: Callable[[str], None]) -> None:
         limits = SegmentLimits(bytes=settings.max_bytes, seconds=settings.max_seconds)
-        self._segments = Segments(directory, "chat-events", limits=limits, stamp=stamp, whole=_whole)
+        self._segments = Segments(directory, "chat-events", limits=limits, stamp=stream_stamp, whole=_whole)
         self._disk = Disk()
         self._max_seconds = settings.max_seconds
         self._notice = notice
@@ -39,6 +42,7 @@ class EventStream:
         self._ended = False  # the stream ends with a whole record
         self._abandoned = False  # the thread hangs; when it wakes, another stream may own the files
         self._problem = ""
+        self._family = Family()
         self._timer: asyncio.TimerHandle | None = None
         self._sealing: asyncio.Task[None] | None = None
 
@@ -74,6 +78,7 @@ class EventStream:
         sequence, part, self._ended = await self._disk.call(self._read_end)
         self._held = (sequence, part)
         self._say()
+        self._watch_age()
         return sequence if self._ended else max(0, sequence - 1)
 
     def write(self, record: EventRecord) -> Awaitable[None] | None:
@@ -84,10 +89,10 @@ class EventStream:
         if (record.sequence, record.part) <= self._held:
             return None
         self._held = (record.sequence, record.part)
+        self._ended = record.part + 1 >= record.parts
         event = chat_event(record)
         if event is not None:
-            self._ended = False
-            self._waiting.append((record.sequence, to_json(event) + b"\n"))
+            self._waiting.append((record.sequence, to_json(self._family.joined(event)) + b"\n"))
             if self._writing is None:
                 self._writing = asyncio.create_task(self._write_out())
         return None
@@ -100,10 +105,8 @@ class EventStream:
         """Everything taken so far is on the disk; the last record is known to be whole."""
         await self._written()
         await self._disk.sync(self._segments)
-        self._ended = True
         self._say()
-        if self._timer is None and not self._segments.empty:
-            self._timer = asyncio.get_running_loop().call_later(self._max_seconds, self._seal_later)
+        self._watch_age()
 
     async def _written(self) -> None:
         """Waits for what is being written. Cancelling the wait does not stop the writing."""
@@ -124,6 +127,7 @@ class EventStream:
                 lines, self._waiting = self._waiting, []
                 await self._disk.call(self._append, lines)
                 self._disk.dirty(self._segments)
+                self._watch_age()
         finally:
             self._waiting.clear()
 
@@ -140,20 +144,30 @@ class EventStream:
         self._segments.open()
         line = self._segments.last_line()
         self._last_sequence, part = (place(line) if line else None) or (0, 0)
+        self._family.recall(self._segments.last_lines())
         return self._last_sequence, part, self._segments.empty
+
+    def _watch_age(self, pause: float = 0.0) -> None:
+        """The open file is looked at again when it will be old, whether or not something comes until then."""
+        if self._timer is None and not self._segments.empty:
+            left = max(self._max_seconds - self._segments.age, pause)
+            self._timer = asyncio.get_running_loop().call_later(left, self._seal_later)
 
     def _seal_later(self) -> None:
         self._timer = None
-        self._sealing = asyncio.create_task(self._seal())
+        if self._segments.age < self._max_seconds:  # another file than the one that the clock was set for
+            self._watch_age()
+        elif not self._ended or self._writing is not None:  # the record that it ends with goes on
+            self._watch_age(PAUSE)
+        else:
+            self._sealing = asyncio.create_task(self._seal())
 
     async def _seal(self) -> None:
-        """The file is old: sealed, unless the record that it ends with may go on; then a later one does it."""
-        if not self._ended or self._writing is not None:
-            return
         try:
             await self._disk.call(self._segments.seal)
         except StorageError as error:
             self._notice(f"a file of the event stream could not be sealed yet: {error.message}")
+            self._watch_age(RETRY)
 
     def _say(self) -> None:
         while self._segments.repairs:
