@@ -100,19 +100,20 @@ class AuditKey:
         file = self._file().expanduser()
         private_directory(file.parent)
         fresh = file.with_name(f".{file.name}.{os.getpid()}.new")
-        replace(fresh, os.urandom(32).hex().encode() + b"\n")
+        made = os.urandom(32)
+        replace(fresh, made.hex().encode() + b"\n")
         try:
             reached("rename", file)
             os.link(fresh, file)
             sync_directory(file.parent)
+            return made
         except FileExistsError:
-            pass
+            return key_bytes(read(file), str(file))
         except OSError as error:
             raise refused(error, "make", file) from error
         finally:
             with suppress(OSError):
                 fresh.unlink()
-        return key_bytes(read(file), str(file))
 
 
 async def _apart(function: Callable[[], T]) -> T:

@@ -41,7 +41,7 @@ class Anchors:
         `last` is None where the log has no linked line; `count` tells how many there are.
         """
         self._segments.open()
-        anchored = self._segments.last_line()
+        anchored = self._segments.last_line() if self._segments.end else b""
         if not anchored:
             self._add(last.seq if last else count(), last.mac if last else GENESIS)
             return []

@@ -164,7 +164,7 @@ class AuditLog:
             link=Chain(derived_key(self._key, "chain"), lambda: lines_of(path)).link,
         )
         segments.open()
-        last = segments.last_line()
+        last = segments.last_line() if segments.end else b""
         anchors = Anchors(anchor_path(self._settings, path, self._state_dir), self._key)
         self._said += anchors.open(link_of(last), lambda: sum(1 for _ in lines_of(path)) if last else 0)
         self._segments, self._anchors = segments, anchors
