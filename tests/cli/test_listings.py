@@ -100,7 +100,7 @@ def test_providers_and_models(cli: CommandLine, bare: CommandLine) -> None:
         "context": 128_000,
         "output": 16_384,
         "prices": {},
-        "capabilities": {},
+        "capabilities": {"structured_output": True},
         "catalogue": None,
     } in models
     assert [m["id"] for m in models if m["chosen"]] == ["openai/toy"]
