@@ -208,6 +208,8 @@ class Bodies(Pieces):
         end = yield from source.run(WORD, at, 300)
         name = self.offers.name(source.text[at:end])
         if name is None:
+            if opened and opened[-1].kind != "special":
+                raise NoCall(end)
             end = yield from source.run(FILLER, at, 80)
             if source.text[at:end].rpartition(" ")[2] != "to" or not (yield from source.starts("=", end)):
                 raise NoCall(end)

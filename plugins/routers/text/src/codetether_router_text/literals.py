@@ -175,7 +175,7 @@ class Literal:
             return source.text[at + len(quote) : end], end + len(quote)
         start, mark = at + len(quote), quote[-1]
         if self._style.python and (yield from source.starts(mark * 2, start)):
-            return (yield from self._long(at, quote, mark * 3, start + 2))
+            return (yield from self._long(quote, mark * 3, start + 2))
         end = start
         while True:
             found = yield from source.search(STOPS[mark], end)
@@ -188,11 +188,8 @@ class Literal:
                 raise NoCall(len(source.text))
             end += 2
 
-    def _long(self, at: int, quote: str, mark: str, start: int) -> Reading[tuple[str, int]]:
-        """A Python string in three quotes, or the empty one in two."""
-        if start - len(mark) + 1 < at or not (yield from self._source.starts(mark[0], start)):
-            return "", start
-        start += 1
+    def _long(self, quote: str, mark: str, start: int) -> Reading[tuple[str, int]]:
+        """A Python string in three quotes, from after them."""
         end = start
         while True:
             end = yield from self._source.find(mark, end)

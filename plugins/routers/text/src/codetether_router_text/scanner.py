@@ -40,7 +40,7 @@ BEHIND = 500
 """So much is kept, for what looks back."""
 TRANSPORT = 1 << 16
 """So much text that is done with is forgotten at once."""
-PATIENCE = 8
+PATIENCE = 3
 """How often the text may be read in vain, all sites together, before the rest of it passes as it is."""
 
 

@@ -114,7 +114,7 @@ class Sites(Bodies):
             if (following := (yield from token(source, at))) is not None:
                 mark = following
                 continue
-            if source.text[at] not in "{[`~" and (skipped := (yield from self._filler(at))) is not None:
+            if source.text[at] not in "{[`~" and (skipped := (yield from self._filler(mark, at))) is not None:
                 at, mark = skipped
                 continue
             site = yield from self._rows("marks", at, tuple(opened))
@@ -133,9 +133,11 @@ class Sites(Bodies):
             return Site(calls=tuple(calls), end=end, cut=cut)
         raise NoCall(farthest)
 
-    def _filler(self, at: int) -> Reading[tuple[int, Token] | None]:
+    def _filler(self, before: Token, at: int) -> Reading[tuple[int, Token] | None]:
         """A few words between two marks, such as an id or a role, and the mark after them; None for a name."""
         source = self.source
+        if before.kind == "tag":
+            return None
         word = yield from source.run(WORD, at, 300)
         if self.offers.name(source.text[at:word]) is not None:
             return None
