@@ -75,13 +75,31 @@ USAGE = Usage(input_tokens=3, output_tokens=4)
     [
         (MessageAdded(message=ASK, turn=3), 0, [events.UserMessage(message=ASK)]),
         (
-            MessageAdded(message=ANSWER, turn=3, step=2, usage=USAGE, duration_ms=12.5),
+            MessageAdded(
+                message=ANSWER,
+                turn=3,
+                step=2,
+                usage=USAGE,
+                duration_ms=12.5,
+                first_ms=4.5,
+                finish_reason="tool_calls",
+                response_id="r1",
+                response_model="gpt/4o-2024",
+            ),
             2,
             [
                 events.Thinking(step=2),
                 events.ThinkingComplete(text="hm"),
                 events.TextComplete(text="I look.\nTwice."),
-                events.UsageReport(usage=USAGE, duration_ms=12.5, model="openai/gpt/4o"),
+                events.UsageReport(
+                    usage=USAGE,
+                    duration_ms=12.5,
+                    model="openai/gpt/4o",
+                    first_ms=4.5,
+                    finish_reason="tool_calls",
+                    response_id="r1",
+                    response_model="gpt/4o-2024",
+                ),
                 events.ToolCallStart(call_id="c1", name="list", arguments='{"path": "."}'),
                 events.ToolCallStart(call_id="c2", name="read", arguments="{"),
             ],
@@ -112,14 +130,14 @@ USAGE = Usage(input_tokens=3, output_tokens=4)
             [events.Done(status="limit", text="I look.\nTwice.\nTwo files.", usage=USAGE, steps=2, reason="50 steps")],
         ),
         (
-            TurnEnded(turn=3, status="provider_failed", steps=2, reason="RateLimited", error="429 of openai"),
+            TurnEnded(turn=3, status="provider_failed", steps=2, reason="429 of openai", error="RateLimited"),
             2,
             [events.Error(message="429 of openai", kind="RateLimited", status="provider_failed")],
         ),
         (
-            TurnEnded(turn=3, status="error", steps=2, error="disk full"),
+            TurnEnded(turn=3, status="error", steps=2, reason="the model gave an empty answer"),
             2,
-            [events.Error(message="disk full", kind="error", status="error")],
+            [events.Error(message="the model gave an empty answer", kind="error", status="error")],
         ),
     ],
 )
@@ -136,6 +154,7 @@ def test_what_an_entry_stands_for(entry: JournalEntry, step: int, expected: list
             turn=3,
             step=step,
             event=event,
+            parts=len(expected),
         )
         for part, event in enumerate(expected)
     )

@@ -183,7 +183,7 @@ class CompletionResponse:
 
     Attributes:
         raw_usage, raw_finish_reason: the provider's own words.
-        duration_ms: from the request to the last chunk.
+        duration_ms: from the request to the last chunk. first_ms: to the first one, whatever it held.
     """
 
     message: Message
@@ -194,8 +194,14 @@ class CompletionResponse:
     raw_usage: Mapping[str, JSON] = field(factory=dict)
     raw_finish_reason: str | None = None
     duration_ms: float = 0.0
+    first_ms: float | None = None
 
     @property
     def tool_calls(self) -> tuple[ToolCallPart, ...]:
         """The tool calls in the order the model made them."""
         return self.message.tool_calls
+
+    @property
+    def other_model(self) -> str | None:
+        """Who answered by the provider's word, None where that is the model that was asked."""
+        return self.model if self.model and self.model != self.message.model else None

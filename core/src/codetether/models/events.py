@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import field
 
-from codetether.models.completion import Usage
+from codetether.models.completion import CompletionResponse, FinishReason, Usage
 from codetether.models.messages import Message
 from codetether.models.record import JSON, Record, Unknown
 from codetether.values import define, frozen
@@ -65,11 +65,35 @@ class TextComplete(Record):
 
 @frozen(kw_only=True)
 class UsageReport(Record):
-    """After each response: its tokens, how long it took, who answered as `provider/model`."""
+    """After each response: its tokens, how long it took, who was asked as `provider/model`.
+
+    Attributes:
+        first_ms: until its first chunk came; None where that is not known.
+        finish_reason: why it ended, as in CompletionResponse.
+        response_id: the provider's own id of it.
+        response_model: who answered by the provider's word, where that is not the model that was asked.
+    """
 
     usage: Usage
     duration_ms: float
     model: str
+    first_ms: float | None = None
+    finish_reason: FinishReason | None = None
+    response_id: str | None = None
+    response_model: str | None = None
+
+
+def usage_report(response: CompletionResponse, asked: str) -> UsageReport:
+    """What a response is reported as; `asked` is the model, as `provider/model`."""
+    return UsageReport(
+        usage=response.usage,
+        duration_ms=response.duration_ms,
+        model=asked,
+        first_ms=response.first_ms,
+        finish_reason=response.finish_reason,
+        response_id=response.response_id,
+        response_model=response.other_model,
+    )
 
 
 @frozen(kw_only=True)
@@ -118,12 +142,14 @@ class Retry(Record):
 
     Attributes:
         model: the one that is asked from now on, as `provider/model`; empty for the same one.
+        kind: the name of the error, e.g. `RateLimited`.
     """
 
     attempt: int
     delay: float
     reason: str
     model: str = ""
+    kind: str = ""
 
 
 @frozen(kw_only=True)

@@ -74,6 +74,7 @@ def start(entry: SessionStarted, at: datetime) -> Replayed:
         metadata=metadata,
         agent=entry.agent,
         parent_id=entry.parent_id,
+        parent_call_id=entry.parent_call_id,
     )
     return Replayed(session=made, sequence=1)
 
@@ -123,6 +124,7 @@ class Replay:
             usage=self._usage,
             agent=self._agent,
             parent_id=old.parent_id,
+            parent_call_id=old.parent_call_id,
             turn=self._turn,
             extra=old.extra,
         )

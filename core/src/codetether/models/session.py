@@ -19,20 +19,26 @@ TITLE_LENGTH = 47
 
 @frozen(kw_only=True)
 class SessionStarted(Record):
-    """The first entry of a journal."""
+    """The first entry of a journal; a subagent's names the session, and the tool call in it, that it works for."""
 
     id: str
     directory: str
     agent: str = "build"
     model: str | None = None
     parent_id: str | None = None
+    parent_call_id: str | None = None
     format: int = field(default=JOURNAL_FORMAT, metadata={"always_written": True})
     version: str = ""
 
 
 @frozen(kw_only=True)
 class MessageAdded(Record):
-    """A message of the user or the model; an assistant's with what it cost."""
+    """A message of the user or the model; an assistant's with what it cost.
+
+    Attributes:
+        duration_ms: from the request to the last chunk of the answer. first_ms: to the first one.
+        response_model: who answered by the provider's word, where that is not the model that was asked.
+    """
 
     message: Message
     turn: int
@@ -43,6 +49,8 @@ class MessageAdded(Record):
     raw_usage: Mapping[str, JSON] = field(factory=dict)
     raw_finish_reason: str | None = None
     response_id: str | None = None
+    first_ms: float | None = None
+    response_model: str | None = None
 
 
 @frozen(kw_only=True)
@@ -187,6 +195,7 @@ class Session(Record):
     usage: Usage = Usage()
     agent: str = "build"
     parent_id: str | None = None
+    parent_call_id: str | None = None
     turn: int = 0
 
 

@@ -208,6 +208,8 @@ class Agent:
                 raw_usage=response.raw_usage,
                 raw_finish_reason=response.raw_finish_reason,
                 response_id=response.response_id,
+                first_ms=None if response.first_ms is None else round(response.first_ms, 3),
+                response_model=response.other_model,
             )
         )
         turn.usage += response.usage
@@ -220,7 +222,7 @@ class Agent:
             text = self.redactor.text(text)
             turn.texts.append(text)
             turn.emit(events.TextComplete(text=text))
-        turn.emit(events.UsageReport(usage=response.usage, duration_ms=response.duration_ms, model=str(self.model)))
+        turn.emit(events.usage_report(response, str(self.model)))
 
     def _ending(self, turn: Turn, response: CompletionResponse) -> End | None:
         """How a turn ends whose last answer asks for nothing more; None where it is asked for in another form."""

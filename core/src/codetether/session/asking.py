@@ -82,7 +82,9 @@ class Asking:
                 response = await self._ask(line, self.routing.told(wanted), listener)
             except ProviderError as error:
                 delay = retries.delay(error, attempt)
-                retry = events.Retry(attempt=attempt, delay=delay or 0.0, reason=error.message)
+                retry = events.Retry(
+                    attempt=attempt, delay=delay or 0.0, reason=error.message, kind=type(error).__name__
+                )
                 if delay is None:
                     await self._go_on(error)
                     retry, attempt = attrs.evolve(retry, model=str(self.line.ref)), 0
@@ -114,12 +116,14 @@ class Asking:
     async def _streamed(self, line: Line, request: CompletionRequest, listener: Listener) -> CompletionResponse:
         """One answer, shown as it streams."""
         began = time.perf_counter()
+        first = 0.0
         assembly = Assembly(line.ref.provider, line.ref.model)
         emit = listener.emit
         show = self.routing.screen(lambda text: emit(events.TextChunk(text)))
         try:
             async with aclosing(line.connection.stream(request)) as chunks:  # type: ignore[type-var]
                 async for chunk in chunks:
+                    first = first or time.perf_counter()
                     assembly.feed(chunk)
                     if isinstance(chunk, TextDelta | RefusalDelta):
                         show(chunk.text)
@@ -129,5 +133,5 @@ class Asking:
             listener.keep_part(assembly.partial())
             raise
         show(None)
-        response = assembly.response((time.perf_counter() - began) * 1000)
+        response = assembly.response((time.perf_counter() - began) * 1000, (first - began) * 1000)
         return attrs.evolve(response, usage=line.priced(response.usage))

@@ -133,7 +133,7 @@ class Assembly:
         parts = tuple(p for p in made if p is not None)
         return Message(role="assistant", parts=parts, provider=self._provider, model=self._model)
 
-    def response(self, duration_ms: float = 0.0) -> CompletionResponse:
+    def response(self, duration_ms: float = 0.0, first_ms: float | None = None) -> CompletionResponse:
         """The whole answer. Raises IncompleteResponse where the terminal event is missing."""
         if self._finished is None:
             raise IncompleteResponse(
@@ -153,6 +153,7 @@ class Assembly:
             raw_usage=self._raw_usage,
             raw_finish_reason=self._finished.raw,
             duration_ms=duration_ms,
+            first_ms=first_ms,
         )
 
     @staticmethod

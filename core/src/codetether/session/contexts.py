@@ -145,6 +145,12 @@ class CallContext(SessionPluginContext):
 
     call_id: str = ""
 
+    async def delegate(
+        self, prompt: str, *, agent: str = "build", tools: Sequence[str] | None = None, max_steps: int | None = None
+    ) -> SessionResult:
+        """A child session, which knows that this call asked for it."""
+        return await self.shared.delegate(prompt, agent=agent, tools=tools, max_steps=max_steps, call_id=self.call_id)
+
     def progress(self, text: str) -> None:
         """Shows more of the output while the tool runs."""
         self.shared.emit(ToolCallOutput(call_id=self.call_id, text=text))

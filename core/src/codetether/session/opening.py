@@ -48,6 +48,7 @@ class Opening:
     allow: tuple[str, ...] = ()
     max_steps: int | None = None
     parent_id: str | None = None
+    parent_call_id: str | None = None
     tools: tuple[str, ...] | None = None
 
 
@@ -196,6 +197,7 @@ async def _journal_and_models(runtime: Runtime, wanted: Opening, stack: AsyncExi
             agent=agent.name,
             model=str(chain.first.ref),
             parent_id=wanted.parent_id,
+            parent_call_id=wanted.parent_call_id,
             version=__version__,
         )
     )
@@ -236,6 +238,7 @@ async def _delegate(
     agent: str = "build",
     tools: Sequence[str] | None = None,
     max_steps: int | None = None,
+    call_id: str | None = None,
 ) -> SessionResult:
     """A child session with its own journal; its mode and tools can only be narrower than its parent's."""
     own = [t.name for t in parent.agent.tools]
@@ -246,6 +249,7 @@ async def _delegate(
         mode=parent.mode,
         max_steps=min(max_steps or parent.agent.max_steps, parent.agent.max_steps),
         parent_id=parent.id,
+        parent_call_id=call_id,
         tools=tuple(name for name in own if tools is None or name in tools),
     )
     async with AsyncExitStack() as stack:

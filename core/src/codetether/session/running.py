@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 
+import attrs
 from attrs import field
 
 from codetether.errors import SessionBusy, UsageError
@@ -143,11 +145,14 @@ class RunningSession:
     async def complete(self, request: CompletionRequest) -> CompletionResponse:
         """A metered call for a plugin: its usage is recorded and announced."""
         assembly = Assembly(request.model.provider, request.model.model)
+        began, first = time.perf_counter(), 0.0
         async with aclosing(self.agent.asking.line.connection.stream(request)) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
+                first = first or time.perf_counter()
                 assembly.feed(chunk)
-        response = assembly.response()
-        report = events.UsageReport(usage=response.usage, duration_ms=response.duration_ms, model=str(request.model))
+        response = assembly.response((time.perf_counter() - began) * 1000, (first - began) * 1000)
+        response = attrs.evolve(response, usage=self.agent.asking.line.priced(response.usage))
+        report = events.usage_report(response, str(request.model))
         self.agent.feed.feed(self.journal.append(Announced(event=report, turn=self.session.turn)))
         self.emit(report)
         return response
