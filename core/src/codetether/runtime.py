@@ -265,6 +265,15 @@ def once(notify: Notify) -> Notify:
     return tell
 
 
+def _learn_secrets(sections: Mapping[str, Any], redactor: Redactor) -> None:
+    """What stands in plugins' settings under fields with the metadata `secret` is known to the redactor."""
+    for plugin, section in sections.items():
+        for attribute in attrs.fields(type(section)):
+            value = getattr(section, attribute.name)
+            if attribute.metadata.get("secret") and isinstance(value, str) and value:
+                redactor.add(value, f"{plugin}.{attribute.name}")
+
+
 async def _assemble(
     cls: type[Runtime],
     settings: Settings,
@@ -283,6 +292,7 @@ async def _assemble(
         notify=notify,
         sections=own_settings(settings, loaded, notify),
     )
+    _learn_secrets(contexts.sections, redactor)
     wiring = Wiring(settings=settings, plugins=loaded, contexts=contexts, stack=stack, redactor=redactor, notify=notify)
     contexts.credentials = credentials = await wiring.credentials()
     audit = await wiring.audit()

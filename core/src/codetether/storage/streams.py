@@ -43,6 +43,12 @@ class StreamFile:
         """`<session>/<file>`."""
         return f"{self.session}/{self.path.name}"
 
+    def remove(self) -> None:
+        """Removes it for good. Raises StorageError."""
+        with refusals("remove", self.path):
+            reached("remove", self.path)
+            self.path.unlink(missing_ok=True)
+
 
 def stream_sessions(spool: Path) -> list[str]:
     """The sessions with a directory in a spool, by name; none where there is no spool. Raises StorageError."""
