@@ -197,3 +197,9 @@ def test_a_wire_may_say_which_error_it_is() -> None:
     fault = Fault(message="slow down", status=200, code="throttlingException", kind=RateLimited, remedy="wait")
     error = error_from(fault, "acme", key="env:KEY")
     assert (type(error), str(error), error.status) == (RateLimited, "acme: slow down\n  wait", 200)
+
+
+def test_what_is_nested_too_deep_is_no_detail() -> None:
+    deep = "[" * 900 + "]" * 900
+    fault = read_body(f'{{"error": {{"message": "no", "deep": {deep}, "why": "so"}}}}'.encode(), 400)
+    assert (fault.message, dict(fault.more)) == ("no", {"why": "so"})

@@ -117,8 +117,17 @@ def _from_object(said: Mapping[str, Any], status: int | None) -> Fault:
         type=_word(said.get("type"), str) or _word(said.get("status"), str),
         code=_word(said.get("code")),
         param=_word(said.get("param"), str),
-        more={k: v for k, v in said.items() if k not in known and v is not None},
+        more={k: v for k, v in said.items() if k not in known and v is not None and _is_shallow(v)},
     )
+
+
+def _is_shallow(value: Any) -> bool:
+    """Whether a value can be written down again: what is nested too deep is nobody's detail."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return False
+    return True
 
 
 def read_body(body: bytes, status: int | None = None) -> Fault:
