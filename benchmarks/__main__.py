@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import startup, steps, stored, wires
+from benchmarks import described, startup, steps, stored, wires
 from benchmarks.children import ROOT, profile
 from benchmarks.figures import Figure, plot, table
 from benchmarks.yardsticks import Yardsticks, directory, running
@@ -28,6 +28,7 @@ CASES: dict[str, Callable[[Yardsticks, int], Iterator[Figure]]] = {
     "memory": steps.memory,
     "stored": stored.stored,
     "wires": wires.wires,
+    "described": described.described,
 }
 
 

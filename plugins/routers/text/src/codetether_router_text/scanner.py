@@ -22,6 +22,7 @@ FOLLOWS = {
 }
 LABELS = ("Action", "Tool", "Tool Call", "Tool Name", "Function", "Function Call", "Function Name", "✿FUNCTION✿")
 LABEL = re.compile(r"[*_]{0,3}(?:Action|(?:Tool|Function)(?: Call| Name)?|✿FUNCTION✿)[*_]{0,3}[ \t]?:[*_]{0,3}")
+NAME = re.compile(r"[\w.:/-]*")
 FINAL = re.compile(r"[*_]{0,3}Final Answer[*_]{0,3}[ \t]?:")
 DECORATION = re.compile(r"[ \t*_#]*")
 LETTERS = re.compile(r"[\w ✿.:>*=\[|/-]*")
@@ -222,9 +223,15 @@ class Scanner:
         """Whether a site could begin with the character there, by the one that follows it."""
         first = self._source.text[at]
         begin = (yield from self._source.space(at + 1)) if first in "{[" else at + 1
-        if not (yield from self._source.has(begin + 1)):
+        if not (yield from self._source.has(begin + 1)) or not FOLLOWS[first].match(self._source.text, begin):
             return False
-        return FOLLOWS[first].match(self._source.text, begin) is not None
+        if first == "[" and self._source.text[begin] not in "{\"'/":  # a list of Python calls, a mark, or any link
+            end = yield from self._source.run(NAME, begin)
+            if not (yield from self._source.has(end + 1)):
+                return False
+            word = self._source.text[begin:end]
+            return self._source.text[end] in "] " or self._offers.name(word) is not None
+        return True
 
     def _is_quoted(self, at: int, end: int) -> Reading[bool]:
         """Whether the site is said to be an example, or stands between quotation marks, or is assigned in code."""

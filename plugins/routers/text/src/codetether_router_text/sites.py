@@ -117,6 +117,8 @@ class Sites(Bodies):
             if source.text[at] not in "{[`~" and (skipped := (yield from self._filler(mark, at))) is not None:
                 at, mark = skipped
                 continue
+            if mark.kind == "tag" and source.text[at] not in "{[`~":
+                yield from self._name_follows(at)
             site = yield from self._rows("marks", at, tuple(opened))
             return (yield from self._tail(site, opened))
         raise NoCall(at)
@@ -132,6 +134,13 @@ class Sites(Bodies):
                 continue
             return Site(calls=tuple(calls), end=end, cut=cut)
         raise NoCall(farthest)
+
+    def _name_follows(self, at: int) -> Reading[None]:
+        """NoCall for a word that is no tool's name: most tags are no marks of calls."""
+        end = yield from self.source.run(WORD, at, 300)
+        word = self.source.text[at:end]
+        if ":" not in word and self.offers.name(word) is None:
+            raise NoCall(end)
 
     def _filler(self, before: Token, at: int) -> Reading[tuple[int, Token] | None]:
         """A few words between two marks, such as an id or a role, and the mark after them; None for a name."""
