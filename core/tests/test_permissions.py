@@ -26,7 +26,7 @@ VERDICTS: tuple[Verdict, ...] = ("allow", "ask", "deny")
 READING = Resources(reads=("src/a.py",))
 WRITING = Resources(writes=("src/a.py",))
 EDITING = Resources(reads=("src/a.py",), writes=("src/a.py",))
-RUNNING = Resources(commands=("git status",))
+RUNNING = Resources(commands=("npm test",))
 
 
 @pytest.fixture
@@ -87,17 +87,17 @@ def test_a_decision_names_the_rule_the_source_and_what_helps(workspace: Path) ->
         verdict="ask",
         rule="mode default: execute asks",
         source="mode",
-        reason="running git status needs permission in mode default; --allow bash gives it",
+        reason="running npm test needs permission in mode default, since no rule allows npm test; --allow bash gives it",
     )
 
 
-@pytest.mark.parametrize("allowed", ["bash", "execute", "bash(git status)", "bash(git *)", "ba*"])
+@pytest.mark.parametrize("allowed", ["bash", "execute", "bash(npm test)", "bash(npm *)", "ba*"])
 def test_allow_frees_a_tool_an_effect_or_a_command(workspace: Path, allowed: str) -> None:
     everything = judged(workspace, "bash", RUNNING, effects=ALL, allow=[allowed])
     assert everything == ("allow", f"allow {allowed}")
 
 
-@pytest.mark.parametrize("allowed", ["read", "write", "bas", "bash(git)", "bash(git log *)", "bash(git stat)"])
+@pytest.mark.parametrize("allowed", ["read", "write", "bas", "bash(npm)", "bash(npm run *)", "bash(npm tes)"])
 def test_allow_frees_nothing_else(workspace: Path, allowed: str) -> None:
     assert judged(workspace, "bash", RUNNING, effects=ALL, allow=[allowed]) == ("ask", "mode default: execute asks")
 
@@ -120,7 +120,6 @@ def test_the_strictest_of_all_lists_wins(workspace: Path) -> None:
         "git log >M",
         "git log\ntouch M",
         "git log\rtouch M",
-        "git log 'a b'",
         "git log {a,b}",
         "git log\u00a0x",
         "git logout",

@@ -10,7 +10,10 @@ import pytest
 
 from .rooms import ROOT, core, plugins
 
-HEAVY = {"httpx", "boto3", "hvac", "rich", "prompt_toolkit", "sqlite3", "xllamacpp", "jsonschema_rs", "requests"}
+HEAVY = {
+    *("httpx", "boto3", "hvac", "rich", "prompt_toolkit", "sqlite3", "xllamacpp", "jsonschema_rs", "requests"),
+    *("tree_sitter", "tree_sitter_bash"),
+}
 PLUGIN_MODULES = [
     module.name
     for folder, found in plugins().items()

@@ -1,0 +1,178 @@
+"""Tells whether a rule that denies or asks speaks of a command line: through wrappers, spellings and substitutions."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from itertools import islice, pairwise
+
+from codetether.permissions.flags import asks_for
+from codetether.permissions.git import subcommand
+from codetether.permissions.options import names
+from codetether.permissions.readers import READERS
+from codetether.permissions.shell import UNKNOWN, Line, crude, read_line
+
+SHELLS = names("sh bash dash ash zsh ksh mksh fish rbash csh tcsh")
+INTERPRETERS = frozenset(
+    names(
+        "python python2 python3 pypy pypy3 node nodejs deno bun ruby perl php lua luajit tclsh Rscript osascript pwsh"
+    )
+    | names("awk gawk mawk nawk")
+)
+_DATA = (frozenset(READERS) - SHELLS - INTERPRETERS - {"command"}) | names(
+    "rm rmdir unlink shred cp mv mkdir touch chmod chown chgrp ln tee truncate jq yq base64 gzip gunzip zip unzip tar"
+    " less more curl wget ping nslookup dig host kill cd export unset set shopt alias umask exit return read sleep wait"
+    " test [ make pytest cargo go pip pip3 npm yarn pnpm docker podman kubectl helm terraform gh apt apt-get brew"
+    " systemctl tox ruff mypy tsc eslint uv poetry bundle conda dotnet mvn gradle awk gawk mawk nawk"
+)
+"""Programs whose arguments are no commands, but for what is said below."""
+_LOOKED_INTO = names("git find alias tar")
+_RUNNING = names("run exec x start dlx tool shell create debug attach compose")
+_MANAGERS = names("npm yarn pnpm docker podman kubectl uv poetry bundle conda dotnet gh")
+_GIT_RUNNING = names("bisect submodule rebase filter-branch difftool mergetool for-each-repo")
+_CODE = re.compile(r"-[A-Za-z]*[ceEr]|--eval|--command|--print|-p")
+DEPTH = 5
+MOST = 500
+
+
+def speaks_of(pattern: tuple[str, ...], line: Line) -> bool | None:
+    """Whether a pattern of words fits a command in the line; None where only running it can tell."""
+    unsure = False
+    for words in candidates(line):
+        fits = _fits(pattern, words)
+        if fits:
+            return True
+        unsure = unsure or fits is None
+    return None if unsure else False
+
+
+@lru_cache(maxsize=256)
+def candidates(line: Line) -> tuple[tuple[str, ...], ...]:
+    """Every argv that the line may run, as far as that can be seen; the last of words that come later is UNKNOWN."""
+    found = tuple(dict.fromkeys(islice(_candidates(line, DEPTH), MOST)))
+    return found if len(found) < MOST else (*found, (UNKNOWN, UNKNOWN))
+
+
+def _candidates(line: Line, depth: int) -> Iterator[tuple[str, ...]]:
+    feeds = any(base(words[0]) in SHELLS or base(words[0]) in INTERPRETERS for words in line.commands)
+    for words in line.commands:
+        yield from _within(words, depth, feeds)
+    if feeds or any(base(words[0]) not in _DATA for words in line.commands):
+        for text in line.texts:
+            yield from _read(text, depth)
+
+
+def _read(text: str, depth: int) -> Iterator[tuple[str, ...]]:
+    if depth and len(text) > 1:
+        yield from _candidates(read_line(text), depth - 1)
+
+
+def _within(words: tuple[str, ...], depth: int, feeds: bool) -> Iterator[tuple[str, ...]]:
+    """The command, and what its arguments may run."""
+    yield words
+    program = base(words[0])
+    if program == "git":
+        yield from _git(words, depth)
+    elif program == "find":
+        for at, word in enumerate(words):
+            if word in ("-exec", "-execdir", "-ok", "-okdir"):
+                yield from _runs(words[at + 1 :], depth)
+    elif program in INTERPRETERS:
+        for word in words[1:]:
+            yield from crude(word) if any(map(_CODE.fullmatch, words[1:])) or "awk" in program else ()
+    elif program in ("echo", "printf") and feeds:
+        for word in words[1:]:
+            yield from _read(word, depth)
+        yield from _read(" ".join(words[1:]), depth)
+    elif program in _MANAGERS:
+        if len(words) > 2 and words[1] in _RUNNING:
+            yield from _runs(words[2:], depth)
+    elif program == "alias":
+        for word in words[1:]:
+            yield from _read(word.partition("=")[2], depth)
+    elif program == "tar" or program in _DATA:
+        for word in words[1:]:
+            if word.startswith(("--checkpoint-action=exec=", "--to-command=", "--use-compress-program=")):
+                yield from _read(word.rpartition("=")[2], depth)
+    else:
+        yield from _runs(words[1:], depth)
+
+
+def _runs(words: tuple[str, ...], depth: int) -> Iterator[tuple[str, ...]]:
+    """Any of the words may begin a command, and any may hold a whole line."""
+    for at, word in enumerate(words):
+        rest = words[at:]
+        if not word.startswith("-"):
+            yield (*rest, UNKNOWN)
+            if depth and (base(word) in _LOOKED_INTO or base(word) in INTERPRETERS):
+                yield from islice(_within(rest, depth - 1, feeds=False), 1, None)
+        if " " in word or "\n" in word or ";" in word or "=" in word:
+            yield from _read(word, depth)
+            if word.startswith("-"):  # an option with its value attached
+                yield from _read(word[2:], depth)
+    if len(words) > 1:
+        yield from _read(" ".join(words), min(depth, 1))
+
+
+def _git(words: tuple[str, ...], depth: int) -> Iterator[tuple[str, ...]]:
+    at = subcommand(words)
+    for before, word in pairwise(words[1:at]):
+        if before == "-c":
+            name, _, value = word.partition("=")
+            if value.startswith("!"):
+                yield from _read(value[1:], depth)
+            elif name.startswith("alias."):
+                yield ("git", *value.split(), UNKNOWN)
+            elif value:
+                yield from _read(value, depth)
+    if at < len(words) and words[at] in _GIT_RUNNING:
+        yield from _runs(words[at + 1 :], depth)
+
+
+def base(program: str) -> str:
+    """The name of a program without its directory, and without what only looks different."""
+    return os.path.basename(program).casefold() or program  # noqa: PTH119
+
+
+def _fits(pattern: tuple[str, ...], words: tuple[str, ...]) -> bool | None:
+    program, wanted = words[0], pattern[1:]
+    if UNKNOWN in program:
+        return None if len(words) > 1 or program != UNKNOWN else False
+    if not _names(pattern[0], program):
+        return False
+    if wanted[-1:] == ("*",):
+        wanted = wanted[:-1]
+    if not wanted:
+        return True
+    rest = words[1:]
+    if base(program) == "git":
+        at = subcommand(words)
+        rest = words[at:]
+    plain = [word for word in wanted if not word.startswith("-")]
+    options = [word for word in wanted if word.startswith("-") and word != "-"]
+    unsure = any(UNKNOWN in word for word in rest)
+    if not _in_order(plain, rest, first=base(program) == "git"):
+        return None if unsure else False
+    named = (base(program), *plain)
+    if not all(asks_for(option, named, rest[1:] if base(program) == "git" else rest) for option in options):
+        return None if unsure else False
+    return True
+
+
+def _names(pattern: str, program: str) -> bool:
+    name = base(program)
+    if any(mark in name for mark in "*?[") and fnmatchcase(pattern.casefold(), name):
+        return True
+    pattern = pattern.casefold()
+    return fnmatchcase(name, pattern) or fnmatchcase(program.casefold(), pattern)
+
+
+def _in_order(plain: list[str], rest: tuple[str, ...], *, first: bool) -> bool:
+    """Whether the words occur in that order; `first`: the first of them must stand first."""
+    if plain and first and (not rest or not fnmatchcase(rest[0].casefold(), plain[0].casefold())):
+        return False
+    left = iter(rest)
+    return all(any(fnmatchcase(word.casefold(), wanted.casefold()) for word in left) for wanted in plain)

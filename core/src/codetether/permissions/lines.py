@@ -1,0 +1,110 @@
+"""Decides about one command line: what it is known to do, the rules about commands, and what only reads."""
+
+from __future__ import annotations
+
+from codetether.models.tools import Decision, Effect, PermissionRequest
+from codetether.permissions.commands import READ_ONLY, NotAllowed, allowed
+from codetether.permissions.effects import Effects, effects
+from codetether.permissions.patterns import Touch
+from codetether.permissions.places import inside
+from codetether.permissions.rules import Rules, outside_asks, path_touch, said
+from codetether.permissions.shell import Line, read_line
+from codetether.values import frozen
+
+
+@frozen(kw_only=True)
+class LineJudge:
+    """Judges the command line of one call."""
+
+    rules: Rules
+    request: PermissionRequest
+    touch: Touch
+
+    def decide(self) -> Decision:
+        """Deny before ask before allow, over the line and over all that it is known to do."""
+        line = read_line(self.touch.spelled)
+        known = effects(line, str(self.request.directory))
+        what = said(self.touch) + _doing(known)
+        found = self.rules.strict(self.request, self.touch, what)
+        if found is not None and found.verdict == "deny":
+            return found
+        asked = found
+        for decision in self._known(known):
+            if decision.verdict == "deny":
+                return decision
+            asked = asked or decision
+        return asked or self._permitted(line, what)
+
+    def _known(self, known: Effects) -> list[Decision]:
+        """What the rules for paths and hosts, and the guards, say of what the line is known to do."""
+        found = []
+        if known.whole:
+            shown = "what only running it can tell" if known.whole == "?" else known.whole
+            why = f"{said(self.touch)} always needs permission, since it would change {shown} with all that is in it"
+            found.append(Decision(verdict="ask", rule="whole trees: execute asks", source="core", reason=why))
+        touches = [self._path(effect, path) for effect, path in _paths(known)]
+        touches += [Touch(effect="network", kind="host", spelled=host) for host in known.hosts]
+        directory = str(self.request.directory)
+        judged = (self._strict(touch) or self.rules.guarded(touch, directory) for touch in touches)
+        return found + [decision for decision in judged if decision is not None]
+
+    def _strict(self, touch: Touch) -> Decision | None:
+        """What denies or asks. Rules with the tool's own name are about its commands; mode plan has had its say."""
+        decision = self.rules.strict(self.request, touch, said(touch), tool="")
+        return None if decision is not None and decision.source == "mode" else decision
+
+    def _path(self, effect: Effect, path: str) -> Touch:
+        return path_touch(self.request.directory, effect, path)
+
+    def _permitted(self, line: Line, what: str) -> Decision:
+        tool, mode = self.request.call.name, self.request.mode
+        rules = [rule for rule in self.rules.allow if rule.named(tool, "execute")]
+        for rule in rules:
+            if rule.pattern is None:
+                reason = f"{what} is allowed by the rule {rule.text}"
+                return Decision(verdict="allow", rule=f"allow {rule.text}", source="settings", reason=reason)
+        try:
+            found = allowed(line, self.request.directory, rules, self._free)
+        except NotAllowed as refused:
+            if mode == "unsafe":
+                return Decision(verdict="allow", rule="mode unsafe: execute allowed", source="mode")
+            why = f"{what} needs permission in mode {mode}, since {refused}; --allow {tool} gives it"
+            return Decision(verdict="ask", rule=f"mode {mode}: execute asks", source="mode", reason=why)
+        if not found.by_user:
+            return Decision(verdict="allow", rule=f"{READ_ONLY}: allowed", source="core", reason=f"{what} only reads")
+        rule_text = ", ".join(rule for rule in found.rules if rule != READ_ONLY)
+        return Decision(verdict="allow", rule=rule_text, source="settings", reason=f"{what} is allowed by {rule_text}")
+
+    def _free(self, effect: Effect, path: str) -> Decision:
+        """Whether a command may touch a path as part of what it is allowed to do."""
+        touch = self._path(effect, path)
+        directory = str(self.request.directory)
+        decision = self._strict(touch) or self.rules.guarded(touch, directory)
+        if decision is not None:
+            return decision
+        if not all(inside(path, directory) for path in touch.paths) and not self._ruled(touch):
+            return outside_asks(touch, said(touch), directory)
+        return Decision(verdict="allow")
+
+    def _ruled(self, touch: Touch) -> bool:
+        """Whether a rule frees a path outside the workspace."""
+        tool, directory = self.request.call.name, str(self.request.directory)
+        return self.request.mode == "unsafe" or any(
+            rule.pattern is not None and rule.name == touch.effect and rule.applies(tool, touch, directory)
+            for rule in self.rules.allow
+        )
+
+
+def _paths(known: Effects) -> list[tuple[Effect, str]]:
+    reads: list[tuple[Effect, str]] = [("read", path) for path in known.reads]
+    return reads + [("write", path) for path in known.writes]
+
+
+def _doing(known: Effects) -> str:
+    """What the line is known to write and to reach, for the reason."""
+    told = []
+    if known.writes:
+        told.append(f"writes {', '.join(known.writes[:5])}" + (" and more" if len(known.writes) > 5 else ""))
+    if known.hosts:
+        told.append(f"reaches {', '.join(known.hosts[:5])}")
+    return f" (which {' and '.join(told)})" if told else ""

@@ -1,0 +1,179 @@
+"""What a rule of permission says: of which tool, of which path, host or command."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from functools import lru_cache
+from typing import Literal
+
+from codetether.models.tools import Effect, Verdict
+from codetether.values import frozen
+
+Kind = Literal["path", "command", "host", "whole", "implied"]
+
+
+@frozen(kw_only=True)
+class Touch:
+    """One thing that a call touches, with the effect it has there.
+
+    Attributes:
+        kind: `whole` where the tool names nothing in particular; `implied` by a command that it does name.
+        paths: as spelled (without `.` and `..`) and as resolved, for a path.
+    """
+
+    effect: Effect
+    kind: Kind = "whole"
+    spelled: str = ""
+    paths: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.spelled or self.effect
+
+
+@frozen(kw_only=True)
+class Rule:
+    """A rule as written: `tool`, `effect`, or either with a pattern in parentheses.
+
+    Patterns of paths are globs, taken from the workspace unless absolute or under `~/`; one without `/` fits at any
+    depth, and what fits a directory fits all below it. Patterns of commands are the command's words, where a last
+    word `*` stands for any more. Patterns of hosts are globs.
+    """
+
+    verdict: Verdict
+    text: str
+    name: str
+    pattern: str | None = None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of a command's pattern."""
+        return _split(self.pattern or "")
+
+    @property
+    def exact(self) -> bool:
+        """Whether it fits one command only, which a person wrote out."""
+        return "*" not in (self.pattern or "*")
+
+    @property
+    def literal(self) -> int:
+        """How many of a command's first words it names."""
+        return next((at for at, word in enumerate(self.words) if "*" in word), len(self.words))
+
+    def named(self, tool: str, effect: Effect) -> bool:
+        """Whether the rule speaks of the tool, or of the effect."""
+        return self.name == effect or bool(name_pattern(self.name).fullmatch(tool))
+
+    def applies(self, tool: str, touch: Touch, directory: str) -> bool | None:
+        """Whether the rule speaks of this touch of this tool; None where only running a command can tell.
+
+        An allowing rule must fit it in every spelling, and never speaks of a command: see `covers`.
+        """
+        if not self.named(tool, touch.effect):
+            return False
+        if self.pattern is None:
+            return True
+        match touch.kind:
+            case "path":
+                fits = [_fits_path(self.pattern, path, directory, self.verdict) for path in touch.paths]
+                return all(fits) if self.verdict == "allow" else any(fits)
+            case "command":
+                return self.verdict != "allow" and _speaks_of(self.words, touch.spelled)
+            case "host":
+                return bool(name_pattern(self.pattern.casefold()).fullmatch(touch.spelled.casefold()))
+            case "whole":
+                return self.verdict != "allow"
+            case "implied":
+                return False
+
+    def covers(self, words: tuple[str, ...]) -> bool:
+        """Whether the pattern fits one command of a simple line, word for word."""
+        pattern = self.words
+        if not pattern:
+            return False
+        if pattern[-1] == "*":
+            head = pattern[:-1]
+            return len(words) >= len(head) and _each(head, words)
+        return len(pattern) == len(words) and _each(pattern, words)
+
+
+def _speaks_of(pattern: tuple[str, ...], command: str) -> bool | None:
+    # Only who judges a command pays for the grammar and the tables of programs.
+    from codetether.permissions.denials import speaks_of
+    from codetether.permissions.shell import read_line
+
+    return speaks_of(pattern, read_line(command))
+
+
+@lru_cache(maxsize=512)
+def _split(pattern: str) -> tuple[str, ...]:
+    if "'" not in pattern and '"' not in pattern:
+        return tuple(pattern.split())
+    try:
+        return tuple(shlex.split(pattern))
+    except ValueError:
+        return tuple(pattern.split())
+
+
+def _each(pattern: tuple[str, ...], words: tuple[str, ...]) -> bool:
+    return all(name_pattern(p).fullmatch(w) for p, w in zip(pattern, words, strict=False))
+
+
+@lru_cache(maxsize=512)
+def name_pattern(pattern: str) -> re.Pattern[str]:
+    """A name in which `*` stands for anything."""
+    return re.compile(".*".join(re.escape(piece) for piece in pattern.split("*")), re.DOTALL)
+
+
+def _fits_path(pattern: str, path: str, directory: str, verdict: Verdict) -> bool:
+    if verdict == "allow":
+        return bool(_path_pattern(pattern, directory, False).fullmatch(path))
+    return bool(_path_pattern(pattern, directory, True).fullmatch(path.casefold()))
+
+
+@lru_cache(maxsize=512)
+def _path_pattern(pattern: str, directory: str, strict: bool) -> re.Pattern[str]:
+    """A glob over absolute paths. A strict rule's `**/` starts at the root of the file system, in any case."""
+    if pattern.startswith("~/"):
+        pattern = os.path.expanduser(pattern)  # noqa: PTH111 - a person wrote the rule; `~` is meant
+    pattern = pattern.removeprefix("./").rstrip("/") or "/"
+    if "/" not in pattern:
+        pattern = f"**/{pattern}"
+    if not pattern.startswith("/"):
+        root = "" if strict and pattern.startswith("**/") else directory
+        pattern = f"{_literal(root)}/{pattern}"
+    if strict:
+        pattern = pattern.casefold()
+    return re.compile(_glob(pattern) + "(?:/.*)?", re.DOTALL)
+
+
+def _literal(path: str) -> str:
+    return re.sub(r"([*?\[])", r"[\1]", path)
+
+
+_GLOB = re.compile(r"/\*\*(?=/|$)|\*\*|\*|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
+
+
+def _glob(pattern: str) -> str:
+    out = []
+    for token in _GLOB.findall(pattern):
+        match token:
+            case "/**":
+                out.append("(?:/.*)?")
+            case "**":
+                out.append(".*")
+            case "*":
+                out.append("[^/]*")
+            case "?":
+                out.append("[^/]")
+            case _ if len(token) > 2 and token[0] == "[":
+                negative = token[1] == "!"
+                out.append(f"[{'^' if negative else ''}{_set(token[1 + negative : -1])}]")
+            case _:
+                out.append(re.escape(token))
+    return "".join(out)
+
+
+def _set(members: str) -> str:
+    return re.sub(r"([\\\[\]^&~|])", r"\\\1", members)

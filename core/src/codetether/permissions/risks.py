@@ -1,0 +1,196 @@
+"""Knows what a rule for a whole program did not mean: options that run code, and programs that run programs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from codetether.permissions.denials import INTERPRETERS, SHELLS, base
+from codetether.permissions.git import COMMANDS as GIT_READING
+from codetether.permissions.git import subcommand
+from codetether.permissions.options import names
+
+WRAPPERS = names(
+    "env sudo doas su runuser pkexec nohup setsid timeout nice ionice chrt taskset stdbuf unbuffer time xargs parallel"
+    " watch command builtin exec busybox toybox eval source . trap coproc chroot unshare nsenter systemd-run strace"
+    " ltrace gdb valgrind perf script flock at batch ssh entr firejail bwrap proxychains torsocks faketime caffeinate"
+    " rlwrap expect npx bunx pnpx uvx pipx dlx xvfb-run dbus-run-session start-stop-daemon daemonize tmux screen"
+)
+"""Programs that run other programs: a rule for one of them says nothing about the other."""
+RUNNERS = names("make npm yarn pnpm uv poetry bundle docker podman kubectl cargo go just task rake gradle mvn tox nox")
+"""Programs that run what files of the project say."""
+_CODE: Mapping[str, frozenset[str]] = {
+    "python": names("-c -"),
+    "node": names("-e -p -r --eval --print --require --import --loader --experimental-loader -"),
+    "ruby": names("-e -r -"),
+    "perl": names("-e -E -M -m -I -"),
+    "php": names("-r -B -R -E -d -"),
+    "lua": names("-e -l -"),
+    "deno": names("eval repl"),
+    "bun": names("-e -p --eval --print --preload -r"),
+    "osascript": names("-e"),
+    "tar": names(
+        "--checkpoint-action --to-command --use-compress-program --rsh-command --rmt-command --info-script"
+        " --new-volume-script -I -F"
+    ),
+    "vim": names("-c --cmd -S -s -u -U -w -W -i --remote-expr --remote-send -E -e"),
+    "emacs": names("--eval --execute --load --script --batch --funcall -l -f"),
+    "ssh": names("-o -F -I -J -E -S -W -L -R -D -w"),
+    "scp": names("-o -F -S -D -i -J"),
+    "rsync": names("-e --rsh --rsync-path --files-from --log-file --write-batch --remove-source-files --delete"),
+    "git": names(
+        "-c --config-env --exec-path --git-dir --work-tree --upload-pack --receive-pack --exec --output"
+        " --output-directory --open-files-in-pager --extcmd --ext-diff --template --config --remote"
+        " --sendmail-cmd --smtp-server --gpg-sign --no-index --tool --upload-archive"
+    ),
+    "npm": names(
+        "--script-shell --prefix -C --dir --cwd --node-options --userconfig --globalconfig --shell --global -g"
+    ),
+    "make": names("--eval -f --file --makefile -C --directory -I --include-dir -E"),
+    "curl": names(
+        "-o -O -K -c -D --output --remote-name --remote-name-all --remote-header-name -J --config --cookie-jar"
+        " --dump-header --trace --trace-ascii --stderr --libcurl --hsts --etag-save --alt-svc --output-dir -T"
+        " --upload-file --unix-socket --abstract-unix-socket"
+    ),
+    "wget": names(
+        "-O -o -P -e -i -a --output-document --output-file --directory-prefix --execute --input-file --use-askpass"
+        " --config --append-output --post-file --body-file"
+    ),
+    "go": names("-exec -toolexec -vettool --exec --toolexec --vettool"),
+    "zip": names("-T -TT --test --unzip-command"),
+    "cargo": names("--config -Z"),
+    "pip": names("-r --requirement --index-url -i --extra-index-url --find-links -f --target -t --config-settings"),
+    "man": names("-P -H --pager --html"),
+    "less": names("-k -o -O --log-file --lesskey-file --lesskey-src"),
+    "rg": names("--pre --hostname-bin --search-zip -z"),
+    "dig": names("-f"),
+    "docker": names("-v --volume --mount --privileged --pid --cap-add --device --security-opt --userns"),
+}
+_ALIKE = {
+    **dict.fromkeys(names("python2 python3 pypy pypy3"), "python"),
+    **dict.fromkeys(names("vi nvim view ex gvim vimdiff rvim"), "vim"),
+    **dict.fromkeys(names("yarn pnpm"), "npm"),
+    **dict.fromkeys(names("sftp"), "scp"),
+    **dict.fromkeys(names("slogin autossh mosh"), "ssh"),
+    **dict.fromkeys(names("luajit"), "lua"),
+    **dict.fromkeys(names("gmake bmake"), "make"),
+    **dict.fromkeys(names("nodejs"), "node"),
+    **dict.fromkeys(names("pip3"), "pip"),
+    **dict.fromkeys(names("bsdtar gtar"), "tar"),
+    **dict.fromkeys(names("podman"), "docker"),
+    **dict.fromkeys(names("more most"), "less"),
+}
+_NEED_SCRIPT = names("python python2 python3 pypy pypy3 node nodejs ruby perl php lua luajit")
+_EDITORS = names("vim vi nvim view ex ed emacs nano pico less more most man gvim rvim vimdiff")
+_AWK = re.compile(r"system|getline|[|>@]|ENVIRON|extension")
+_DATABASES = names("psql mysql sqlite3 mariadb")
+_SETS_CODE = re.compile(
+    r"(?i)(alias\..*|core\.(fsmonitor|sshcommand|pager|editor|hookspath|askpass|gitproxy|attributesfile)|include.*|"
+    r".*\.(textconv|command|clean|smudge|process|program|helper|cmd|driver|external)|sequence\.editor|pager\..*|"
+    r"init\.templatedir)"
+)
+
+
+def risk(words: tuple[str, ...], named: int) -> str:
+    """What a command does that a rule naming its first `named` words literally did not mean; empty for nothing.
+
+    An option that the rule itself names is meant.
+    """
+    program, meant = base(words[0]), words[:named]
+    if program in SHELLS:
+        return f"{program} runs whatever it is told"
+    if program in WRAPPERS:
+        return _wrapped(words, named)
+    if program in ("awk", "gawk", "mawk", "nawk"):
+        return _awk(words)
+    if program == "git" and (why := _git(words, named)):
+        return why
+    if program in _EDITORS and any(word.startswith(("+", "!")) for word in words[1:]):
+        return f"{program} runs commands given to it"
+    if program == "ed":
+        return "ed runs commands given to it"
+    if program in _DATABASES and any(
+        "\\!" in w or ".shell" in w or ".system" in w or "PROGRAM" in w for w in words[1:]
+    ):
+        return f"{program} runs commands given to it"
+    if program == "make" and any(re.match(r"[A-Za-z_.]+[:+?]?=", word) for word in words[1:]):
+        return "make with a variable of its own"
+    if program in _NEED_SCRIPT and program not in meant[1:] and not any(not w.startswith("-") for w in words[1:]):
+        if words[1:] in (("--version",), ("-V",), ("-v",), ("--help",), ("-h",)):
+            return ""
+        return f"{program} without a script"
+    dangerous = _CODE.get(_ALIKE.get(program, program), frozenset())
+    for word in words[1:]:
+        if word not in meant and (option := _one_of(word, dangerous)):
+            return f"{program} with {option}"
+    return ""
+
+
+def _one_of(word: str, options: frozenset[str]) -> str:
+    """The dangerous option that a word is, begins with, is short for, or bundles."""
+    if word in options:
+        return word
+    if word.startswith("--") and len(word) > 2:
+        name = word.partition("=")[0]
+        return next((o for o in sorted(options) if o.startswith("--") and o.startswith(name)), "")
+    if word.startswith("-") and len(word) > 1:
+        for option in sorted(options):
+            if option.startswith("--") or not option.startswith("-") or option == "-":
+                continue
+            if word.startswith(option) or (len(option) == 2 and option[1] in _letters(word)):
+                return option
+    return ""
+
+
+def _letters(word: str) -> str:
+    return "".join(re.findall(r"^-([A-Za-z]+)", word))
+
+
+def _wrapped(words: tuple[str, ...], named: int) -> str:
+    """Another program's wrapper: the rule must name that program too."""
+    inner = next(
+        (at for at, word in enumerate(words[1:], 1) if not word.startswith("-") and "=" not in word), len(words)
+    )
+    while inner < len(words) and re.fullmatch(r"[0-9.]+[smhd]?", words[inner]):
+        inner += 1
+    if inner >= named or any(word in SHELLS | INTERPRETERS | WRAPPERS for word in map(base, words[inner:named])):
+        return f"{base(words[0])} runs another program"
+    return ""
+
+
+def _awk(words: tuple[str, ...]) -> str:
+    for word in words[1:]:
+        if word.startswith("-") and not re.fullmatch(r"-F.*|-v.*|--", word):
+            return f"{base(words[0])} with {word}"
+        if _AWK.search(word):
+            return f"{base(words[0])} with a script that may run programs or write"
+    return ""
+
+
+def _git(words: tuple[str, ...], named: int) -> str:
+    at = subcommand(words)
+    command, rest = (words[at] if at < len(words) else ""), words[at + 1 :]
+    if any(
+        word.startswith("ext::") or (word.startswith("-u") and command in ("clone", "fetch", "ls-remote"))
+        for word in rest
+    ):
+        return f"git {command} with a helper program"
+    if command == "archive" and any(word.startswith("-o") for word in rest):
+        return "git archive writing a file"
+    if command == "grep" and any(word.startswith("-O") for word in rest):
+        return "git grep with a pager"
+    if command == "rebase" and any(word.startswith("-x") for word in rest):
+        return "git rebase running commands"
+    if command in ("bisect", "submodule") and any(word in ("run", "foreach") for word in rest) and at + 2 > named:
+        return f"git {command} running commands"
+    if command == "difftool" or command == "filter-branch" or command == "mergetool":
+        return f"git {command} runs programs"
+    if command == "config" and any(_SETS_CODE.fullmatch(word.partition("=")[0]) for word in rest):
+        return "git config naming a program"
+    if command == "format-patch" and any(word.startswith("-o") for word in rest):
+        return "git format-patch writing elsewhere"
+    if at > 1 and command in GIT_READING and any(word == "-C" for word in words[1:at]):
+        return ""
+    if any(word.startswith(("-c", "--config-env", "--exec-path=", "--git-dir", "--work-tree")) for word in words[1:at]):
+        return "git with settings of its own"
+    return ""

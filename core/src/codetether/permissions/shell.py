@@ -1,0 +1,244 @@
+"""Reads any command line: the commands at every depth of it, and whether it is simple enough to be allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from attrs import field
+
+from codetether.permissions.options import names
+from codetether.permissions.words import MOST_BYTES, Part, simple_parts
+from codetether.values import define, frozen
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
+
+UNKNOWN = "\0"
+"""Stands in a word for what only running the command can tell."""
+_SIMPLE = names(
+    "program list pipeline redirected_statement command command_name word number string string_content raw_string"
+    ' concatenation file_redirect file_descriptor | && || ; " > < >& &> >> &>> >&- $'
+) | {"\n", ""}
+_WORDS = names(
+    "word number string raw_string concatenation ansi_c_string simple_expansion expansion command_substitution"
+    " arithmetic_expansion process_substitution translated_string brace_expression extglob_pattern regex variable_name"
+    " special_variable_name test_operator"
+)
+_TEXTS = frozenset({"comment", "heredoc_start", "heredoc_end", "file_descriptor"})
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_IN_QUOTES = re.compile(r'\\([$`"\\])')
+_ENCODED = re.compile(
+    r"\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|([0-7]{1,3})|c(.)|(.))", re.DOTALL
+)
+_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
+_PARTS = re.compile(r"[;&|\n\r(){}`<>,\s]+|\$\(")
+MOST_NODES = 20_000
+
+
+@frozen(kw_only=True)
+class Line:
+    """A command line as read.
+
+    Attributes:
+        parts: its commands, if it is simple; else none, and `why` tells why not.
+        commands: argv of each command found at any depth, the outermost first; UNKNOWN stands for what cannot be told.
+        reads, writes: files of redirections.
+        texts: here-documents and here-strings, which a shell may be given to run.
+        broken: the parser did not understand all of it.
+    """
+
+    parts: tuple[Part, ...] = ()
+    why: str = ""
+    commands: tuple[tuple[str, ...], ...] = ()
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    broken: bool = False
+
+
+@define
+class _Found:
+    commands: list[tuple[str, ...]] = field(factory=list)
+    reads: list[str] = field(factory=list)
+    writes: list[str] = field(factory=list)
+    texts: list[str] = field(factory=list)
+    values: dict[str, str] = field(factory=dict)
+    kinds: set[str] = field(factory=set)
+
+
+@lru_cache(maxsize=256)
+def read_line(text: str) -> Line:
+    """The command line as read. Never raises: what is not understood is said to be so."""
+    if len(text) > MOST_BYTES:
+        return Line(why=f"more than {MOST_BYTES} bytes", commands=crude(text), broken=True)
+    parts = simple_parts(text)
+    found, broken = _parsed(text)
+    commands, why = tuple(found.commands), "" if isinstance(parts, tuple) else parts
+    if broken:
+        why, commands = why or "something that the parser does not understand", (*commands, *crude(text))
+    elif isinstance(parts, tuple):
+        # Two readers that were made apart must agree word for word: where one errs, nothing is allowed by that.
+        agreed = found.kinds <= _SIMPLE and commands == tuple(part.words for part in parts)
+        why = "" if agreed else "words that shells may read in different ways"
+    return Line(
+        parts=parts if isinstance(parts, tuple) and not why else (),
+        why=why,
+        commands=commands,
+        reads=tuple(found.reads),
+        writes=tuple(found.writes),
+        texts=tuple(found.texts),
+        broken=broken,
+    )
+
+
+def crude(text: str) -> tuple[tuple[str, ...], ...]:
+    """Commands as a careless reader would find them: for lines that nobody can parse."""
+    plain = re.sub(r"[\"'\\]", "", text)
+    return tuple((word,) for word in dict.fromkeys(_PARTS.split(plain)) if word)[:1000]
+
+
+@lru_cache(maxsize=1)
+def _parser() -> Parser:
+    # Only who judges a command pays for the grammar.
+    import tree_sitter_bash
+    from tree_sitter import Language, Parser
+
+    return Parser(Language(tree_sitter_bash.language()))
+
+
+def _parsed(text: str) -> tuple[_Found, bool]:
+    found = _Found()
+    data = text.encode("utf-8", "surrogatepass")
+    root = _parser().parse(data).root_node
+    left = MOST_NODES
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        left -= 1
+        if left == 0:
+            return found, True
+        kind = node.type
+        found.kinds.add(kind)
+        if kind in _TEXTS:
+            continue
+        children = node.children
+        _take(kind, node, children, found)
+        stack += reversed(children)
+    return found, root.has_error
+
+
+def _take(kind: str, node: Node, children: list[Node], found: _Found) -> None:
+    match kind:
+        case "command":
+            words = tuple(_words(children, found))
+            if words:
+                found.commands.append(words)
+        case "declaration_command" | "unset_command":
+            found.commands.append((_text(children[0]), *_words(children[1:], found)))
+        case "test_command":
+            found.commands.append(("test", UNKNOWN))
+        case "variable_assignment":
+            name, value = _text(children[0]), children[-1]
+            found.values[name] = _value(value, found) if value.type in _WORDS else UNKNOWN
+        case "file_redirect":
+            _redirect(children, found)
+        case "herestring_redirect":
+            found.texts += [_value(child, found) for child in children if child.type in _WORDS]
+        case "heredoc_body":
+            found.texts.append(_text(node))
+        case "function_definition":
+            found.commands.append(("function", UNKNOWN))
+
+
+def _words(children: list[Node], found: _Found) -> Iterator[str]:
+    for child in children:
+        if child.type == "command_name":
+            yield from _split(_value(child.children[0], found), child)
+        elif child.type in _WORDS:
+            yield from _split(_value(child, found), child)
+        elif child.type == "variable_assignment" and child.parent is not None and child.parent.type != "command":
+            yield _text(child)
+
+
+def _split(value: str, node: Node) -> Iterator[str]:
+    """A known variable without quotes becomes several words, as the shell splits it."""
+    if " " in value and b"$" in (node.text or b"") and b'"' not in (node.text or b""):
+        yield from value.split()
+    else:
+        yield value
+
+
+def _redirect(children: list[Node], found: _Found) -> None:
+    operator = next((c.type for c in children if c.type in _OPERATORS), ">")
+    for child in children:
+        if child.type not in _WORDS:
+            continue
+        value = _value(child, found)
+        if operator in (">&", "<&") and (value.isdigit() or value == "-"):
+            continue
+        if value != "/dev/null":
+            (found.reads if operator in ("<", "<&") else found.writes).append(value)
+
+
+_OPERATORS = frozenset({"<", ">", ">>", ">&", "<&", "&>", "&>>", ">|", "<>"})
+
+
+def _text(node: Node) -> str:
+    return (node.text or b"").decode("utf-8", "replace")
+
+
+def _value(node: Node, found: _Found) -> str:
+    """What the shell makes of a word, as far as that can be told."""
+    text = _text(node)
+    match node.type:
+        case "word" | "number" | "test_operator" | "variable_name" | "regex":
+            return text if "\\" not in text else _ESCAPE.sub(r"\1", text.replace("\\\n", ""))
+        case "raw_string":
+            return text[1:-1]
+        case "string":
+            return _quoted(node, text, found)
+        case "ansi_c_string":
+            return _ENCODED.sub(_decoded, text[2:-1])
+        case "concatenation" | "command_name":
+            return "".join(_value(child, found) for child in node.children)
+        case "translated_string":
+            return _value(node.children[-1], found)
+        case "simple_expansion" | "expansion":
+            return _expanded(node, found)
+        case "$" | "=" | "," | "{" | "}" | "[" | "]" | "!" | "^" | ":":
+            return text
+        case _:
+            return UNKNOWN
+
+
+def _quoted(node: Node, text: str, found: _Found) -> str:
+    kinds = {child.type for child in node.children}
+    if kinds <= {'"', "string_content", "$"}:
+        return _IN_QUOTES.sub(r"\1", text[1:-1].replace("\\\n", ""))
+    values = (
+        _IN_QUOTES.sub(r"\1", _text(c)) if c.type == "string_content" else _value(c, found)
+        for c in node.children
+        if c.type != '"'
+    )
+    return "".join(values)
+
+
+def _expanded(node: Node, found: _Found) -> str:
+    named = [_text(child) for child in node.children if child.type in ("variable_name", "special_variable_name")]
+    if named == ["IFS"]:
+        return " "
+    simple = len(named) == 1 and {c.type for c in node.children} <= {"$", "${", "}", "variable_name"}
+    return found.values.get(named[0], UNKNOWN) if simple else UNKNOWN
+
+
+def _decoded(match: re.Match[str]) -> str:
+    for digits, base in ((match[1], 16), (match[2], 16), (match[3], 16), (match[4], 8)):
+        if digits:
+            number = int(digits, base)
+            return chr(number) if number < 0x110000 else UNKNOWN
+    if match[5]:
+        return chr(ord(match[5]) & 0x1F)
+    return _LETTERS.get(match[6], match[6])
