@@ -266,5 +266,6 @@ def test_what_the_plugin_offers() -> None:
 )
 def test_what_is_known_of_the_models(model: str, output: int, quirks: set[str]) -> None:
     fitting = [d for d in plugin.codetether_model_defaults() if fnmatchcase(f"google/{model}", d.match)]
-    assert {d.limits.output for d in fitting} == {output}
+    assert {d.limits.output for d in fitting} - {None} == {output}
+    assert any(d.capabilities.get("structured_output") for d in fitting)
     assert {name for d in fitting for name in d.quirks} == quirks
