@@ -1,0 +1,184 @@
+"""What confines a command: the common shape of all backends, and bubblewrap's."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+from attrs import define, field, frozen
+from codetether import ExecutorError, Launch
+
+from codetether_executor_sandbox.bubblewrap import Bubblewrap
+from codetether_executor_sandbox.environment import clean_environment, program_file
+from codetether_executor_sandbox.guard import Seals, Watch, fences
+from codetether_executor_sandbox.layout import Layout, inside
+from codetether_executor_sandbox.limits import anonymous_file, exit_code, limited, with_last_words
+from codetether_executor_sandbox.seccomp import packed, program
+from codetether_executor_sandbox.settings import PROTECTED, SandboxSettings
+from codetether_executor_sandbox.syscalls import ARCHITECTURES
+
+_PRUNED = frozenset({".git", "node_modules", ".venv", "venv", "target", "__pycache__"})
+_MOST_ENTRIES = 50_000
+
+
+def _nothing() -> bool:
+    return False
+
+
+@frozen(kw_only=True)
+class Prepared:
+    """A command that is ready to start.
+
+    Attributes:
+        left_behind: asked when it has ended: whether processes outlived it, and were ended.
+        undone: asked when all is over: protected paths that were put back.
+    """
+
+    launch: Launch
+    left_behind: Callable[[], bool] = _nothing
+    undone: Callable[[], Sequence[str]] = tuple
+    exit_code: Callable[[int], int] = int
+
+
+class Backend(Protocol):
+    """A way to confine commands."""
+
+    name: str
+    workspace: Path
+
+    def prepared(
+        self, argv: Sequence[str], directory: Path, environment: Mapping[str, str]
+    ) -> AbstractContextManager[Prepared]:
+        """The command made ready, for as long as it runs. Raises ExecutorError where it cannot be."""
+
+
+@define(kw_only=True)
+class Common:
+    """What every backend needs to know.
+
+    Attributes:
+        keys: values that no environment may hold. ours: the environment to take from.
+        own: directories of codetether; where the workspace holds them, they are protected too.
+    """
+
+    layout: Layout
+    settings: SandboxSettings
+    keys: Sequence[str] = ()
+    ours: Mapping[str, str] = field(factory=lambda: os.environ)
+    own: Sequence[Path] = ()
+
+    @property
+    def workspace(self) -> Path:
+        """What commands may change."""
+        return self.layout.workspace
+
+    @property
+    def protected(self) -> tuple[str, ...]:
+        """Paths in the workspace that no command changes."""
+        own = (Path(os.path.realpath(each)) for each in self.own)
+        ours = (str(each.relative_to(self.workspace)) for each in own if each.is_relative_to(self.workspace))
+        return (*PROTECTED, *self.settings.protected, *(each for each in ours if each != "."))
+
+    def environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        """What the command gets; `more` is laid over it as it is."""
+        names = self.settings.environment
+        made = clean_environment(self.ours, keys=self.keys, more_names=names, workspace=self.workspace)
+        return {**made, "HOME": str(self.layout.home), **more}
+
+    def resolved(self, argv: Sequence[str], directory: Path, environment: Mapping[str, str]) -> list[str]:
+        """The argument list with the program's absolute path, which PATH never leads into the workspace for."""
+        if not (directory == Path("/") or self.layout.sees(directory)):
+            raise ExecutorError(
+                f"cannot run {argv[0]!r} in {directory}: the sandbox does not show it",
+                remedy=f"Work in {self.workspace}, or add it to readable in [plugins.sandbox].",
+            )
+        if "/" in argv[0]:
+            found = argv[0] if os.access(directory / argv[0], os.X_OK) else None
+        else:
+            found = program_file(argv[0], environment.get("PATH", ""), self.workspace)
+        if found is None:
+            raise ExecutorError(f"cannot run {argv[0]!r}: not found", remedy="Check that it is installed.")
+        return [str(directory / found) if "/" in found else found, *argv[1:]]
+
+    def hidden_files(self) -> tuple[Path, ...]:
+        """Files of the workspace with names that `hidden` fits, links followed as far as they stay in it."""
+        patterns = self.settings.hidden
+        return tuple(self._matching(patterns)) if patterns else ()
+
+    def _matching(self, patterns: Sequence[str]) -> Iterator[Path]:
+        seen = 0
+        for place, directories, files in os.walk(self.workspace):
+            seen += len(files) + len(directories)
+            if seen > _MOST_ENTRIES:
+                raise ExecutorError(
+                    f"{self.workspace} has too many files to look for hidden ones",
+                    remedy='Name them by their paths, or leave "hidden" in [plugins.sandbox] empty.',
+                )
+            for name in (*files, *directories):
+                if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+                    real = Path(os.path.realpath(Path(place, name)))
+                    if inside(real, self.workspace):
+                        yield real
+            directories[:] = [name for name in directories if name not in _PRUNED]
+
+
+def filter_for(sockets: Sequence[str]) -> bytes:
+    """The system call filter of this machine. Raises ExecutorError where none is known for its processor."""
+    architecture = ARCHITECTURES.get(platform.machine())
+    if architecture is None:
+        raise ExecutorError(
+            f"no system call filter for {platform.machine()}", remedy=f"There are: {', '.join(ARCHITECTURES)}."
+        )
+    return packed(program(architecture, sockets))
+
+
+@define(kw_only=True)
+class BubblewrapBackend:
+    """Namespaces by bubblewrap, system calls by seccomp."""
+
+    common: Common
+    bubblewrap: Bubblewrap
+    name: str = "bubblewrap"
+
+    @property
+    def workspace(self) -> Path:
+        """What commands may change."""
+        return self.common.workspace
+
+    @contextmanager
+    def prepared(self, argv: Sequence[str], directory: Path, environment: Mapping[str, str]) -> Iterator[Prepared]:
+        """The command in namespaces of its own."""
+        common = self.common
+        variables = common.environment(environment)
+        command = common.resolved(argv, directory, variables)
+        report, theirs = os.pipe()
+        seccomp = anonymous_file(filter_for(("tcp", "route", *common.settings.sockets)))
+        try:
+            with Seals(workspace=self.workspace, protected=common.protected) as sealed:
+                shut = fences(self.workspace, common.protected, sealed)
+                with Watch(workspace=self.workspace, paths=shut.watched) as watch:
+                    inner = limited(common.settings, with_last_words(command, theirs))
+                    wrapped = self.bubblewrap.argv(shut, directory=directory, seccomp=seccomp, command=inner)
+                    yield Prepared(
+                        launch=Launch(argv=wrapped, environment=variables, fds=(seccomp, theirs), enclosed=True),
+                        left_behind=lambda: _told(report),
+                        undone=lambda: watch.undone,
+                        exit_code=exit_code,
+                    )
+        finally:
+            for descriptor in (report, theirs, seccomp):
+                with suppress(OSError):
+                    os.close(descriptor)
+
+
+def _told(report: int) -> bool:
+    """Whether anything was reported."""
+    os.set_blocking(report, False)
+    with suppress(BlockingIOError):
+        return os.read(report, 16) != b""
+    return False

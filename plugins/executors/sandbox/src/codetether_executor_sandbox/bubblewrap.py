@@ -1,0 +1,92 @@
+"""Bubblewrap: a command in namespaces of its own, as an argument list."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from codetether_executor_sandbox.guard import Fences
+from codetether_executor_sandbox.layout import Layout, inside
+
+PLACES = ("/usr/bin/bwrap", "/bin/bwrap", "/usr/local/bin/bwrap", "/run/current-system/sw/bin/bwrap")
+"""Where it is taken from: never from where PATH leads."""
+NOBODY = 1000
+"""Who root's commands are inside."""
+
+
+def find_bubblewrap(places: Sequence[str] = PLACES) -> str | None:
+    """Its file, if it and its directory belong to root and nobody else may write them."""
+    return next((place for place in places if _trusted(Path(place))), None)
+
+
+def _trusted(file: Path) -> bool:
+    try:
+        found = [os.stat(file), os.stat(file.parent)]  # noqa: PTH116
+    except OSError:
+        return False
+    mine = all(each.st_uid == 0 and not each.st_mode & (stat.S_IWGRP | stat.S_IWOTH) for each in found)
+    return mine and bool(found[0].st_mode & stat.S_IXUSR)
+
+
+@frozen(kw_only=True)
+class Bubblewrap:
+    """How commands are wrapped.
+
+    Attributes:
+        scratch: bytes of each private directory.
+        root: commands of root become nobody in particular.
+    """
+
+    program: str
+    layout: Layout
+    scratch: int
+    root: bool
+    hidden: tuple[Path, ...] = ()
+
+    def argv(self, fences: Fences, *, directory: Path, seccomp: int, command: Sequence[str]) -> list[str]:
+        """The whole argument list. `seccomp`: a descriptor from which the filter can be read."""
+        who = ["--uid", str(NOBODY), "--gid", str(NOBODY)] if self.root else []
+        return [
+            self.program,
+            *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
+            *("--unshare-net", "--disable-userns", "--die-with-parent", "--cap-drop", "ALL"),
+            *who,
+            *("--seccomp", str(seccomp)),
+            *self._mounts(fences),
+            *("--remount-ro", "/", "--chdir", str(directory), "--", *command),
+        ]
+
+    def _mounts(self, fences: Fences) -> Iterator[str]:
+        layout, workspace = self.layout, str(self.layout.workspace)
+        for target, link in layout.links:
+            yield from ("--symlink", target, link)
+        yield from ("--proc", "/proc", "--dev", "/dev")
+        for place in ("/tmp", "/var/tmp", "/dev/shm", "/run"):  # noqa: S108
+            yield from ("--size", str(self.scratch), "--tmpfs", place)
+        if layout.home_is_private:
+            yield from ("--size", str(self.scratch), "--tmpfs", str(layout.home))
+        for tree in layout.readable:
+            yield from ("--ro-bind-try", tree, tree)
+        for tree in layout.writable:
+            yield from ("--bind-try", tree, tree)
+        yield from ("--bind", workspace, workspace)
+        for path in fences.pinned:
+            yield from ("--bind", str(path), str(path))
+        for path in fences.shut:
+            yield from ("--ro-bind", str(path), str(path))
+        for place in (*map(Path, layout.hidden), *self.hidden):
+            yield from self._blank(place)
+
+    def _blank(self, place: Path) -> Iterator[str]:
+        """Nothing to be read there; a device of a file system without devices cannot even be opened."""
+        real = os.path.realpath(place)
+        if inside(self.layout.workspace, Path(real)) or not os.path.exists(real):
+            return
+        if os.path.isdir(real):  # noqa: PTH112
+            yield from ("--perms", "0500", "--tmpfs", real, "--remount-ro", real)
+        else:
+            yield from ("--ro-bind", "/dev/null", real)

@@ -1,0 +1,110 @@
+"""The executor `sandbox`: each command confined by a backend that was tried before."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import attrs
+from attrs import define, field
+from codetether import Completed, Confinement, ExecutorError, Process
+
+from codetether_executor_sandbox.backends import Backend, Prepared
+
+_NOTE = "\n[sandbox: {} protected, and put back as {}]\n"
+
+
+@define(kw_only=True)
+class SandboxExecutor:
+    """Runs commands where the workspace is all that they can change.
+
+    Attributes:
+        confinement: what trying it showed.
+    """
+
+    backend: Backend
+    confinement: Confinement = field(factory=lambda: Confinement(backend="untried"))
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        directory: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        timeout: float = 120.0,
+        on_output: Callable[[bytes], None] | None = None,
+        limit: int = 16 * 1024 * 1024,
+        merged: bool = False,
+    ) -> Completed:
+        """Runs to its end, or to the deadline; nothing that it started is left, however it ends.
+
+        Raises ExecutorError when it cannot start.
+        """
+        with ExitStack() as stack:
+            prepared = self._prepared(stack, argv, directory, environment)
+            done = await prepared.launch.run(timeout=timeout, on_output=on_output, limit=limit, merged=merged)
+            left = prepared.left_behind()
+        made = attrs.evolve(
+            done, exit_code=prepared.exit_code(done.exit_code), left_behind=left and not done.timed_out
+        )
+        return _noted(made, prepared.undone(), merged=merged)
+
+    async def start(
+        self, argv: Sequence[str], *, directory: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> Process:
+        """Starts it with pipes, for servers that speak over them. Raises ExecutorError when it cannot start."""
+        with ExitStack() as stack:
+            prepared = self._prepared(stack, argv, directory, environment)
+            process = await prepared.launch.start()
+            return SandboxProcess(process, prepared, stack.pop_all())
+
+    def _prepared(
+        self, stack: ExitStack, argv: Sequence[str], directory: Path | None, environment: Mapping[str, str] | None
+    ) -> Prepared:
+        if not argv or any("\0" in word for word in argv):
+            raise ExecutorError(f"cannot run {argv!r}", remedy="A command has words, none with a null in it.")
+        place = self.backend.workspace if directory is None else directory.absolute()
+        if not place.is_dir():
+            raise ExecutorError(f"cannot run {argv[0]!r}: there is no directory {place}", remedy="Name one that exists.")
+        return stack.enter_context(self.backend.prepared(argv, place.resolve(), environment or {}))
+
+
+class SandboxProcess:
+    """A confined command with pipes."""
+
+    def __init__(self, process: Process, prepared: Prepared, stack: ExitStack) -> None:
+        self._process = process
+        self._prepared = prepared
+        self._stack = stack
+        self.pid = process.pid
+
+    def output(self) -> AsyncIterator[bytes]:
+        """Standard output and error together, in pieces as they come."""
+        return self._process.output()
+
+    async def write(self, data: bytes) -> None:
+        """To its standard input."""
+        await self._process.write(data)
+
+    async def wait(self) -> int:
+        """The exit code; negative for a signal."""
+        code = await self._process.wait()
+        self._stack.close()
+        return self._prepared.exit_code(code)
+
+    async def kill(self) -> None:
+        """Ends it and every process that it started."""
+        await self._process.kill()
+        self._stack.close()
+
+
+def _noted(done: Completed, undone: Sequence[str], *, merged: bool) -> Completed:
+    """With a line about what was put back, where the model sees it."""
+    if not undone:
+        return done
+    named = ", ".join(undone[:5]) + (f" and {len(undone) - 5} more" if len(undone) > 5 else "")
+    note = _NOTE.format(f"{named} {'is' if len(undone) == 1 else 'are'}", "before").encode()
+    if merged:
+        return attrs.evolve(done, stdout=done.stdout + note)
+    return attrs.evolve(done, stderr=done.stderr + note)

@@ -1,0 +1,61 @@
+"""What a command may take: resource limits by `prlimit`, and a wait for what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+
+from codetether_executor_sandbox.settings import SandboxSettings
+
+SYSTEM_PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
+_LAST_WORDS = """
+exec {told}>&2 2>/dev/null
+"$@" 2>&$told {told}>&- REPORT>&-
+code=$?
+patience=8
+while set -- /proc/[0-9]*; [ $# -gt 2 ] && [ $patience -gt 0 ]; do patience=$((patience - 1)); sleep 0.05; done
+[ $# -gt 2 ] && echo left >&REPORT
+exit $code
+"""
+"""Runs a command as its only argument list; what that started may finish what it was writing, then all is over.
+
+In a process namespace of its own, where number 1 is bubblewrap's and this shell is 2.
+"""
+
+
+def limited(settings: SandboxSettings, command: Sequence[str]) -> list[str]:
+    """The command under limits that it cannot raise; without `prlimit` as it is."""
+    program = shutil.which("prlimit", path=SYSTEM_PATH)
+    if program is None:
+        return list(command)
+    limits = {
+        "core": 0,
+        "data": settings.memory,
+        "fsize": settings.file_size,
+        "nproc": settings.processes,
+        "nofile": 4096,
+    }
+    return [program, *(f"--{name}={value}" for name, value in limits.items()), "--", *command]
+
+
+def with_last_words(command: Sequence[str], report: int) -> list[str]:
+    """The command with a short grace for what it leaves running; `report` is told when something outlived that."""
+    shell = shutil.which("bash", path=SYSTEM_PATH)
+    if shell is None:
+        return list(command)
+    script = _LAST_WORDS.replace("REPORT", str(report))
+    return [shell, "--noprofile", "--norc", "-p", "-c", script, "bash", *command]
+
+
+def exit_code(code: int) -> int:
+    """What the shell and bubblewrap make of a signal, made a negative number again."""
+    return 128 - code if 128 < code < 160 else code
+
+
+def anonymous_file(data: bytes) -> int:
+    """A descriptor from which the bytes can be read."""
+    descriptor = os.memfd_create("codetether")
+    os.write(descriptor, data)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
