@@ -28,6 +28,7 @@ Calls = tuple[list[Call], int, bool]
 WORD = re.compile(r"[\w.:/-]*")
 FILLER = re.compile(r"[\w ./:?,-]*")
 INFO = re.compile(r"[^\n`]*")
+AROUND = re.compile(r"[`*\[\]]*")
 BLANK = re.compile(r"[ \t]*")
 TICKS = re.compile(r"`*")
 TILDES = re.compile(r"~*")
@@ -35,7 +36,8 @@ NAME_ATTRIBUTES = ("name", "tool", "function", "tool_name", "function_name", "re
 WRAPPERS = frozenset(["function_calls", "tool_calls", "function_call", "tool_call"])
 SEPARATORS = 8
 INPUTS = re.compile(
-    r"\s*[*_]{0,3}(?:(?:Action[ _]|Tool[ _])?Input|Arguments?|Args|Parameters|✿ARGS✿)[*_]{0,3}\s*:[*_]{0,3}[ \t]*",
+    r"\s*[*_]{0,3}(?:(?:Action[ _]|Tool[ _])?Input|Arguments?|Args|Parameters|✿ARGS✿)(?: \d{1,3})?"
+    r"[*_]{0,3}\s*:[*_]{0,3}[ \t]*",
     re.IGNORECASE,
 )
 INPUT_REACH = 60
@@ -62,7 +64,7 @@ class Bodies(Pieces):
                     return (yield from self._fenced(at))
                 return (yield from self._objects(at, row.wrapper))
             case "callee", _:
-                return (yield from self._python(at, printed=row.wrapper == "fence"))
+                return (yield from self._python(at))
             case "prefix", _:
                 return (yield from self._prefixed(at))
             case "word", "text":
@@ -114,11 +116,11 @@ class Bodies(Pieces):
             calls, end = calls + more, after
         return calls, end, False
 
-    def _python(self, at: int, printed: bool) -> Reading[Calls]:
+    def _python(self, at: int) -> Reading[Calls]:
         """A list of Python calls, or calls one after the other."""
         source = self.source
         if not (yield from source.starts("[", at)):
-            return (yield from self._statements(at, printed))
+            return (yield from self._statements(at))
         calls: list[Call] = []
         at = yield from source.space(at + 1)
         while len(calls) < 256:
@@ -134,13 +136,13 @@ class Bodies(Pieces):
                 return calls, at + 1, False
         raise NoCall(at)
 
-    def _statements(self, at: int, printed: bool) -> Reading[Calls]:
+    def _statements(self, at: int) -> Reading[Calls]:
         source = self.source
         calls: list[Call] = []
         end = at
         while len(calls) < 256:
             try:
-                call, after = yield from self._statement(at, printed)
+                call, after = yield from self._statement(at)
             except NoCall:
                 if not calls:
                     raise
@@ -153,9 +155,9 @@ class Bodies(Pieces):
                     at = yield from source.space(at + 1)
         return calls, end, False
 
-    def _statement(self, at: int, printed: bool) -> Reading[tuple[Call, int]]:
+    def _statement(self, at: int) -> Reading[tuple[Call, int]]:
         source = self.source
-        if not printed or not (yield from source.starts("print(", at)) or "print" in self.offers.tools:
+        if not (yield from source.starts("print(", at)) or "print" in self.offers.tools:
             return (yield from self._call(at))
         inner = yield from source.space(at + 6)
         call, at = yield from self._call(inner)
@@ -304,17 +306,18 @@ class Bodies(Pieces):
         if self.source.text[begin] == "{" or self.source.text[begin] == "[":
             calls, end, _ = yield from self._objects(begin, "marks")
         else:
-            calls, end, _ = yield from self._statements(begin, printed=True)
+            calls, end, _ = yield from self._statements(begin)
         return calls, (yield from self.closed_fence(at, end)), False
 
     def _labelled(self, at: int) -> Reading[Calls]:
         """`Action: NAME`, and its input on the next line."""
         source = self.source
-        begin = at
+        begin = yield from source.run(AROUND, at, 8)
         end = yield from source.run(WORD, begin, 300)
         name = self.offers.name(source.text[begin:end])
         if name is None:
             raise NoCall(end)
+        end = yield from source.run(AROUND, end, 8)
         if (yield from source.starts("(", end)):
             call, end = yield from self._call(begin)
             return [call], end, False

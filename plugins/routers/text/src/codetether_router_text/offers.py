@@ -30,8 +30,8 @@ ARGUMENTS = frozenset(
         *("tool_input", "tool_args", "tool_arguments", "tool_parameters", "function_args", "function_arguments"),
     ]
 )
-HOLDERS = ("function", "function_call", "functionCall", "tool_call", "toolCall", "toolUse", "tool_use", "call")
-LISTS = ("tool_calls", "toolCalls", "tool_uses", "function_calls", "functionCalls", "calls", "tools")
+HOLDERS = ("function", "function_call", "functionCall", "tool_call", "toolCall", "toolUse", "tool_use", "call", "tool")
+LISTS = ("tool_calls", "toolCalls", "tool_uses", "function_calls", "functionCalls", "calls", "tools", "actions")
 NO_CALL = frozenset(["description", "result", "output", "response", "returns", "error", "observation", "properties"])
 """Keys beside the name that say: a declaration, or the record of a call that was made."""
 BEFORE = re.compile(r"(?:to=)?(?:functions?|tools?|default_api)\.")
@@ -167,6 +167,9 @@ class Offers:
         if not values:
             return self.call(name, named)
         parameter = self.bare(name)
+        first = values[0]
+        if len(values) == 1 and isinstance(first, dict) and first and not named and self.properties(name) >= set(first):
+            return self.call(name, first)  # the arguments as one object
         if len(values) > 1 or parameter is None or parameter in named:
             return None
         return self.call(name, {parameter: values[0], **named})

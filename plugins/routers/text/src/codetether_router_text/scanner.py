@@ -21,9 +21,12 @@ FOLLOWS = {
     c: re.compile(p) for c, p in (("<", "[/|\uff5cA-Za-z_!✿]"), ("{", "[\"'\\w]"), ("[", "[\"'\\w{/]"), ("]", "<"))
 }
 LABELS = ("Action", "Tool", "Tool Call", "Tool Name", "Function", "Function Call", "Function Name", "✿FUNCTION✿")
-LABEL = re.compile(r"[*_]{0,3}(?:Action|(?:Tool|Function)(?: Call| Name)?|✿FUNCTION✿)[*_]{0,3}[ \t]?:[*_]{0,3}")
+LABEL = re.compile(
+    r"[*_]{0,3}(?:Action|(?:Tool|Function)(?: Call| Name)?|✿FUNCTION✿)(?: \d{1,3})?[*_]{0,3}[ \t]?:[*_]{0,3}"
+)
 NAME = re.compile(r"[\w.:/-]*")
-FINAL = re.compile(r"[*_]{0,3}Final Answer[*_]{0,3}[ \t]?:")
+FINAL = re.compile(r"[*_]{0,3}(?:Final Answer|Observation)(?: \d{1,3})?[*_]{0,3}[ \t]?:")
+"""After one of these no `Action:` counts: it is done, or what follows rests on a result that nobody gave."""
 DECORATION = re.compile(r"[ \t*_#]*")
 LETTERS = re.compile(r"[\w ✿.:>*=\[|/-]*")
 INDENT = re.compile(r"[ \t]*")
@@ -77,7 +80,7 @@ class Scanner:
         self._blank = True
         names = sorted(offers.tools)
         words = (*LABELS, *names, *(f"functions.{name}" for name in names), "functools[", "function call<", "to=")
-        self._words = (*words, *(f">>>{name}" for name in names), "Final Answer:", "```", "~~~", ">")
+        self._words = (*words, *(f">>>{name}" for name in names), "Final Answer", "Observation", "```", "~~~", ">")
         self._work: Generator[None, None, None] = self._scan()
         next(self._work)
 

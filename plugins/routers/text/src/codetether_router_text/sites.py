@@ -139,7 +139,7 @@ class Sites(Bodies):
         """NoCall for a word that is no tool's name: most tags are no marks of calls."""
         end = yield from self.source.run(WORD, at, 300)
         word = self.source.text[at:end]
-        if ":" not in word and self.offers.name(word) is None:
+        if ":" not in word and word != "print" and self.offers.name(word) is None:
             raise NoCall(end)
 
     def _filler(self, before: Token, at: int) -> Reading[tuple[int, Token] | None]:
@@ -264,7 +264,7 @@ class Sites(Bodies):
         begin = yield from self.source.space(at)
         if not (yield from self.source.has(begin + 1)):
             raise NoCall(begin)
-        if self.source.text[begin] in "`~":
+        if (yield from self.source.starts("```", begin)) or (yield from self.source.starts("~~~", begin)):
             return (yield from self.fence(begin, alone=False))
         return (yield from self._rows("label", begin, ()))
 

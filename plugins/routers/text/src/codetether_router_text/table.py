@@ -39,6 +39,7 @@ class Row:
 OBJECT = re.compile(r"[{\[]")
 BRACKET = re.compile(r"\[")
 NAME = re.compile(r"[\w.:]")
+LABELLED = re.compile(r"[\w.`*\[]")
 TAGGED = re.compile(r"[<\]]")
 FENCED = re.compile(r"[`~]")
 
@@ -151,7 +152,7 @@ ROWS = (
         wrapper="label",
         header="word",
         body="text",
-        looks=NAME,
+        looks=LABELLED,
         example="Action: f\nAction Input: 1",
         used_by="ReAct, Qwen-Agent",
     ),
