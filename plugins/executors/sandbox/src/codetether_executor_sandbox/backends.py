@@ -24,6 +24,8 @@ from codetether_executor_sandbox.syscalls import ARCHITECTURES
 
 _PRUNED = frozenset({".git", "node_modules", ".venv", "venv", "target", "__pycache__"})
 _MOST_ENTRIES = 50_000
+GRACE = 0.4
+"""Seconds that processes have which a command left running."""
 
 
 def _nothing() -> bool:
@@ -49,7 +51,10 @@ class Backend(Protocol):
     """A way to confine commands."""
 
     name: str
-    workspace: Path
+
+    @property
+    def workspace(self) -> Path:
+        """What commands may change."""
 
     def prepared(
         self, argv: Sequence[str], directory: Path, environment: Mapping[str, str]
@@ -71,6 +76,7 @@ class Common:
     keys: Sequence[str] = ()
     ours: Mapping[str, str] = field(factory=lambda: os.environ)
     own: Sequence[Path] = ()
+    grace: float = GRACE
 
     @property
     def workspace(self) -> Path:
@@ -162,7 +168,7 @@ class BubblewrapBackend:
             with Seals(workspace=self.workspace, protected=common.protected) as sealed:
                 shut = fences(self.workspace, common.protected, sealed)
                 with Watch(workspace=self.workspace, paths=shut.watched) as watch:
-                    inner = limited(common.settings, with_last_words(command, theirs))
+                    inner = limited(common.settings, with_last_words(command, theirs, common.grace))
                     wrapped = self.bubblewrap.argv(shut, directory=directory, seccomp=seccomp, command=inner)
                     yield Prepared(
                         launch=Launch(argv=wrapped, environment=variables, fds=(seccomp, theirs), enclosed=True),

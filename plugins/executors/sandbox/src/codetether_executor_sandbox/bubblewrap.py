@@ -65,7 +65,7 @@ class Bubblewrap:
         for target, link in layout.links:
             yield from ("--symlink", target, link)
         yield from ("--proc", "/proc", "--dev", "/dev")
-        for place in ("/tmp", "/var/tmp", "/dev/shm", "/run"):  # noqa: S108
+        for place in ("/tmp", "/var/tmp", "/dev/shm", "/run"):
             yield from ("--size", str(self.scratch), "--tmpfs", place)
         if layout.home_is_private:
             yield from ("--size", str(self.scratch), "--tmpfs", str(layout.home))
@@ -78,13 +78,13 @@ class Bubblewrap:
             yield from ("--bind", str(path), str(path))
         for path in fences.shut:
             yield from ("--ro-bind", str(path), str(path))
-        for place in (*map(Path, layout.hidden), *self.hidden):
-            yield from self._blank(place)
+        for hidden in (*map(Path, layout.hidden), *self.hidden):
+            yield from self._blank(hidden)
 
     def _blank(self, place: Path) -> Iterator[str]:
         """Nothing to be read there; a device of a file system without devices cannot even be opened."""
         real = os.path.realpath(place)
-        if inside(self.layout.workspace, Path(real)) or not os.path.exists(real):
+        if inside(self.layout.workspace, Path(real)) or not Path(real).exists():
             return
         if os.path.isdir(real):  # noqa: PTH112
             yield from ("--perms", "0500", "--tmpfs", real, "--remount-ro", real)

@@ -1,4 +1,4 @@
-"""Which backend confines a session's commands: the strongest that can be had, tried, or a refusal that says what to do."""
+"""Which backend confines a session's commands: the strongest that can be had, or a refusal that says what to do."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ import attrs
 from attrs import define, field
 from codetether import Confinement, ExecutorError, from_json, replace_file, to_json
 
-from codetether_executor_sandbox.backends import Backend, BubblewrapBackend, Common
+from codetether_executor_sandbox.backends import GRACE, Backend, BubblewrapBackend, Common
 from codetether_executor_sandbox.bubblewrap import Bubblewrap, find_bubblewrap
 from codetether_executor_sandbox.executor import SandboxExecutor
 from codetether_executor_sandbox.landlock import LACKS, LandlockBackend, landlock_version
 from codetether_executor_sandbox.layout import plan
 from codetether_executor_sandbox.settings import SandboxSettings
-from codetether_executor_sandbox.trial import MEANING, tried
+from codetether_executor_sandbox.trial import MEANING, MakeBackend, tried
 
 _SYSCTL = Path("/proc/sys")
+_SEEN: dict[str, Confinement] = {}
+"""Trials of this process, by their fingerprint."""
 _INSTALL = {
     "apt-get": "apt install bubblewrap",
     "dnf": "dnf install bubblewrap",
@@ -61,7 +63,7 @@ class Choice:
             why = "; ".join(f"{p.name}: {p.detail}" for p in confinement.properties if p.name in missing)
             raise ExecutorError(
                 f"the sandbox {confinement.backend} does not enforce {', '.join(missing)} ({why})",
-                remedy=confinement.remedy or 'See `codetether doctor`; [plugins.sandbox] require names what is needed.',
+                remedy=confinement.remedy or "See `codetether doctor`; [plugins.sandbox] require names what is needed.",
             )
         return SandboxExecutor(backend=self._backend(name, self.workspace), confinement=confinement)
 
@@ -82,29 +84,38 @@ class Choice:
         if name == "bwrap" and find_bubblewrap() is None:
             raise ExecutorError("bubblewrap is not installed", remedy=f"{_how_to_install()}, or --sandbox none.")
         if name == "landlock" and not landlock_version():
-            raise ExecutorError("this kernel has no Landlock", remedy="It needs Linux 5.13 with Landlock, or bubblewrap.")
-        kept = self.cache / f"trial-{self._fingerprint(name)}.json" if self.cache else None
+            raise ExecutorError(
+                "this kernel has no Landlock", remedy="It needs Linux 5.13 with Landlock, or bubblewrap."
+            )
+        fingerprint = self._fingerprint(name)
+        kept = self.cache / f"trial-{fingerprint}.json" if self.cache else None
+        if fingerprint in _SEEN:
+            return _SEEN[fingerprint]
         if kept is not None:
-            with suppress(OSError, ValueError, TypeError):
+            with suppress(OSError, ValueError, TypeError, KeyError):
                 return from_json(kept.read_bytes(), Confinement)
         try:
             made = await tried(name, self._trial_backend(name), LACKS if name == "landlock" else {})
         except ExecutorError as error:
             raise ExecutorError(f"{name} does not work here: {error.message}", remedy=remedy()) from error
-        if kept is not None and made.complete:
-            with suppress(OSError):  # tried again next time
-                replace_file(kept, to_json(made))
+        if name == "landlock" or made.complete:
+            _SEEN[fingerprint] = made
+            if kept is not None:
+                with suppress(OSError):  # tried again next time
+                    replace_file(kept, to_json(made))
         return made
 
-    def _trial_backend(self, name: str):  # type: ignore[no-untyped-def]
+    def _trial_backend(self, name: str) -> MakeBackend:
         def make(workspace: Path, readable: Path, hidden: Path, environment: Mapping[str, str]) -> Backend:
             settings = attrs.evolve(self.settings, readable=(*self.settings.readable, str(readable)), hosts=())
             own = (*self.own, hidden)
-            return attrs.evolve(self, settings=settings, own=own)._backend(name, workspace, environment)
+            return attrs.evolve(self, settings=settings, own=own)._backend(name, workspace, environment, grace=0.0)
 
         return make
 
-    def _backend(self, name: str, workspace: Path, ours: Mapping[str, str] = os.environ) -> Backend:
+    def _backend(
+        self, name: str, workspace: Path, ours: Mapping[str, str] = os.environ, grace: float = GRACE
+    ) -> Backend:
         root = os.geteuid() == 0
         layout = plan(
             workspace,
@@ -116,7 +127,7 @@ class Choice:
             own=self.own,
             root=root,
         )
-        common = Common(layout=layout, settings=self.settings, keys=self.keys, ours=ours, own=self.own)
+        common = Common(layout=layout, settings=self.settings, keys=self.keys, ours=ours, own=self.own, grace=grace)
         if name == "landlock":
             return LandlockBackend(common=common)
         program = find_bubblewrap()
@@ -156,7 +167,7 @@ def remedies() -> list[str]:
     if _number("kernel/apparmor_restrict_unprivileged_userns") == 1:
         found.append(
             "AppArmor keeps programs without a profile from making namespaces: install the distribution's bubblewrap "
-            "(/usr/bin/bwrap) with its profile /etc/apparmor.d/bwrap-userns-restrict, from the package apparmor-profiles."
+            "(/usr/bin/bwrap) and its profile /etc/apparmor.d/bwrap-userns-restrict, of the package apparmor-profiles."
         )
     if _number("kernel/unprivileged_userns_clone") == 0:
         found.append("User namespaces are off: sysctl -w kernel.unprivileged_userns_clone=1.")
@@ -164,8 +175,8 @@ def remedies() -> list[str]:
         found.append("User namespaces are off: sysctl -w user.max_user_namespaces=15000.")
     if Path("/.dockerenv").exists() or Path("/run/.containerenv").exists():
         found.append(
-            "This is a container: start it with --security-opt seccomp=unconfined --security-opt systempaths=unconfined, "
-            "or rely on the container itself and use --sandbox none."
+            "This is a container: start it with --security-opt seccomp=unconfined --security-opt "
+            "systempaths=unconfined, or rely on the container itself and use --sandbox none."
         )
     return found
 

@@ -1,4 +1,6 @@
-"""Run as text by a plain Python: confines itself by Landlock and seccomp, becomes the command, and ends what that leaves."""
+"""Run as text by a plain Python: confines a command by Landlock and seccomp, and ends what that leaves."""
+
+# ruff: noqa: T201
 
 import ctypes
 import json
@@ -8,35 +10,36 @@ import signal
 import struct
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 CREATE, ADD, RESTRICT = 444, 445, 446
 NO_NEW_PRIVILEGES, SECCOMP, SUBREAPER = 38, 22, 36
 EXECUTE, WRITE, READ, LIST = 1, 2, 4, 8
 DEVICES = 1 << 15
 OF_FILES = EXECUTE | WRITE | READ | 1 << 14 | DEVICES
-GRACE = 0.4
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def call(what, result):
+def call(what: str, result: int) -> int:
     if result < 0:
         raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
     return result
 
 
-def version():
-    return libc.syscall(CREATE, None, 0, 1)
+def version() -> int:
+    return int(libc.syscall(CREATE, None, 0, 1))
 
 
-def rights():
+def rights() -> int:
     """All rights over files that this kernel knows."""
     known = version()
     bits = {1: 13, 2: 14, 3: 15, 4: 15}.get(known, 16)
     return (1 << bits) - 1
 
 
-def confine(spec):
+def confine(spec: dict[str, Any]) -> None:
     """Never undone: no privileges, these trees, that filter."""
     known, handled = version(), rights()
     attributes = struct.pack("=QQQ", handled, 3 if known >= 4 else 0, 3 if known >= 6 else 0)
@@ -59,7 +62,7 @@ def confine(spec):
     os.close(ruleset)
 
 
-def drop_capabilities():
+def drop_capabilities() -> None:
     """Root's too: those it has, and those that a program would give back."""
     for number in range(64):
         libc.prctl(24, number, 0, 0, 0)
@@ -67,7 +70,7 @@ def drop_capabilities():
     call("capset", libc.syscall(number, struct.pack("=Ii", 0x20080522, 0), bytes(24)))
 
 
-def allow(ruleset, tree, allowed):
+def allow(ruleset: int, tree: str, allowed: int) -> None:
     try:
         place = os.open(tree, os.O_PATH | os.O_CLOEXEC)
     except OSError:
@@ -80,7 +83,7 @@ def allow(ruleset, tree, allowed):
         os.close(place)
 
 
-def descendants():
+def descendants() -> set[int]:
     """All that is below this process, which inherits what loses its parent."""
     parents = {}
     for each in Path("/proc").iterdir():
@@ -97,18 +100,16 @@ def descendants():
     return family - {os.getpid()}
 
 
-def end(*_):
+def end() -> None:
     while left := descendants():
         for pid in left:
-            try:
+            with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
-            except OSError:
-                pass
         reap()
         time.sleep(0.002)
 
 
-def reap():
+def reap() -> None:
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -116,12 +117,12 @@ def reap():
         pass
 
 
-def asked(*_):
+def asked(*_: object) -> None:
     end()
     os._exit(128 + signal.SIGTERM)
 
 
-def main(spec, argv):
+def main(spec: dict[str, Any], argv: list[str]) -> None:
     call("subreaper", libc.prctl(SUBREAPER, 1, 0, 0, 0))
     signal.signal(signal.SIGTERM, asked)
     child = os.fork()
@@ -138,7 +139,7 @@ def main(spec, argv):
         pid, status = os.waitpid(-1, 0)
         if pid == child:
             break
-    patience = time.monotonic() + GRACE
+    patience = time.monotonic() + spec["grace"]
     while descendants() and time.monotonic() < patience:
         time.sleep(0.02)
         reap()

@@ -45,9 +45,7 @@ class SandboxExecutor:
             prepared = self._prepared(stack, argv, directory, environment)
             done = await prepared.launch.run(timeout=timeout, on_output=on_output, limit=limit, merged=merged)
             left = prepared.left_behind()
-        made = attrs.evolve(
-            done, exit_code=prepared.exit_code(done.exit_code), left_behind=left and not done.timed_out
-        )
+        made = attrs.evolve(done, exit_code=prepared.exit_code(done.exit_code), left_behind=left and not done.timed_out)
         return _noted(made, prepared.undone(), merged=merged)
 
     async def start(
@@ -66,7 +64,9 @@ class SandboxExecutor:
             raise ExecutorError(f"cannot run {argv!r}", remedy="A command has words, none with a null in it.")
         place = self.backend.workspace if directory is None else directory.absolute()
         if not place.is_dir():
-            raise ExecutorError(f"cannot run {argv[0]!r}: there is no directory {place}", remedy="Name one that exists.")
+            raise ExecutorError(
+                f"cannot run {argv[0]!r}: there is no directory {place}", remedy="Name one that exists."
+            )
         return stack.enter_context(self.backend.prepared(argv, place.resolve(), environment or {}))
 
 

@@ -18,8 +18,8 @@ SEALED = (".codetether", ".git", ".git/hooks")
 """Of the protected paths those that are held by an empty directory where they are not there."""
 _MOST = 16 * 1024 * 1024
 """Bytes of protected files that are kept to be put back."""
-State: TypeAlias = "None | str | tuple[int, bytes] | int"
-"""Nothing there; where a link leads; mode and content of a file; the mode of a directory."""
+State: TypeAlias = "str | tuple[int, bytes] | int | None"
+"""Where a link leads; mode and content of a file; the mode of a directory; nothing there."""
 
 
 @frozen(kw_only=True)

@@ -65,6 +65,7 @@ class LandlockBackend:
                 "RLIMIT_FSIZE": settings.file_size,
                 "RLIMIT_NOFILE": 4096,
             },
+            "grace": common.grace,
             "seccomp": filter_for(settings.sockets).hex(),
         }
         source = Path(__file__).with_name("confine.py").read_text()

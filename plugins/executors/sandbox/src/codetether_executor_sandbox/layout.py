@@ -9,6 +9,8 @@ from pathlib import Path
 from attrs import field, frozen
 from codetether import ExecutorError
 
+from codetether_executor_sandbox.words import words
+
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix", "/gnu", "/snap")
 PARTS = (
     "/sys/devices/system/cpu",
@@ -20,34 +22,35 @@ PARTS = (
     "/run/current-system",
 )
 """What programs read of places that are otherwise left out."""
-HOME_PROGRAMS = (
+HOME_PROGRAMS = words(
     ".asdf .bun .cabal .cargo .deno .dotnet .elan .gem .ghcup .goenv .gradle .ivy2 .jenv .julia .juliaup .local/bin "
     ".local/lib .local/share/fnm .local/share/mise .local/share/pipx .local/share/pnpm .local/share/pypoetry "
     ".local/share/uv .local/share/virtualenvs .local/share/zinit .m2 .nodenv .npm-global .nvm .opam .pyenv .rbenv "
     ".rustup .rvm .sdkman .stack .volta .yarn anaconda3 go miniconda3 miniforge3 .gitconfig .config/git/config "
     ".config/git/ignore .config/git/attributes .gitignore .gitignore_global .editorconfig"
-).split()
-SECRETS = (
+)
+SECRETS = words(
     ".ssh .gnupg .aws .azure .config/gcloud .config/gh .config/hub .config/op .config/rclone .config/git/credentials "
     ".config/doctl .config/containers .config/configstore .config/google-chrome .config/chromium .kube .docker "
     ".oci .terraform.d .password-store .mozilla .thunderbird .netrc .npmrc .yarnrc.yml .pypirc .pgpass .my.cnf "
-    ".git-credentials .vault-token .boto .s3cfg .databrickscfg .bash_history .zsh_history .python_history .psql_history "
+    ".git-credentials .vault-token .boto .s3cfg .databrickscfg .bash_history .zsh_history .python_history "
+    ".psql_history "
     ".node_repl_history .local/share/keyrings .local/share/kwalletd .cargo/credentials .cargo/credentials.toml "
     ".gem/credentials .m2/settings.xml .m2/settings-security.xml .gradle/gradle.properties .config/pypoetry/auth.toml "
     ".config/codetether .local/share/codetether .local/state/codetether .cache/codetether .claude .claude.json .codex "
     ".gemini .config/github-copilot .local/share/opencode"
-).split()
+)
 """Below the home directory: keys, tokens, logins, and the state of agents."""
-SHELL_FILES = (
+SHELL_FILES = words(
     ".bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zshenv .zprofile .zlogin .zlogout "
     ".kshrc .cshrc .tcshrc .inputrc .gitconfig .config/git .config/fish .config/systemd .config/autostart .local/bin"
-).split()
+)
 """Below the home directory: what runs when the user does something; guarded where home is the workspace."""
-ROOT_ONLY = (
+ROOT_ONLY = words(
     "/etc/shadow /etc/shadow- /etc/gshadow /etc/gshadow- /etc/sudoers /etc/sudoers.d /etc/ssl/private /etc/ssh "
     "/etc/security/opasswd /etc/krb5.keytab /etc/rancher /etc/kubernetes /etc/wireguard /etc/ppp /etc/polkit-1 "
     "/usr/local/etc/ssh /var/lib/rpm/.key"
-).split()
+)
 """Secrets that root's commands could read, though they have no privileges left."""
 
 
@@ -112,7 +115,7 @@ def plan(
     writes = tuple(_real(os.path.expanduser(each)) for each in writable)  # noqa: PTH111
     linked = [Path(link) for _, link in links]
     trees = _outermost(
-        each for each in seen if os.path.exists(each) and not any(inside(Path(each), link) for link in linked)
+        each for each in seen if Path(each).exists() and not any(inside(Path(each), link) for link in linked)
     )
     visible = [Path(each) for each in (*trees, *writes, str(workspace))]
     secrets = [home / each for each in SECRETS] + [Path(os.path.realpath(each)) for each in own]
@@ -152,8 +155,7 @@ def _installation(place: Path, home: Path) -> Iterator[str]:
     tree = place.parent if place.name in ("bin", "sbin", "shims", "condabin", "Scripts") else place
     if inside(home, tree) or len(tree.parts) < 3 or tree == home / ".local":
         tree = place  # no more than that: what lies beside it is no program
-    for found in dict.fromkeys((str(tree), _real(str(tree)))):
-        yield found
+    yield from dict.fromkeys((str(tree), _real(str(tree))))
     configuration = tree / "pyvenv.cfg"  # a virtual environment, whose interpreter lives elsewhere
     if configuration.is_file():
         for line in configuration.read_text(errors="replace").splitlines():

@@ -13,7 +13,7 @@ _LAST_WORDS = """
 exec {told}>&2 2>/dev/null
 "$@" 2>&$told {told}>&- REPORT>&-
 code=$?
-patience=8
+patience=PATIENCE
 while set -- /proc/[0-9]*; [ $# -gt 2 ] && [ $patience -gt 0 ]; do patience=$((patience - 1)); sleep 0.05; done
 [ $# -gt 2 ] && echo left >&REPORT
 exit $code
@@ -39,12 +39,12 @@ def limited(settings: SandboxSettings, command: Sequence[str]) -> list[str]:
     return [program, *(f"--{name}={value}" for name, value in limits.items()), "--", *command]
 
 
-def with_last_words(command: Sequence[str], report: int) -> list[str]:
-    """The command with a short grace for what it leaves running; `report` is told when something outlived that."""
+def with_last_words(command: Sequence[str], report: int, grace: float) -> list[str]:
+    """The command with `grace` seconds for what it leaves running; `report` is told when something outlived that."""
     shell = shutil.which("bash", path=SYSTEM_PATH)
     if shell is None:
         return list(command)
-    script = _LAST_WORDS.replace("REPORT", str(report))
+    script = _LAST_WORDS.replace("REPORT", str(report)).replace("PATIENCE", str(round(grace / 0.05)))
     return [shell, "--noprofile", "--norc", "-p", "-c", script, "bash", *command]
 
 

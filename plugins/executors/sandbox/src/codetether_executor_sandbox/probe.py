@@ -1,5 +1,7 @@
 """Run inside a sandbox, as text: tries what must not be possible, and prints what was, by property, as JSON."""
 
+# ruff: noqa: T201
+
 import ctypes
 import json
 import os
@@ -7,7 +9,10 @@ import resource
 import socket
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 FAMILIES = {"vsock": (40, 1, 0), "packet": (17, 3, 0), "raw": (2, 3, 1), "bluetooth": (31, 3, 0), "sctp": (2, 1, 132)}
 CALLS = {"x86_64": {"io_uring_setup": 425, "keyctl": 250, "bpf": 321, "ptrace": 101, "perf_event_open": 298}}
@@ -15,9 +20,9 @@ CALLS["aarch64"] = {"io_uring_setup": 425, "keyctl": 219, "bpf": 280, "ptrace": 
 NEW_USER_NAMESPACE = 0x10000000
 
 
-def main(spec):
+def main(spec: dict[str, Any]) -> None:
     """All that was possible, in words; an empty list is what confinement promises."""
-    made = {}
+    made: dict[str, list[str] | None] = {}
     for name, attempt in ATTEMPTS.items():
         try:
             made[name] = list(attempt(spec))
@@ -27,7 +32,7 @@ def main(spec):
     print(json.dumps(made))
 
 
-def possible(*attempts):
+def possible(*attempts: tuple[str, Callable[[], Any]]) -> Iterator[str]:
     """The words of those that raise nothing."""
     for word, attempt in attempts:
         try:
@@ -37,32 +42,37 @@ def possible(*attempts):
         yield word
 
 
-def writes(spec):
+def opened(family: int, kind: int, protocol: int) -> None:
+    """A socket can be had."""
+    socket.socket(family, kind, protocol).close()
+
+
+def writes(spec: dict[str, Any]) -> Iterable[str]:
     """Leaves marks outside, which are looked for there."""
     for name in spec["outside"]:
-        list(possible((name, lambda name=name: Path(name, "mark").write_text("x"))))
+        list(possible((name, partial(Path(name, "mark").write_text, "x"))))
     return ()
 
 
-def protected(spec):
+def protected(spec: dict[str, Any]) -> Iterable[str]:
     """Leaves marks in protected places, which are looked for there."""
     for place in spec["protected"]:
-        list(possible((place, lambda place=place: Path(place).parent.mkdir(parents=True))))
-        list(possible((place, lambda place=place: Path(place).write_text("x"))))
+        list(possible((place, partial(Path(place).parent.mkdir, parents=True))))
+        list(possible((place, partial(Path(place).write_text, "x"))))
     return ()
 
 
-def metadata(spec):
+def metadata(spec: dict[str, Any]) -> Iterable[str]:
     """Changes a file outside without writing it, which is looked at there."""
     file = spec["file"]
     list(possible(("mode", lambda: os.chmod(file, 0o777)), ("times", lambda: os.utime(file, (1, 1)))))  # noqa: PTH101
     return ()
 
 
-def network(spec):
+def network(spec: dict[str, Any]) -> Iterable[str]:
     """Reaches a listener of the host."""
 
-    def reach(host, kind):
+    def reach(host: str, kind: int) -> None:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as made:
             made.settimeout(1)
             made.connect((host, spec["port"]))
@@ -73,17 +83,17 @@ def network(spec):
     list(possible(("udp", lambda: reach("127.0.0.1", 2))))
 
 
-def sockets(spec):
+def sockets(spec: dict[str, Any]) -> Iterable[str]:
     """Reaches Unix sockets of the host, by path and by name."""
 
-    def reach(address):
+    def reach(address: str) -> None:
         with socket.socket(socket.AF_UNIX) as made:
             made.connect(address)
 
     yield from possible(("path", lambda: reach(spec["socket"])), ("name", lambda: reach("\0" + spec["abstract"])))
 
 
-def environment(spec):
+def environment(spec: dict[str, Any]) -> Iterable[str]:
     """Reads every environment that can be read."""
     canary = spec["variable"].encode()
     for each in Path("/proc").iterdir():
@@ -95,13 +105,13 @@ def environment(spec):
                 continue
 
 
-def secrets(spec):
+def secrets(spec: dict[str, Any]) -> Iterable[str]:
     """Reads what is hidden."""
     for name in spec["secrets"]:
-        yield from possible((name, lambda name=name: Path(name).read_bytes()))
+        yield from possible((name, Path(name).read_bytes))
 
 
-def processes(spec):
+def processes(spec: dict[str, Any]) -> Iterable[str]:
     """Sees or signals the process that started all this."""
     pid, started = spec["agent"]
     try:
@@ -112,7 +122,7 @@ def processes(spec):
         yield from possible(("signal", lambda: os.kill(pid, 0)))
 
 
-def privileges(spec):
+def privileges(spec: dict[str, Any]) -> Iterable[str]:
     """Capabilities, and ways to more."""
     status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)
     if int(status["CapEff"], 16) or int(status["CapPrm"], 16):
@@ -123,10 +133,10 @@ def privileges(spec):
         yield "user namespaces"
 
 
-def kernel(spec):
+def kernel(spec: dict[str, Any]) -> Iterable[str]:
     """Sockets and system calls that no command needs."""
     for word, (family, kind, protocol) in FAMILIES.items():
-        yield from possible((word, lambda a=family, b=kind, c=protocol: socket.socket(a, b, c).close()))
+        yield from possible((word, partial(opened, family, kind, protocol)))
     libc = ctypes.CDLL(None, use_errno=True)
     for name, number in CALLS.get(os.uname().machine, {}).items():
         ctypes.set_errno(0)
@@ -134,12 +144,12 @@ def kernel(spec):
             yield name
 
 
-def terminal(spec):
+def terminal(spec: dict[str, Any]) -> Iterable[str]:
     """Opens a terminal."""
     yield from possible(("/dev/tty", lambda: os.close(os.open("/dev/tty", os.O_RDWR))))
 
 
-def limits(spec):
+def limits(spec: dict[str, Any]) -> Iterable[str]:
     """Takes without a limit."""
     kinds = {"memory": resource.RLIMIT_DATA, "file size": resource.RLIMIT_FSIZE, "processes": resource.RLIMIT_NPROC}
     for word, kind in kinds.items():
@@ -147,7 +157,7 @@ def limits(spec):
             yield word
 
 
-def survivors(spec):
+def survivors(spec: dict[str, Any]) -> Iterable[str]:
     """Leaves a process behind, whose heart beats in a file."""
     if os.fork():
         time.sleep(0.02)

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-FORBIDDEN = (
+from codetether_executor_sandbox.words import words
+
+FORBIDDEN = words(
     # another process's memory and descriptors
     "ptrace process_vm_readv process_vm_writev process_madvise pidfd_getfd kcmp move_pages migrate_pages "
     # the machine
@@ -18,7 +20,7 @@ FORBIDDEN = (
     # parts of the kernel with a long record of holes
     "bpf perf_event_open userfaultfd add_key request_key keyctl lookup_dcookie io_uring_setup io_uring_enter "
     "io_uring_register"
-).split()
+)
 
 _X86_64 = (
     "ptrace=101 process_vm_readv=310 process_vm_writev=311 kcmp=312 pidfd_getfd=438 process_madvise=440 kexec_load=246 "

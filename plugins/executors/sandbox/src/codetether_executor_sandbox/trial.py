@@ -76,9 +76,7 @@ class _Ground:
         return self.workspace / "heart"
 
 
-async def tried(
-    name: str, make: MakeBackend, lacks: Mapping[str, str], place: Path | None = None
-) -> Confinement:
+async def tried(name: str, make: MakeBackend, lacks: Mapping[str, str], place: Path | None = None) -> Confinement:
     """What each attempt showed. Raises ExecutorError where the backend cannot run anything here.
 
     `lacks`: what the backend is known not to do, whatever the trial shows. `place`: in which directory to try.
@@ -86,9 +84,7 @@ async def tried(
     with ExitStack() as stack:
         ground = stack.enter_context(_ground(place))
         listeners = stack.enter_context(_listeners(ground))
-        backend = make(
-            ground.workspace, ground.readable, ground.own, {**os.environ, ground.variable: ground.variable}
-        )
+        backend = make(ground.workspace, ground.readable, ground.own, {**os.environ, ground.variable: ground.variable})
         before = (ground.outside / "file").stat()
         done = await _probe(SandboxExecutor(backend=backend), ground, listeners)
         told = _told(done)
