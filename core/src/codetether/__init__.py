@@ -60,7 +60,7 @@ _ROOMS = {
     "formats.source": "SourceFile json_value",
     "formats.transcript": "Transcript foreign_id",
     "settings.settings": "Settings load_settings",
-    "record.audit_key": "AuditKey AuditUse derived_key key_bytes",
+    "record.audit_key": "AuditKey AuditUse body_digest derived_key key_bytes",
     "cli.table": "print_json print_table",
     "cli.terminal": "Screen",
     "cli.sign_in": "SignIn SignedIn sign_in",

@@ -38,6 +38,7 @@ from codetether.models.tools import *
 from codetether.protocols import *
 from codetether.record.audit_key import AuditKey as AuditKey
 from codetether.record.audit_key import AuditUse as AuditUse
+from codetether.record.audit_key import body_digest as body_digest
 from codetether.record.audit_key import derived_key as derived_key
 from codetether.record.audit_key import key_bytes as key_bytes
 from codetether.runtime import Runtime as Runtime

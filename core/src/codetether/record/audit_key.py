@@ -65,6 +65,14 @@ class AuditKey:
                 self._value = await self._found(_apart if disk is None else disk.call)
             return self._value
 
+    async def look(self) -> bytes | None:
+        """The key, None where there is none yet: it is not made. Raises CredentialError or StorageError."""
+        kept = await _apart(self._kept) if self._source != "credentials" else None
+        if kept is not None or self._source == "file":
+            return kept
+        given, where = await self._given()
+        return key_bytes(given.encode(), where) if given else None
+
     async def _found(self, on_thread: Callable[[Callable[[], bytes | None]], Awaitable[bytes | None]]) -> bytes:
         if self._source != "credentials":
             kept = await on_thread(self._kept)
@@ -143,3 +151,8 @@ def derived_key(key: bytes, use: AuditUse) -> bytes:
 def digest(key: bytes, text: str) -> str:
     """The keyed digest of a body, 64 hexadecimal digits, by the key that is derived for `digest`."""
     return hmac.digest(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()
+
+
+def body_digest(key: bytes, text: str) -> str:
+    """The digest that an entry holds of a call's arguments or output, by the audit key itself."""
+    return digest(derived_key(key, "digest"), text)

@@ -10,7 +10,7 @@ from pathlib import Path
 from codetether import Segments, derived_key
 
 from codetether_sink_audit_jsonl.chain import GENESIS, Chain, Link, link_of
-from codetether_sink_audit_jsonl.files import lines
+from codetether_sink_audit_jsonl.files import lines, opened
 
 
 class Anchors:
@@ -32,7 +32,7 @@ class Anchors:
             suffix=path.suffix,
             open_name=path.name,
             shared=True,
-            link=Chain(derived_key(key, "anchor"), lambda: lines(path)).link,
+            link=Chain(derived_key(key, "anchor"), lambda: lines(opened(path))).link,
         )
 
     def open(self, last: Link | None, count: Callable[[], int]) -> list[str]:

@@ -8,6 +8,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from attrs import frozen
 
@@ -52,12 +53,19 @@ def files_of(log: Path) -> list[LogFile]:
     return [*made, LogFile(path=log)] if os.path.lexists(log) else made
 
 
-def lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file with their line ends, one that is too long cut in pieces. Raises OSError."""
+def opened(path: Path) -> BinaryIO:
+    """A regular file, to be read. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb", 1 << 20) as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(0, "it is not a regular file", str(path))
+    file = os.fdopen(descriptor, "rb", 1 << 20)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise OSError(0, "it is not a regular file", str(path))
+    return file
+
+
+def lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file with their ends, too long ones cut in pieces; then it is closed. Raises OSError."""
+    with file:
         while line := file.readline(LINE_LIMIT):
             yield line
 
@@ -65,7 +73,7 @@ def lines(path: Path) -> Iterator[bytes]:
 def lines_of(log: Path) -> Iterator[bytes]:
     """All whole lines of the log, oldest first. Raises OSError."""
     for file in files_of(log):
-        yield from (line for line in lines(file.path) if line.endswith(b"\n"))
+        yield from (line for line in lines(opened(file.path)) if line.endswith(b"\n"))
 
 
 def chain_name(log: Path) -> str:
