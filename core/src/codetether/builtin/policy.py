@@ -14,7 +14,7 @@ from codetether.permissions.rules import Rules
 from codetether.specs import PolicySpec
 from codetether.values import define
 
-AUTO = "mode auto frees writes in the workspace only: commands still ask, since nothing confines them here"
+AUTO = "mode auto frees writes in the workspace only: commands still ask, since no sandbox confines them wholly"
 
 
 class _Core(Protocol):
@@ -41,7 +41,7 @@ class RulesPolicy:
 
     async def decide(self, request: PermissionRequest) -> Decision:
         """The strictest decision about all that the call touches."""
-        if request.mode == "auto" and not self._said:
+        if request.mode == "auto" and not request.confined and not self._said:
             self._said = True
             self.context.notice(AUTO)
         return self.rules.decide(request)

@@ -23,6 +23,7 @@ from codetether.cli.terminal import GREEN, RED, YELLOW, Screen
 from codetether.values import frozen
 
 if TYPE_CHECKING:
+    from codetether.models.tools import Mode
     from codetether.runtime import Runtime
     from codetether.settings.settings import Settings
 
@@ -100,7 +101,8 @@ async def examined() -> AsyncIterator[Finding]:
         ) as runtime:
             for finding in (*_plugins(runtime), *_files(), *await _providers(runtime), *await _tools(runtime)):
                 yield finding
-            yield await _executor(runtime)
+            for finding in await _executors(runtime):
+                yield finding
             yield await _sessions(runtime)
             yield _audit(runtime)
     except Exception as error:  # likewise for whatever keeps the runtime from opening
@@ -239,17 +241,34 @@ async def _tools(runtime: Runtime) -> list[Finding]:
     return [Finding(name="tools", health="ok" if tools else "warn", seen=names or "none", remedy="install some")]
 
 
-async def _executor(runtime: Runtime) -> Finding:
+async def _executors(runtime: Runtime) -> list[Finding]:
+    """What runs commands in the usual modes, and in mode auto."""
     name = runtime.settings.core.session.executor
+    if name != "auto":
+        return await _executor(runtime, name, "default")
+    return [*await _executor(runtime, "local", "default"), *await _executor(runtime, "sandbox", "auto")]
+
+
+async def _executor(runtime: Runtime, name: str, mode: Mode) -> list[Finding]:
     from codetether.session.opening import trial_executor
 
     try:
-        done = await trial_executor(runtime, [sys.executable, "-c", "print('here')"])
+        done, confinement = await trial_executor(runtime, [sys.executable, "-c", "print('here')"], mode)
     except Exception as error:  # the doctor's finding
-        return _failed(f"executor {name}", error)
+        return [_failed(f"executor {name}", error)]
+    if name == "sandbox" and confinement is None:
+        return [Finding(name="sandbox", health="warn", seen="none: mode auto asks before each command")]
     works = done.exit_code == 0 and done.stdout.strip() == b"here"
     seen = "runs commands" if works else f"exit code {done.exit_code}: {done.stderr.decode(errors='replace')[:200]}"
-    return Finding(name=f"executor {name}", health="ok" if works else "fail", seen=seen)
+    found = [Finding(name=f"executor {name}", health="ok" if works else "fail", seen=seen)]
+    if confinement is None:
+        return found
+    for each in confinement.properties:
+        health: Health = "ok" if each.state == "enforced" else "warn"
+        seen = f"{each.state}: {each.detail}" if each.detail else each.state
+        name = f"sandbox {confinement.backend}, {each.name}"
+        found.append(Finding(name=name, health=health, seen=seen, remedy=confinement.remedy))
+    return found
 
 
 async def _sessions(runtime: Runtime) -> Finding:

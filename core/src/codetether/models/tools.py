@@ -90,6 +90,7 @@ class PermissionRequest:
     Attributes:
         directory: the workspace, absolute and resolved.
         mode: the session's mode.
+        confined: commands of the call are run by an executor that was seen to confine them in every way.
     """
 
     call: ToolCall
@@ -98,6 +99,7 @@ class PermissionRequest:
     directory: Path
     mode: Mode
     session_id: str = ""
+    confined: bool = False
 
     @property
     def effects(self) -> tuple[Effect, ...]:

@@ -35,6 +35,7 @@ from codetether.plugins.contracts import check_result, validator
 from codetether.protocols import PermissionPolicy, SessionContext, Tool
 from codetether.record.redact import Redactor
 from codetether.record.sinks import AuditTrail
+from codetether.session.confinement import is_confined
 from codetether.values import define, frozen
 
 APPROVAL_DEADLINE = 600.0
@@ -136,6 +137,7 @@ class Dispatch:
             directory=self.context.directory,
             mode=self.mode,
             session_id=place.session_id,
+            confined=self.mode == "auto" and is_confined(self.context.executor),
         )
         decision = await self._decide(request)
         answered = await self._answer(request, decision)

@@ -12,6 +12,7 @@ import attrs
 
 from codetether import specs
 from codetether.errors import ExecutorError, PluginError
+from codetether.models.tools import Mode
 from codetether.plugins.boundary import BROKEN, HOOK_LIMIT, asked, plain, reason_of
 from codetether.plugins.contracts import check_definition
 from codetether.plugins.life import created
@@ -65,8 +66,20 @@ class Makers:
                 self.failed(provided.plugin, f"create of {provided.record.name}", error)
         return made
 
-    async def executor(self) -> Any:
+    async def executor(self, mode: Mode = "default") -> Any:
+        """The executor of the settings; by default the sandbox in mode auto, as far as it can be had, else `local`."""
         name = self.runtime.settings.core.session.executor
+        if name != "auto":
+            return await self._executor(name)
+        if mode != "auto":
+            return await self._executor("local")
+        try:
+            return await self._executor("sandbox")
+        except ExecutorError as error:  # commands then ask, one by one
+            self.runtime.notify("sandbox", f"mode auto: commands ask, since {error.message} {error.remedy}".rstrip())
+            return await self._executor("local")
+
+    async def _executor(self, name: str) -> Any:
         found = [p for p in self.runtime.plugins.collect(specs.ExecutorSpec) if p.record.name == name]
         if len(found) != 1:
             there = ", ".join(sorted(p.record.name for p in self.runtime.plugins.collect(specs.ExecutorSpec)))
@@ -76,6 +89,8 @@ class Makers:
             )
         try:
             return await self._make(found[0])
+        except ExecutorError:  # it says itself what is missing
+            raise
         except BROKEN as error:  # a session without the executor that was asked for must not open
             self.failed(found[0].plugin, f"create of {name}", error)
             raise ExecutorError(f"the executor {name!r} could not start: {reason_of(error)}") from error

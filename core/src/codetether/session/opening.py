@@ -13,15 +13,18 @@ import attrs
 
 from codetether._version import __version__
 from codetether.errors import CodetetherError, UsageError
+from codetether.models.audit import AuditOutcome
 from codetether.models.completion import ModelRef
+from codetether.models.record import JSON
 from codetether.models.replay import start
-from codetether.models.session import MetadataChanged, SessionResult, SessionStarted
-from codetether.models.tools import Completed, Mode, ToolDefinition
+from codetether.models.session import MetadataChanged, Remembered, SessionResult, SessionStarted
+from codetether.models.tools import Completed, Confinement, Mode, ToolDefinition
 from codetether.protocols import Executor, Person
 from codetether.record.sinks import EventFeed
 from codetether.session.agent import Agent
 from codetether.session.asking import Asking, Line
 from codetether.session.contexts import Shared
+from codetether.session.confinement import confinement_of
 from codetether.session.dispatch import Dispatch
 from codetether.session.makers import Makers
 from codetether.session.prompt import render
@@ -62,8 +65,8 @@ async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack)
     shared = Shared(journal=journal, directory=directory, agent=agent, person=runtime.person)
     contexts = attrs.evolve(runtime.contexts, core=_allowing(runtime.settings.core, wanted.allow))
     makers = Makers(runtime=runtime, stack=stack, shared=shared, contexts=contexts)
-    shared.executor = await makers.executor()
     mode = _narrower(runtime.settings.mode(wanted.mode), agent.mode)
+    shared.executor = await makers.executor(mode)
     dispatch = Dispatch(
         tools=await makers.tools(wanted.tools),
         policies=await makers.policies(),
@@ -85,7 +88,22 @@ async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack)
     runtime.say_problems()
     opened = {"model": str(made.model)}
     await runtime.audit.record("session", "session:open", "success", session_id=made.id, detail=opened)
+    await _record_confinement(runtime, made)
     return made
+
+
+async def _record_confinement(runtime: Runtime, made: RunningSession) -> None:
+    """What confines the session's commands is kept with it, property by property, and in the audit trail."""
+    confinement = confinement_of(made.shared.executor)
+    if confinement is None:
+        return
+    states: dict[str, JSON] = {each.name: each.state for each in confinement.properties}
+    value: dict[str, JSON] = {"backend": confinement.backend, "properties": states}
+    journal = made.journal
+    if journal.state.memory.get(("core", "confinement")) != value:
+        made.agent.feed.feed(journal.append(Remembered(plugin="core", key="confinement", value=value)))
+    outcome: AuditOutcome = "success" if confinement.complete else "failure"
+    await runtime.audit.record("sandbox", "sandbox:tried", outcome, session_id=made.id, detail=value)
 
 
 async def _loop(
@@ -268,13 +286,13 @@ class _Unrecorded:
 
 
 @asynccontextmanager
-async def _unrecorded(runtime: Runtime, directory: Path) -> AsyncIterator[Makers]:
+async def _unrecorded(runtime: Runtime, directory: Path, mode: Mode = "default") -> AsyncIterator[Makers]:
     """Makers of a session that is not recorded, with its executor: for listings and trials."""
     journal: Any = _Unrecorded(directory)
     shared = Shared(journal=journal, directory=directory, agent=runtime.agent("build"), person=runtime.person)
     async with AsyncExitStack() as stack:
         makers = Makers(runtime=runtime, stack=stack, shared=shared, contexts=runtime.contexts)
-        shared.executor = await makers.executor()
+        shared.executor = await makers.executor(mode)
         yield makers
 
 
@@ -290,8 +308,10 @@ async def offered_tools(runtime: Runtime, directory: Path) -> list[ToolDefinitio
     return _for(runtime.person, definitions)
 
 
-async def trial_executor(runtime: Runtime, argv: Sequence[str]) -> Completed:
-    """Runs a command where the tools of a session would run it; no session is made."""
-    async with _unrecorded(runtime, runtime.directory) as makers:
+async def trial_executor(
+    runtime: Runtime, argv: Sequence[str], mode: Mode = "default"
+) -> tuple[Completed, Confinement | None]:
+    """Runs a command where the tools of a session would run it, and what confines it; no session is made."""
+    async with _unrecorded(runtime, runtime.directory, mode) as makers:
         executor: Executor = makers.contexts.session("core", makers.shared).executor
-        return await executor.run(argv)
+        return await executor.run(argv), confinement_of(executor)

@@ -36,14 +36,14 @@ class SessionSettings:
 
     Attributes:
         max_steps: responses of the model a prompt may take.
-        executor: the name of the one that runs commands.
+        executor: the name of the one that runs commands; `auto` is `sandbox` in mode auto, and `local` in the others.
         mode: plan, default, edit or auto; `unsafe` is only ever typed.
         max_mode: the loosest mode that a session may be given; the strictest of all files counts.
         fallback: models to ask, in this order, when the session's own fails for good: `provider/model` or a provider.
     """
 
     max_steps: int = field(default=50, validator=_at_least(1))
-    executor: str = "local"
+    executor: str = "auto"
     mode: Mode = "default"
     max_mode: Mode = "unsafe"
     fallback: tuple[str, ...] = ()
