@@ -23,8 +23,8 @@ from codetether.protocols import Executor, Person
 from codetether.record.sinks import EventFeed
 from codetether.session.agent import Agent
 from codetether.session.asking import Asking, Line
-from codetether.session.contexts import Shared
 from codetether.session.confinement import confinement_of
+from codetether.session.contexts import Shared
 from codetether.session.dispatch import Dispatch
 from codetether.session.makers import Makers
 from codetether.session.prompt import render
