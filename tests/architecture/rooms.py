@@ -14,7 +14,7 @@ CORE = ROOT / "core" / "src" / "codetether"
 
 FLOORS: dict[str, str] = {
     "words": "_version values errors models ids",
-    "wire": "readers wire",
+    "wire": "readers wire formats",
     "seams": "protocols specs hookspecs",
     "ground": "plugins settings storage record",
     "judgement": "credentials known_models catalog functions permissions",

@@ -219,8 +219,8 @@ async def main():
         made = found.record.create(None)
         for path in sorted(pathlib.Path().iterdir()):
             if made.recognises(path):
-                async for session in made.read(path):
-                    print(session.id, [(m.role, m.text) for m in session.messages])
+                async for found in made.read(path):
+                    print(found.session.id, [(m.role, m.text) for m in found.session.messages])
 asyncio.run(main())
 """
     done = site.run("-c", script, cwd=work, environment={"CODETETHER_PLUGINS": "transcript"})

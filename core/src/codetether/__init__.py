@@ -38,7 +38,7 @@ _ROOMS = {
     """,
     "models.foreign": "ForeignSession ForeignSummary Unreadable",
     "models.events": """
-        ApprovalRequired CHAT_EVENT_SCHEMA ChatEvent Done Error EventRecord Notice Retry SessionEvent SessionSync
+        ApprovalRequired AuditAnchor CHAT_EVENT_SCHEMA ChatEvent Done Error EventRecord Notice Retry SessionEvent SessionSync
         Status TextChunk TextComplete Thinking ThinkingChunk ThinkingComplete ToolCallComplete ToolCallOutput ToolCallStart
         UsageReport UserMessage
     """,
@@ -47,8 +47,8 @@ _ROOMS = {
     "protocols": """
         AnchoredAuditSink AuditSink Catalogue ConfiningExecutor Connection ContextPolicy CredentialSource CredentialStore Credentials
         EventSink Executor
-        ModelStore PermissionPolicy Person PluginContext Process PromptSection Selector SessionContext SessionFinder
-        SessionFormat SessionWriter SlashCommand SpokenCalls Tool ToolCallRouter ToolCallScanner ToolContext ToolFilter Toolset Wire
+        ModelStore PermissionPolicy Person PluginContext Process PromptSection Selector SessionContext
+        SlashCommand SpokenCalls Tool ToolCallRouter ToolCallScanner ToolContext ToolFilter Toolset Wire
     """,
     "specs": """
         AgentSpec AuditSinkSpec CatalogueSpec ContextPolicySpec CredentialSourceSpec EventSinkSpec ExecutorSpec LAST
@@ -57,6 +57,7 @@ _ROOMS = {
     """,
     "builtin.executor": "Launch LocalExecutor",
     "formats.fields": "Fields data_url decoded moment",
+    "formats.protocols": "SessionFinder SessionFormat SessionWriter",
     "formats.source": "SourceFile json_value",
     "formats.transcript": "Transcript foreign_id",
     "settings.settings": "Settings load_settings",

@@ -14,6 +14,9 @@ from codetether.formats.fields import Fields as Fields
 from codetether.formats.fields import data_url as data_url
 from codetether.formats.fields import decoded as decoded
 from codetether.formats.fields import moment as moment
+from codetether.formats.protocols import SessionFinder as SessionFinder
+from codetether.formats.protocols import SessionFormat as SessionFormat
+from codetether.formats.protocols import SessionWriter as SessionWriter
 from codetether.formats.source import SourceFile as SourceFile
 from codetether.formats.source import json_value as json_value
 from codetether.formats.transcript import Transcript as Transcript

@@ -5,6 +5,7 @@ CodetetherError
 │   ├── SettingsError           a setting is wrong: file, line, path
 │   ├── InvalidSessionId
 │   ├── SessionNotFound
+│   ├── SourceDamaged           another product's sessions cannot be read: file, why
 │   ├── UnknownModel            no such provider, or none that lists the model
 │   └── NoProviderAvailable     nobody to talk to; lists who was asked
 ├── SessionBusy                 a prompt is running already
@@ -78,6 +79,19 @@ class InvalidSessionId(UsageError):
 
 class SessionNotFound(UsageError):
     """No session has this id."""
+
+
+class SourceDamaged(UsageError):
+    """Sessions of another product cannot be read.
+
+    Attributes:
+        source: the file or directory. why: the reason, in words.
+    """
+
+    def __init__(self, source: Path | str, why: str, *, remedy: str = "") -> None:
+        super().__init__(f"{source}: {why}", remedy=remedy)
+        self.source = str(source)
+        self.why = why
 
 
 class UnknownModel(UsageError):

@@ -188,7 +188,8 @@ def codetether_event_sinks() -> Iterable[specs.EventSinkSpec]:
 def codetether_session_formats() -> Iterable[specs.SessionFormatSpec]:
     """Asked when sessions are imported or exported: other products' files.
 
-    The format that recognises the source reads it. A failure aborts the import and changes nothing.
+    The format that recognises the source reads it, of several the first by name; `--from NAME` asks for one. A session
+    comes in whole or not at all: what fails in one leaves the others alone.
     """
     raise NotImplementedError
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from codetether.models.audit import AuditEntry
 from codetether.models.completion import CompletionRequest, CompletionResponse, ModelRef, StreamChunk
 from codetether.models.events import EventRecord, SessionEvent
-from codetether.models.foreign import ForeignSession, ForeignSummary, Unreadable
 from codetether.models.messages import Message
 from codetether.models.providers import Availability, LocalModel, Provider, Secret
 from codetether.models.record import JSON
@@ -395,35 +394,6 @@ class SlashCommand(Protocol):
 
     async def run(self, arguments: str) -> str | None:
         """Does it; the text that it returns is shown. `arguments` is what stands after the name."""
-
-
-class SessionFormat(Protocol):
-    """Another product's sessions, read from a file or a directory; nothing is ever written beside them."""
-
-    def recognises(self, source: Path) -> bool:
-        """Whether the source is of this format. It only looks, at no more than it needs, and raises nothing."""
-
-    def read(self, source: Path) -> AsyncIterator[ForeignSession | Unreadable]:
-        """The sessions, children too, and what cannot be read; SourceDamaged where nothing can. See Transcript."""
-
-
-@runtime_checkable
-class SessionFinder(SessionFormat, Protocol):
-    """A format whose product keeps its sessions in a known place on this machine."""
-
-    def find(self) -> Sequence[Path]:
-        """The sources that are there now, each of which `read` takes; empty where the product was never used."""
-
-    async def listed(self, source: Path) -> Sequence[ForeignSummary]:
-        """What a listing shows of the sessions in a source, without reading them whole. Raises SourceDamaged."""
-
-
-@runtime_checkable
-class SessionWriter(SessionFormat, Protocol):
-    """A format in which sessions can go home."""
-
-    def write(self, session: ForeignSession, target: BinaryIO) -> Sequence[str]:
-        """Writes one of our sessions as a file of the product; gives what that cannot hold, a line each."""
 
 
 Create = Callable[[Any], Any | Awaitable[Any]]

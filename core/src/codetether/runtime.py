@@ -30,6 +30,7 @@ from codetether.record.archiving import Archiving
 from codetether.record.redact import Redactor
 from codetether.record.sinks import AuditTrail
 from codetether.session.contexts import ContextFactory
+from codetether.session.foreign import ForeignSessions
 from codetether.session.opening import Opening, offered_tools, open_session
 from codetether.session.running import RunningSession
 from codetether.settings.settings import Settings, load_settings
@@ -87,6 +88,7 @@ class Runtime:
     _stack: AsyncExitStack
     _wires: dict[str, Wire] = field(factory=dict)
     _closed: bool = False
+    _foreign: ForeignSessions | None = None
     _archives: bool = False
 
     @classmethod
@@ -220,6 +222,15 @@ class Runtime:
     async def tools(self, directory: Path | str | None = None) -> list[ToolDefinition]:
         """The tools that a session in the directory would be offered. No session is made."""
         return await offered_tools(self, Path(directory).resolve() if directory else self.directory)
+
+    @property
+    def foreign(self) -> ForeignSessions:
+        """The sessions of other products on this machine."""
+        if self._foreign is None:
+            self._foreign = ForeignSessions(
+                plugins=self.plugins, contexts=self.contexts, store=self.sessions, stack=self._stack
+            )
+        return self._foreign
 
     async def wire(self, name: str) -> Wire:
         """The wire format of that name, created when first asked for."""

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from attrs import field
 
+from codetether.formats.protocols import SessionFormat
 from codetether.models.archive import EventArchive
 from codetether.models.completion import ModelLimits, SamplingParams
 from codetether.models.tools import Mode
@@ -25,7 +26,6 @@ from codetether.protocols import (
     PromptSection,
     Selector,
     SessionContext,
-    SessionFormat,
     SlashCommand,
     ToolCallRouter,
     ToolFilter,

@@ -6,10 +6,17 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from typing import Any, BinaryIO
 
-from codetether import Message, Session, SessionFormatSpec, SessionMetadata, TextPart, UsageError
+from codetether import (
+    ForeignSession,
+    ForeignSummary,
+    SessionFormatSpec,
+    SourceDamaged,
+    TextPart,
+    Transcript,
+    Unreadable,
+)
 from codetether.testing.trials import Trials
 
 from tests.kit.broken import breaking
@@ -23,59 +30,80 @@ class Talk:
     def recognises(self, source: Path) -> bool:
         return source.is_file() and source.read_bytes().startswith(b'{"talk"')
 
-    async def read(self, source: Path) -> AsyncIterator[Session]:
+    async def read(self, source: Path) -> AsyncIterator[ForeignSession | Unreadable]:
         try:
             texts = json.loads(source.read_bytes())["talk"]
         except ValueError as error:
-            raise UsageError(f"{source} is damaged: {error}") from error
-        yield Session(
-            id=self.name(source),
-            created_at=THEN,
-            updated_at=THEN,
-            messages=tuple(Message(role="user", parts=(TextPart(text=text),)) for text in texts),
-            metadata=SessionMetadata(directory="/nowhere"),
-        )
+            raise SourceDamaged(source, str(error)) from error
+        talk = Transcript(format=self.name(), source_id=source.stem, created_at=self.begun())
+        for text in texts:
+            talk.user([TextPart(text=text)])
+        yield talk.finish()
 
-    def name(self, source: Path) -> str:
-        return f"talk_{source.stem}"
+    def find(self) -> list[Path]:
+        return []
+
+    async def listed(self, source: Path) -> list[ForeignSummary]:
+        return [found.summary(str(source)) async for found in self.read(source) if isinstance(found, ForeignSession)]
+
+    def write(self, session: ForeignSession, target: BinaryIO) -> list[str]:
+        target.write(b'{"talk": %s}' % json.dumps([m.text for m in session.session.messages]).encode())
+        return []
+
+    def name(self) -> str:
+        return "talk"
+
+    def begun(self) -> datetime:
+        return THEN
 
 
 class Greedy(Talk):
     def recognises(self, source: Path) -> bool:
         return super().recognises(source) or (source.is_dir() and source.name == "folder")
 
-    async def read(self, source: Path) -> AsyncIterator[Session]:
+    async def read(self, source: Path) -> AsyncIterator[ForeignSession | Unreadable]:
         if source.is_file():
             async for session in super().read(source):
                 yield session
 
 
 class Blind(Talk):
-    async def read(self, source: Path) -> AsyncIterator[Session]:
+    async def read(self, source: Path) -> AsyncIterator[ForeignSession | Unreadable]:
         async for session in super().read(source):
-            if session.id == "":
+            if session is None:
                 yield session
 
 
 class Unnameable(Talk):
-    def name(self, source: Path) -> str:
-        return f"talk/{source.name}"
+    def name(self) -> str:
+        return "another"
 
 
 class Fresh(Talk):
-    def name(self, source: Path) -> str:
-        return f"talk_{uuid4().hex}"
+    def begun(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class Hiding(Talk):
+    async def listed(self, source: Path) -> list[ForeignSummary]:
+        return []
+
+
+class Shortening(Talk):
+    def write(self, session: ForeignSession, target: BinaryIO) -> list[str]:
+        target.write(b'{"talk": ["and so on"]}')
+        return []
 
 
 class Fragile(Talk):
-    async def read(self, source: Path) -> AsyncIterator[Session]:
+    async def read(self, source: Path) -> AsyncIterator[ForeignSession | Unreadable]:
         json.loads(source.read_bytes())
         async for session in super().read(source):
             yield session
 
 
 class Marking(Talk):
-    async def read(self, source: Path) -> AsyncIterator[Session]:
+    async def read(self, source: Path) -> AsyncIterator[ForeignSession | Unreadable]:
         source.with_suffix(".done").touch()
         async for session in super().read(source):
             yield session
@@ -99,5 +127,7 @@ BROKEN: dict[str, Any] = {
     "what it reads can be kept": format_(Unnameable),
     "reading twice gives the same": format_(Fresh),
     "damage is a named error": format_(Fragile),
+    "a listing agrees with what is read": format_(Hiding),
+    "what it writes can be read": format_(Shortening),
     "reading changes nothing": format_(Marking),
 }

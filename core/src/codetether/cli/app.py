@@ -24,7 +24,7 @@ BROKEN_PIPE = 141
 COMMANDS = {
     "run": ("codetether.cli.run", "Give the agent a prompt and show the answer."),
     "chat": ("codetether.cli.chat", "Talk with the agent at the terminal."),
-    "sessions": ("codetether.cli.sessions", "List, show and delete sessions."),
+    "sessions": ("codetether.cli.sessions", "List, show, delete, import and export sessions."),
     "models": ("codetether.cli.models", "List models; fetch model files to this machine."),
     "providers": ("codetether.cli.listings", "List providers and whether each can be used."),
     "auth": ("codetether.cli.auth", "Keep, forget and look at the keys of providers."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,32 +22,76 @@ as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 here = click.option("--here", is_flag=True, help="Only those of this directory.")
 
 
-@click.group("sessions")
+class _Commands(click.Group):
+    """Those that live in modules of their own are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All of them, by name."""
+        return sorted({*super().list_commands(ctx), *_ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, name = _ELSEWHERE[cmd_name]
+        found: click.Command = getattr(import_module(module), name)
+        return found
+
+
+_ELSEWHERE = {
+    "export": ("codetether.cli.session_export", "export"),
+    "import": ("codetether.cli.session_import", "import_"),
+}
+
+
+@click.group("sessions", cls=_Commands)
 def sessions() -> None:
-    """List, show and delete sessions."""
+    """List, show, delete, import and export sessions."""
 
 
 @sessions.command("list")
 @as_json
 @here
 @click.option("-n", "--limit", type=click.IntRange(1), help="At most so many, the newest.")
-def list_(as_json: bool, here: bool, limit: int | None) -> int:
-    """List sessions, the last used first."""
+@click.option("--own", is_flag=True, help="Without those of other agents.")
+@click.option("--all", "patient", is_flag=True, help="Look at every file of other agents, however long it takes.")
+def list_(as_json: bool, here: bool, limit: int | None, own: bool, patient: bool) -> int:
+    """List sessions, the last used first; those that other agents keep on this machine stand among them."""
 
     async def listing(store: Store, screen: Screen) -> int:
         found = await (store.list_for_directory(Path.cwd(), limit=limit) if here else store.list(limit=limit))
         for session_id, why in (await store.unreadable()).items():
             screen.say(f"note: session {session_id} cannot be read: {why}", DIM)
+        shown = [(s, _titled(s), _summary(s)) for s in found]
+        if not own:
+            shown += await _foreign(store, screen, here=here, patient=patient)
+            shown = sorted(shown, key=lambda each: each[0].updated_at, reverse=True)[:limit]
         if as_json:
-            print_json(screen, [_summary(s) for s in found])
-        elif not found:
+            print_json(screen, [about for _, _, about in shown])
+        elif not shown:
             screen.line("No sessions found")
         else:
-            rows = [(s.id, _when(s.updated_at), s.message_count, s.agent, s.model or "", _titled(s)) for s in found]
+            rows = [(s.id, _when(s.updated_at), s.message_count, s.agent, s.model or "", t) for s, t, _ in shown]
             print_table(screen, ("ID", "UPDATED", "MESSAGES", "AGENT", "MODEL", "TITLE"), rows)
         return 0
 
     return _with_store(listing)
+
+
+async def _foreign(
+    store: Store, screen: Screen, *, here: bool, patient: bool
+) -> list[tuple[SessionSummary, str, dict[str, Any]]]:
+    """The sessions of other agents as a listing shows them: `[opencode] <title>`."""
+    from codetether.cli.foreign import listed_beside
+
+    shown = []
+    for each in await listed_beside(store, screen, patient=patient):
+        about = each.summary.session
+        if here and not (about.directory and Path(about.directory).resolve() == Path.cwd().resolve()):
+            continue
+        described = {**_summary(about), "title": each.title, "format": each.format, "source": each.summary.source}
+        shown.append((about, each.title, described))
+    return shown
 
 
 @sessions.command("last")
@@ -75,7 +120,7 @@ def show(session_id: str, as_json: bool) -> int:
     async def shown(store: Store, screen: Screen) -> int:
         from codetether.wire import to_dict
 
-        session = (await store.load(session_id)).session
+        session = await _session(store, screen, session_id)
         if as_json:
             print_json(screen, to_dict(session))
         else:
@@ -83,6 +128,19 @@ def show(session_id: str, as_json: bool) -> int:
         return 0
 
     return _with_store(shown)
+
+
+async def _session(store: Store, screen: Screen, session_id: str) -> Session:
+    """One of ours, else one of another agent's, by the id that listings show."""
+    from codetether.cli.foreign import read_foreign
+    from codetether.errors import SessionNotFound
+
+    try:
+        return (await store.load(session_id)).session
+    except SessionNotFound:
+        if "_" not in session_id:
+            raise
+        return (await read_foreign(store, screen, session_id)).session
 
 
 @sessions.command("delete")

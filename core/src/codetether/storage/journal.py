@@ -101,7 +101,7 @@ class Journal:
         self._next = next_sequence
         self._closed = False
         self._told = False
-        _tell_listings(self.directory)
+        tell_listings(self.directory)
 
     @property
     def id(self) -> str:
@@ -205,10 +205,10 @@ class Journal:
             if self._file.distrusted:
                 self._desk.distrusted[self.id] = self._next
             self._lock.release()
-            _tell_listings(self.directory)
+            tell_listings(self.directory)
 
 
-def _tell_listings(session: Path) -> None:
+def tell_listings(session: Path) -> None:
     """Touches the directory above: the index looks at the sessions in it whose journal grew or is held."""
     with suppress(OSError):  # listings are then late, no more
         os.utime(session.parent)

@@ -8,20 +8,30 @@ import secrets
 import shutil
 import stat
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+import attrs
+
 from codetether.errors import InvalidSessionId, SessionLocked, SessionNotFound, StorageError
 from codetether.ids import bucket_of, check_session_id, new_session_id
 from codetether.models.replay import Replayed
 from codetether.models.session import JournalRecord, SessionStarted, SessionSummary
-from codetether.storage.durable import Disk, FileLock, make_directories, reached, refusals, sync_directory
+from codetether.storage.durable import Disk, FileLock, make_directories, reached, refusals, replace, sync_directory
 from codetether.storage.durable import read as read_file
-from codetether.storage.journal import Desk, Journal, Redactor, create_journal, open_journal
-from codetether.storage.lines import JOURNAL, LOCK, Reader, read_state
+from codetether.storage.journal import (
+    Desk,
+    Journal,
+    Redactor,
+    create_journal,
+    open_journal,
+    redacted,
+    tell_listings,
+)
+from codetether.storage.lines import JOURNAL, LOCK, Reader, encode, read_state
 
 if TYPE_CHECKING:
     from codetether.storage.index import Index
@@ -65,6 +75,17 @@ class Store:
         """
         check_session_id(started.id)
         return await self._opened(self._disk.call(self._create, started))
+
+    async def adopt(self, records: Sequence[JournalRecord]) -> None:
+        """A whole session at once, its records with their own times, durable: all of it, or nothing.
+
+        The first record names it. InvalidSessionId like `create`; StorageError.
+        """
+        started = records[0].entry
+        if not isinstance(started, SessionStarted):
+            raise ValueError("the first record begins no session")
+        check_session_id(started.id)
+        await self._disk.call(self._adopt, started.id, records)
 
     async def open(self, session_id: str) -> Journal:
         """A session's journal, locked for writing, torn ends mended.
@@ -130,31 +151,52 @@ class Store:
             raise
 
     def _create(self, started: SessionStarted) -> Journal:
-        bucket = self.directory / bucket_of(started.id)
-        directory = bucket / started.id
-        _refuse_twin(bucket, started.id)
-        self._refuse_link(directory)
-        made = make_directories(directory)
-        lock = self._locked(directory, started.id)
+        directory, lock, made = self._new_place(started.id)
         try:
-            with suppress(FileNotFoundError):
-                read_state(directory / JOURNAL, started.id)
-                raise InvalidSessionId(f"session {started.id} exists already", remedy="Open it, or take another id.")
-            _refuse_twin(bucket, started.id)  # one made meanwhile
             return self._begin(directory, started, lock, made)
         except BaseException:
             lock.release()
             raise
+
+    def _adopt(self, session_id: str, records: Sequence[JournalRecord]) -> None:
+        directory, lock, made = self._new_place(session_id)
+        try:
+            redactor = self._desk.redactor
+            lines = [encode(attrs.evolve(item, entry=redacted(item.entry, redactor))) for item in records]
+            replace(directory / JOURNAL, b"".join(lines))
+            for parent in (*made, directory.parent):
+                sync_directory(parent)
+        except BaseException:
+            _leave_nothing(directory, lock)
+            raise
+        finally:
+            lock.release()
+            tell_listings(directory)
+
+    def _new_place(self, session_id: str) -> tuple[Path, FileLock, Paths]:
+        """The directory of a session that is not there yet, its lock, and the directories that got a new name."""
+        bucket = self.directory / bucket_of(session_id)
+        directory = bucket / session_id
+        _refuse_twin(bucket, session_id)
+        self._refuse_link(directory)
+        made = make_directories(directory)
+        lock = self._locked(directory, session_id)
+        try:
+            with suppress(FileNotFoundError):
+                read_state(directory / JOURNAL, session_id)
+                raise InvalidSessionId(f"session {session_id} exists already", remedy="Open it, or take another id.")
+            _refuse_twin(bucket, session_id)  # one made meanwhile
+        except BaseException:
+            lock.release()
+            raise
+        return directory, lock, made
 
     def _begin(self, directory: Path, started: SessionStarted, lock: FileLock, made: Paths) -> Journal:
         """The new journal; where that fails, nothing is left of it."""
         try:
             return create_journal(directory, started, lock, self._desk, made)
         except BaseException:
-            with suppress(OSError):
-                (directory / JOURNAL).unlink(missing_ok=True)
-                lock.path.unlink()
-                directory.rmdir()
+            _leave_nothing(directory, lock)
             raise
 
     def _open(self, session_id: str) -> Journal:
@@ -258,6 +300,14 @@ class Store:
         if self._index is not None:
             self._index.close()
             self._index = None
+
+
+def _leave_nothing(directory: Path, lock: FileLock) -> None:
+    """A session that could not be made is not there."""
+    with suppress(OSError):
+        (directory / JOURNAL).unlink(missing_ok=True)
+        lock.path.unlink()
+        directory.rmdir()
 
 
 def _names(bucket: Path) -> list[str]:
