@@ -54,7 +54,8 @@ async def test_the_next_model_answers(error: ProviderError) -> None:
             "UsageReport",
             "Done",
         ]
-        assert seen[1] == events.Retry(attempt=1, delay=0.0, reason=error.message, model="two/other")
+        kind = type(error).__name__
+        assert seen[1] == events.Retry(attempt=1, delay=0.0, reason=error.message, model="two/other", kind=kind)
         assert (seen[3].text, seen[4].model, seen[5].text) == ("whole", "two/other", "whole")
         answer = running.session.messages[-1]
         assert (answer.provider, answer.model, answer.text) == ("two", "other", "whole")
