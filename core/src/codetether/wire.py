@@ -44,6 +44,7 @@ TAGS: dict[type, str] = {
     events.ApprovalRequired: "approval_required",
     events.Retry: "retry",
     events.Notice: "notice",
+    events.AuditAnchor: "audit_anchor",
     events.SessionSync: "session_sync",
     events.Done: "done",
     events.Error: "error",

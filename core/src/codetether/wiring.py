@@ -153,6 +153,7 @@ class Wiring:
             partial(self.notify, "audit"),
             key=AuditKey.of(self.contexts.process("core")),
             bodies=self.settings.core.audit.bodies,
+            model_calls=self.settings.core.audit.model_calls,
         )
         self.stack.push_async_callback(trail.close)
         return trail

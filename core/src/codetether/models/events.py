@@ -161,6 +161,18 @@ class Notice(Record):
 
 
 @frozen(kw_only=True)
+class AuditAnchor(Record):
+    """Where an audit sink's record stood: kept with the session, so that the end of that record cannot be cut unseen.
+
+    Attributes:
+        sink: its name. detail: what it says, e.g. `log` (which), `records` (how many), `head` (the last one's MAC).
+    """
+
+    sink: str
+    detail: Mapping[str, JSON] = field(factory=dict)
+
+
+@frozen(kw_only=True)
 class SessionSync(Record):
     """The session as it now stands: the same immutable object the session holds, not a copy."""
 
@@ -207,6 +219,7 @@ SessionEvent = (
     | ApprovalRequired
     | Retry
     | Notice
+    | AuditAnchor
     | SessionSync
     | Done
     | Error

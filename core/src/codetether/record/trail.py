@@ -44,6 +44,7 @@ class AuditTrail:
     """Gives each audit entry to every audit sink, one entry at a time and in order.
 
     Attributes:
+        model_calls: whether each request to a model is to be recorded too.
         listeners: told of each entry `audit:anchor`, which is how it reaches the open sessions.
     """
 
@@ -56,12 +57,14 @@ class AuditTrail:
         *,
         key: AuditKey | None = None,
         bodies: bool = False,
+        model_calls: bool = False,
     ) -> None:
         """`principal` None means `user@host`; `notice` says one line to the user.
 
         `key` makes the digests of bodies; without it there are none. `bodies` stand in the entries themselves too.
         """
         self.listeners: list[Callable[[AuditEntry], None]] = []
+        self.model_calls = model_calls and bool(sinks)
         self._books = tuple(_Book(plugin, spec, sink, notice) for plugin, spec, sink in sinks)
         self._redactor = redactor
         self._principal = principal or _user_at_host()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -44,6 +45,7 @@ from codetether.record.sinks import EventFeed
 from codetether.session.asking import Asking
 from codetether.session.assemble import with_unique_ids
 from codetether.session.dispatch import Dispatch, Outcome, Place, result_part
+from codetether.session.recorded import recorded
 from codetether.session.structured import AGAIN, Form
 from codetether.storage.journal import Journal
 from codetether.values import define, frozen
@@ -164,7 +166,9 @@ class Agent:
     async def _complete(self, turn: Turn, system: str) -> CompletionResponse:
         """The model's answer, its calls under ids that are new in this session."""
         request = await self._request(turn, system)
-        response = await self.asking.answer(request, turn.step, _Listener(agent=self, turn=turn))
+        listener = _Listener(agent=self, turn=turn)
+        ask = partial(self.asking.answer, request, turn.step, listener)
+        response = await recorded(self.dispatch.audit, request, turn.number, ask)
         return with_unique_ids(response, self._ids)
 
     async def _request(self, turn: Turn, system: str) -> CompletionRequest:

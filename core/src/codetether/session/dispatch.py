@@ -143,7 +143,7 @@ class Dispatch:
         answered = await self._answer(request, decision)
         if answered.verdict != "allow":
             return await self._denied(part, place, decision, answered)
-        return await self._run(offered, request, answered, place, _origin(part))
+        return await self._run(offered, request, answered, place, part)
 
     def _check(self, part: ToolCallPart, offered: OfferedTool | None) -> ToolCall | ToolResult:
         """The call with parsed and valid arguments, or what the model is told is wrong with it."""
@@ -229,12 +229,12 @@ class Dispatch:
         request: PermissionRequest,
         decision: Decision,
         place: Place,
-        origin: Mapping[str, Any],
+        part: ToolCallPart,
     ) -> Outcome:
         definition, call = offered.definition, request.call
         unsafe = not definition.read_only
-        note = partial(self._note, place, call.id, call.name, decision=decision)
-        await note("intent", detail=origin)
+        note = partial(self._note, place, part, decision=decision)
+        await note("intent", detail=_origin(part))
         self.journal.append(
             ToolIntent(
                 call_id=call.id,
@@ -257,7 +257,8 @@ class Dispatch:
         duration = (time.perf_counter() - began) * 1000
         result = self._presentable(result, call)
         detail = {"output_len": len(result.output)} if result.success else {"error": result.output[:500]}
-        await note("success" if result.success else "failure", duration_ms=duration, detail=detail)
+        ended: AuditOutcome = "success" if result.success else "failure"
+        await note(ended, duration_ms=duration, detail=detail, output=result.output)
         return Outcome(result=result, duration_ms=duration, unsafe=unsafe)
 
     async def _call(self, offered: OfferedTool, call: ToolCall) -> ToolResult:
@@ -302,38 +303,39 @@ class Dispatch:
     async def _note(
         self,
         place: Place,
-        call_id: str,
-        name: str,
+        part: ToolCallPart,
         outcome: AuditOutcome,
         *,
         decision: Decision | None = None,
         duration_ms: float | None = None,
         detail: Mapping[str, Any] = MappingProxyType({}),
+        output: str | None = None,
     ) -> None:
         """One audit entry about a call."""
         await self.audit.record(
             "tool_execution",
-            f"tool:{name}",
+            f"tool:{part.name}",
             outcome,
             session_id=place.session_id,
             turn=place.turn,
-            call_id=call_id,
+            call_id=part.id,
             decision=decision.verdict if decision else None,
             rule=decision.rule if decision else None,
             duration_ms=duration_ms,
             detail=detail,
+            arguments=part.arguments,
+            output=output,
         )
 
     async def _refused(self, part: ToolCallPart, place: Place, result: ToolResult) -> Outcome:
         why = "invalid_call" if part.name in self.tools else "unknown_tool"
-        await self._note(place, part.id, part.name, "failure", detail={"error": why})
+        await self._note(place, part, "failure", detail={"error": why})
         return Outcome(result=result)
 
     async def _denied(self, part: ToolCallPart, place: Place, asked: Decision, final: Decision) -> Outcome:
         judged = attrs.evolve(final, verdict=asked.verdict)
-        await self._note(
-            place, part.id, part.name, "denied", decision=judged, detail={"reason": final.reason, **_origin(part)}
-        )
+        detail = {"reason": final.reason, **_origin(part)}
+        await self._note(place, part, "denied", decision=judged, detail=detail)
         unanswered = None
         if asked.verdict == "ask" and self.context.person is None:
             unanswered = ApprovalRequired(call_id=part.id, name=part.name, rule=asked.rule, reason=asked.reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from codetether._version import __version__
-from codetether.errors import CodetetherError, UsageError
-from codetether.models.audit import AuditOutcome
+from codetether.errors import CodetetherError, StorageError, UsageError
+from codetether.models.audit import AuditEntry, AuditOutcome
 from codetether.models.completion import ModelRef
+from codetether.models.events import AuditAnchor
 from codetether.models.record import JSON
 from codetether.models.replay import start
-from codetether.models.session import MetadataChanged, Remembered, SessionResult, SessionStarted
+from codetether.models.session import Announced, MetadataChanged, Remembered, SessionResult, SessionStarted
 from codetether.models.tools import Completed, Confinement, Mode, ToolDefinition
 from codetether.protocols import Executor, Person
 from codetether.record.sinks import EventFeed
@@ -83,6 +84,7 @@ async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack)
     runtime.plugins.check_required(runtime.settings.core.plugins.required)  # now that each object was created
     made = RunningSession(agent=loop, journal=journal, model=chain.first.ref, shared=shared, mode=mode)
     shared.emit, shared.complete, shared.delegate = made.emit, made.complete, partial(_delegate, runtime, made)
+    _keep_anchors(runtime, made, stack)
     stack.push_async_callback(made.close)
     _settle(runtime, made, agent.name)
     runtime.say_problems()
@@ -104,6 +106,20 @@ async def _record_confinement(runtime: Runtime, made: RunningSession) -> None:
         made.agent.feed.feed(journal.append(Remembered(plugin="core", key="confinement", value=value)))
     outcome: AuditOutcome = "success" if confinement.complete else "failure"
     await runtime.audit.record("sandbox", "sandbox:tried", outcome, session_id=made.id, detail=value)
+
+
+def _keep_anchors(runtime: Runtime, made: RunningSession, stack: AsyncExitStack) -> None:
+    """Each anchor of the audit is kept with the session while it is open; the last is made when it closes."""
+
+    def heard(entry: AuditEntry) -> None:
+        detail = {key: value for key, value in entry.detail.items() if key != "sink"}
+        anchor = AuditAnchor(sink=str(entry.detail.get("sink", "")), detail=detail)
+        with suppress(StorageError):  # the sink's own place has it; the session says itself what is wrong with its disk
+            made.agent.feed.feed(made.journal.append(Announced(event=anchor, turn=made.session.turn)))
+
+    runtime.audit.listeners.append(heard)
+    stack.callback(runtime.audit.listeners.remove, heard)
+    stack.push_async_callback(runtime.audit.anchor)
 
 
 async def _loop(

@@ -11,6 +11,7 @@ from attrs import evolve
 from codetether import (
     CHAT_EVENT_SCHEMA,
     ApprovalRequired,
+    AuditAnchor,
     ChatEvent,
     CodetetherError,
     Done,
@@ -94,6 +95,8 @@ def _told(record: EventRecord) -> ChatEvent | None:
             return _line(record, "system", "retry", content=reason)
         case Notice(text=text):
             return _line(record, "system", "notice", content=text)
+        case AuditAnchor() as anchor:
+            return _line(record, "system", "audit:anchor", content=to_json(anchor).decode())
         case Done() as done:
             return _line(record, "system", "done", content=done.reason or None, status=done.status, usage=done.usage)
         case Error() as error:
