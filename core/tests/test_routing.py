@@ -134,8 +134,10 @@ async def test_routers_are_judged_by_cases(tmp_path: Path) -> None:
         "lenient: 1 of 3 read, 1 left as they are, 1 wrong",
         "content: 2 of 3 that are compared are the same",
         "missed: no call was read",
-        "boolean: calls: [{'name': 'f', 'arguments': {'a': True}}] expected, "
-        "got [{'name': 'f', 'arguments': {'a': 1}}]",
+        (
+            "boolean: calls: [{'name': 'f', 'arguments': {'a': True}}] expected, "
+            "got [{'name': 'f', 'arguments': {'a': 1}}]"
+        ),
         'false: took for calls what is none: [{"name":"f","arguments":{"a":1}}]',
         "lenient-wrong: calls[0].arguments.a: 2 expected, got 1",
     ]

@@ -3,46 +3,29 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from attrs import frozen
 
-from codetether_router_text.coercion import Written
 from codetether_router_text.elements import Element, ends
+from codetether_router_text.lines import Lines
 from codetether_router_text.literals import (
     CALLEE,
     MARKED_STYLE,
-    PYTHON_STYLE,
-    Literal,
-    arguments,
 )
 from codetether_router_text.offers import Call
-from codetether_router_text.pieces import Pieces
+from codetether_router_text.pieces import Calls
 from codetether_router_text.source import NoCall, Reading
 from codetether_router_text.table import Row
 from codetether_router_text.tokens import ABOUT_CALLS, Token, token
 
-Calls = tuple[list[Call], int, bool]
-"""The calls, where they end, and whether only the end of the text ended them."""
-
 WORD = re.compile(r"[\w.:/-]*")
 FILLER = re.compile(r"[\w ./:?,-]*")
 INFO = re.compile(r"[^\n`]*")
-AROUND = re.compile(r"[`*\[\]]*")
-BLANK = re.compile(r"[ \t]*")
 TICKS = re.compile(r"`*")
 TILDES = re.compile(r"~*")
 NAME_ATTRIBUTES = ("name", "tool", "function", "tool_name", "function_name", "recipient")
 WRAPPERS = frozenset(["function_calls", "tool_calls", "function_call", "tool_call"])
 SEPARATORS = 8
-INPUTS = re.compile(
-    r"\s*[*_]{0,3}(?:(?:Action[ _]|Tool[ _])?Input|Arguments?|Args|Parameters|✿ARGS✿)(?: \d{1,3})?"
-    r"[*_]{0,3}\s*:[*_]{0,3}[ \t]*",
-    re.IGNORECASE,
-)
-INPUT_REACH = 60
-NEXT = re.compile(r"\n\s{0,20}(?:Observation|Thought|Action|Final Answer|✿\w{3,12}✿)[ \t]*:|\nHuman:")
-NEXT_REACH = 48
 
 
 @frozen(kw_only=True)
@@ -53,7 +36,7 @@ class Named:
     end: int
 
 
-class Bodies(Pieces):
+class Bodies(Lines):
     """Reads what the rows of the table describe."""
 
     def body(self, row: Row, at: int, opened: tuple[Token, ...]) -> Reading[Calls]:
@@ -67,10 +50,12 @@ class Bodies(Pieces):
                 return (yield from self._python(at))
             case "prefix", _:
                 return (yield from self._prefixed(at))
+            case "word", "text" if row.wrapper == "line":
+                return (yield from self.told_text(at))
             case "word", "text":
-                return (yield from self._labelled(at))
+                return (yield from self.labelled(at))
             case "word", _ if row.wrapper == "line":
-                return (yield from self._line(at))
+                return (yield from self.named_lines(at))
             case "word", _:
                 return (yield from self._words(at, opened))
         raise NoCall(at)
@@ -89,7 +74,7 @@ class Bodies(Pieces):
                 break
             try:
                 value, after = yield from self.literal(after)
-                calls.append(self._made(name, value, after))
+                calls.append(self.made(name, value, after))
             except NoCall:
                 break
             end = after
@@ -124,7 +109,7 @@ class Bodies(Pieces):
         calls: list[Call] = []
         at = yield from source.space(at + 1)
         while len(calls) < 256:
-            call, at = yield from self._call(at)
+            call, at = yield from self.python_call(at)
             calls.append(call)
             at = yield from source.space(at)
             if (yield from source.starts("]", at)):
@@ -158,27 +143,13 @@ class Bodies(Pieces):
     def _statement(self, at: int) -> Reading[tuple[Call, int]]:
         source = self.source
         if not (yield from source.starts("print(", at)) or "print" in self.offers.tools:
-            return (yield from self._call(at))
+            return (yield from self.python_call(at))
         inner = yield from source.space(at + 6)
-        call, at = yield from self._call(inner)
+        call, at = yield from self.python_call(inner)
         at = yield from source.space(at)
         if not (yield from source.starts(")", at)):
             raise NoCall(at)
         return call, at + 1
-
-    def _call(self, at: int) -> Reading[tuple[Call, int]]:
-        """One Python call."""
-        source = self.source
-        end = yield from source.run(CALLEE, at, 300)
-        name = self.offers.name(source.text[at:end])
-        if name is None or not (yield from source.starts("(", end)):
-            raise NoCall(end)
-        literal = Literal(source, PYTHON_STYLE)
-        named, placed, end = yield from arguments(literal, source, end + 1)
-        call = self.offers.placed(name, placed, named)
-        if call is None or (literal.repaired and not self.offers.lenient):
-            raise NoCall(end)
-        return call, end
 
     def _prefixed(self, at: int) -> Reading[Calls]:
         """`call:NAME{a:1}`."""
@@ -192,17 +163,7 @@ class Bodies(Pieces):
         if name is None or not (yield from source.starts("{", end)):
             raise NoCall(end)
         value, end = yield from self.literal(end, MARKED_STYLE)
-        return [self._made(name, value, end)], end, False
-
-    def _made(self, name: str, value: Any, at: int) -> Call:
-        if isinstance(value, dict) and "arguments" not in self.offers.properties(name):
-            own = self.offers.calls(value)  # the name stands in the object once more
-            if own and len(own) == 1 and own[0].name == name:
-                return own[0]
-        call = self.offers.call(name, value)
-        if call is None:
-            raise NoCall(at)
-        return call
+        return [self.made(name, value, end)], end, False
 
     def named(self, at: int, opened: tuple[Token, ...]) -> Reading[Named]:
         """A name as a bare word, perhaps after a role and `to=`."""
@@ -232,12 +193,12 @@ class Bodies(Pieces):
             first = source.text[at]
             if first == "{":
                 value, end = yield from self.literal(at)
-                return self._made(name, value, end), end
+                return self.made(name, value, end), end
             if first in "`~":
                 _, inside = yield from self.opened_fence(at)
                 begin = yield from source.space(inside)
                 value, end = yield from self.literal(begin)
-                return self._made(name, value, end), (yield from self.closed_fence(at, end))
+                return self.made(name, value, end), (yield from self.closed_fence(at, end))
             mark = yield from token(source, at)
             if mark is None:
                 end = yield from source.run(FILLER, at, 80)
@@ -253,7 +214,7 @@ class Bodies(Pieces):
                     raise NoCall(at)
                 element = Element(source, self.offers, name, opened[-1], opened[:-1])
                 found, end = yield from element.arguments(at)
-                return self._made(name, found, end), end
+                return self.made(name, found, end), end
             if mark.closes or mark.echoes:
                 raise NoCall(at)
             at = mark.end
@@ -282,20 +243,20 @@ class Bodies(Pieces):
         if mark.alone:
             if self.offers.required(name):
                 raise NoCall(mark.end)
-            return self._made(name, {}, mark.end), mark.end
+            return self.made(name, {}, mark.end), mark.end
         element = Element(self.source, self.offers, name, mark, outer)
         found, end = yield from element.arguments(mark.end)
         if element.repaired and not self.offers.lenient:
             raise NoCall(end)
         if not found and mark.value is None and not mark.attributes and self.offers.required(name):
             raise NoCall(end)
-        return self._made(name, found, end), end
+        return self.made(name, found, end), end
 
     def inputs(self, name: str, mark: Token, outer: tuple[Token, ...]) -> Reading[tuple[Call, int]]:
         """The call whose arguments are in an element of their own."""
         element = Element(self.source, self.offers, name, mark, outer)
         found, end = yield from element.contents(mark.end)
-        return self._made(name, found, end), end
+        return self.made(name, found, end), end
 
     def _fenced(self, at: int) -> Reading[Calls]:
         """Calls in a code fence between marks."""
@@ -309,68 +270,6 @@ class Bodies(Pieces):
             calls, end, _ = yield from self._statements(begin)
         return calls, (yield from self.closed_fence(at, end)), False
 
-    def _labelled(self, at: int) -> Reading[Calls]:
-        """`Action: NAME`, and its input on the next line."""
-        source = self.source
-        begin = yield from source.run(AROUND, at, 8)
-        end = yield from source.run(WORD, begin, 300)
-        name = self.offers.name(source.text[begin:end])
-        if name is None:
-            raise NoCall(end)
-        end = yield from source.run(AROUND, end, 8)
-        if (yield from source.starts("(", end)):
-            call, end = yield from self._call(begin)
-            return [call], end, False
-        at = yield from source.run(BLANK, end, 80)
-        if not (yield from source.starts("\n", at)):
-            raise NoCall(at)
-        yield from source.has((yield from source.space(at)) + INPUT_REACH)
-        found = INPUTS.match(source.text, at)
-        if not found:
-            raise NoCall(at)
-        at = found.end()
-        begin = yield from source.space(at)
-        if (yield from source.starts("{", begin)):
-            value, end = yield from self.literal(begin)
-            return [self._made(name, value, end)], end, False
-        stop = yield from source.search(NEXT, at, longest=NEXT_REACH)
-        end = stop.start() if stop else len(source.text)
-        written = _unfenced(source.text[at:end].strip())
-        made = self.offers.call(name, Written(written)) if written else None
-        if made is None:
-            raise NoCall(end)
-        return [made], end, stop is None
-
-    def _line(self, at: int) -> Reading[Calls]:
-        """A name at the beginning of a line, and an object on the next; nothing else on either."""
-        source = self.source
-        calls: list[Call] = []
-        last = at
-        while len(calls) < 256:
-            try:
-                if (yield from source.starts(">>>", at)):
-                    at += 3
-                end = yield from source.run(WORD, at, 300)
-                name = self.offers.name(source.text[at:end])
-                blank = yield from source.run(BLANK, end, 80)
-                if name is None or not (yield from source.starts("\n", blank)):
-                    raise NoCall(end)
-                begin = yield from source.space(blank)
-                if not (yield from source.starts("{", begin)):
-                    raise NoCall(begin)
-                value, end = yield from self.literal(begin, lenient=False)
-                blank = yield from source.run(BLANK, end, 200)
-                if (yield from source.has(blank + 1)) and source.text[blank] != "\n":
-                    raise NoCall(blank)
-                calls.append(self._made(name, value, end))
-            except NoCall:
-                if not calls:
-                    raise
-                break
-            last = end
-            at = yield from source.space(end)
-        return calls, last, False
-
 
 def names_of(mark: Token) -> list[str]:
     """What may be a tool's name in a tag: its value, and attributes."""
@@ -383,13 +282,3 @@ def _separates(mark: Token) -> bool:
     if mark.kind == "special":
         return True
     return "sep" in mark.name or (not mark.attributes and mark.value is None and mark.name in WRAPPERS)
-
-
-def _unfenced(text: str) -> str:
-    """The text without a code fence that is all around it."""
-    if text.startswith("```") and text.endswith("```") and text.count("\n") >= 2:
-        return text[text.index("\n") + 1 : -3].rstrip("\n")
-    return text
-
-
-__all__ = ["Bodies", "Call", "Calls", "Named"]

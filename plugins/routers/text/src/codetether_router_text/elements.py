@@ -174,7 +174,22 @@ class Element:
         source.effort += at - first[1] if first else len(source.text) - start
         if not closings:
             source.barren[pattern.pattern] = min(start, source.barren.get(pattern.pattern, start))
-        return first or (yield from self._unclosed(tag, start))
+        if first is None:
+            return (yield from self._unclosed(tag, start))
+        return (yield from self._before_next(tag, start, first))
+
+    def _before_next(self, tag: Token, start: int, found: tuple[int, int]) -> Reading[tuple[int, int]]:
+        """The end that was found, or the tool's next parameter before it: the closing tag was forgotten then."""
+        source, known = self._source, self._offers.properties(self._tool)
+        for mark in pair(tag.kind, tag.prefix, tag.name).finditer(source.text, start, found[0]):
+            opened = (yield from token(source, mark.start())) if mark["open"] else None
+            if opened is None or _key(opened) not in known or _key(opened) == _key(tag):
+                continue
+            if not self._offers.lenient:
+                raise NoCall(mark.start())
+            self.repaired = True
+            return mark.start(), mark.start()
+        return found
 
     def _unclosed(self, tag: Token, start: int) -> Reading[tuple[int, int]]:
         """A value whose closing tag was forgotten: up to the next key, or to the end of the element."""

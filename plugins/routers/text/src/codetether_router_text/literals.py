@@ -17,6 +17,8 @@ DEPTH = 60
 WORD = re.compile(r"[\w.+-]*")
 KEY = re.compile(r"[\w.$-]*")
 SPACED_KEY = re.compile(r"[\w.$ /-]*")
+NUMERIC = re.compile(r"[-+.]?\d")
+BARE = re.compile(r"[\w .:/@%#&!?+-]*")
 IDENTIFIER = re.compile(r"\w*")
 CALLEE = re.compile(r"[\w.:/-]*")
 JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
@@ -238,7 +240,17 @@ class Literal:
         if word in PYTHON_WORDS:
             self.repaired |= not self._style.python
             return PYTHON_WORDS[word], end
+        if self._style.bare_keys and not NUMERIC.match(word):
+            return (yield from self._bare(at))
         return self._number(word, at), end
+
+    def _bare(self, at: int) -> Reading[tuple[str, int]]:
+        """A text without quotes."""
+        end = yield from self._source.run(BARE, at, 200)
+        if end == at:
+            raise NoCall(at)
+        self.repaired = True
+        return self._source.text[at:end].strip(), end
 
     def _number(self, word: str, at: int) -> int | float:
         if JSON_NUMBER.fullmatch(word):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from codetether_router_text.literals import JSON_STYLE, Literal, Style
-from codetether_router_text.offers import Offers
+from codetether_router_text.literals import CALLEE, JSON_STYLE, PYTHON_STYLE, Literal, Style, arguments
+from codetether_router_text.offers import Call, Offers
 from codetether_router_text.source import NoCall, Reading, Source
 
+Calls = tuple[list[Call], int, bool]
+"""The calls, where they end, and whether only the end of the text ended them."""
 INFO = re.compile(r"[^\n`]*")
 TICKS = re.compile(r"`*")
 TILDES = re.compile(r"~*")
@@ -48,3 +50,27 @@ class Pieces:
         if not (yield from source.starts(mark * 3, at)):
             raise NoCall(at)
         return (yield from source.run(TICKS if mark == "`" else TILDES, at, 40))
+
+    def python_call(self, at: int) -> Reading[tuple[Call, int]]:
+        """One Python call."""
+        source = self.source
+        end = yield from source.run(CALLEE, at, 300)
+        name = self.offers.name(source.text[at:end])
+        if name is None or not (yield from source.starts("(", end)):
+            raise NoCall(end)
+        literal = Literal(source, PYTHON_STYLE)
+        named, placed, end = yield from arguments(literal, source, end + 1)
+        call = self.offers.placed(name, placed, named)
+        if call is None or (literal.repaired and not self.offers.lenient):
+            raise NoCall(end)
+        return call, end
+
+    def made(self, name: str, value: Any, at: int) -> Call:
+        if isinstance(value, dict) and "arguments" not in self.offers.properties(name):
+            own = self.offers.calls(value)  # the name stands in the object once more
+            if own and len(own) == 1 and own[0].name == name:
+                return own[0]
+        call = self.offers.call(name, value)
+        if call is None:
+            raise NoCall(at)
+        return call

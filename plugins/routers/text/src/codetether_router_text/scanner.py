@@ -14,15 +14,16 @@ from codetether_router_text.source import NoCall, Reading, Source
 from codetether_router_text.tokens import SHOUTED, Token, pair
 
 BEGINS = re.compile(
-    r"""[`\n]|<(?=[/|\uff5cA-Za-z_!✿]|\Z)|\{(?=\s*(?:["'\w]|\Z))|\[(?=\s*(?:["'\w{/]|\Z))|\](?=<(?:\]|\Z)|\Z)"""
+    r"""[`\n]|>>>(?=\w|\Z)|>{1,2}\Z|<(?=[/|\uff5cA-Za-z_!✿]|\Z)|\{(?=\s*(?:["'\w]|\Z))|\[(?=\s*(?:["'\w{/]|\Z))|\](?=<(?:\]|\Z)|\Z)"""
 )
 """Where anything but prose can begin; the end of what is there may be the end of what must be looked at."""
 FOLLOWS = {
     c: re.compile(p) for c, p in (("<", "[/|\uff5cA-Za-z_!✿]"), ("{", "[\"'\\w]"), ("[", "[\"'\\w{/]"), ("]", "<"))
 }
-LABELS = ("Action", "Tool", "Tool Call", "Tool Name", "Function", "Function Call", "Function Name", "✿FUNCTION✿")
+LABELS = ("Calling tools", "Action", *(f"{a}{b}" for a in ("Tool", "Function") for b in ("", " Call", " Name")))
 LABEL = re.compile(
-    r"[*_]{0,3}(?:Action|(?:Tool|Function)(?: Call| Name)?|✿FUNCTION✿)(?: \d{1,3})?[*_]{0,3}[ \t]?:[*_]{0,3}"
+    r"[*_]{0,3}(?:Calling tools|Action|(?:Tool|Function)(?: Call| Name)?|✿FUNCTION✿)(?: \d{1,3})?"
+    r"[*_]{0,3}[ \t]?:[*_]{0,3}"
 )
 NAME = re.compile(r"[\w.:/-]*")
 FINAL = re.compile(r"[*_]{0,3}(?:Final Answer|Observation)(?: \d{1,3})?[*_]{0,3}[ \t]?:")
@@ -79,7 +80,15 @@ class Scanner:
         self._final = False
         self._blank = True
         names = sorted(offers.tools)
-        words = (*LABELS, *names, *(f"functions.{name}" for name in names), "functools[", "function call<", "to=")
+        words = (
+            *LABELS,
+            "✿FUNCTION✿",
+            *names,
+            *(f"functions.{name}" for name in names),
+            "functools[",
+            "function call<",
+            "to=",
+        )
         self._words = (*words, *(f">>>{name}" for name in names), "Final Answer", "Observation", "```", "~~~", ">")
         self._work: Generator[None, None, None] = self._scan()
         next(self._work)
@@ -149,7 +158,9 @@ class Scanner:
                 at, fresh = at + 1, True
                 continue
             self._prose(at)
-            if found[0] == "<" and (yield from source.starts("<!--", at)):
+            if found[0][0] == ">":
+                at = yield from self._chevrons(at)
+            elif found[0] == "<" and (yield from source.starts("<!--", at)):
                 at = yield from self._comment(at + 4)
             elif found[0] == "`":
                 at = yield from self._ticks(at)
@@ -276,6 +287,15 @@ class Scanner:
             at = found.start() if found else max(at, len(self._source.text) - 100)
             self._prose(at)
             yield
+
+    def _chevrons(self, at: int) -> Reading[int]:
+        """`>>>NAME` within a line."""
+        if not (yield from self._source.starts(">>>", at)):
+            return at + 1
+        end = yield from self._source.run(NAME, at + 3)
+        if self._offers.name(self._source.text[at + 3 : end]) is None:
+            return at + 3
+        return (yield from self._site(at, self._sites.line(at), resume=at + 3))
 
     def _comment(self, at: int) -> Reading[int]:
         """What stands in an HTML comment, shown as it comes; its end."""

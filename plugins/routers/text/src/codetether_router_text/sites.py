@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from attrs import evolve, frozen
 
 from codetether_router_text.bodies import Bodies, Named, names_of
-from codetether_router_text.coercion import Written
 from codetether_router_text.offers import Call
 from codetether_router_text.source import NoCall, Reading
 from codetether_router_text.table import ROWS, Row, Wrapper
@@ -288,6 +287,3 @@ class Sites(Bodies):
 
 def _fitting(wrapper: Wrapper, first: str) -> Iterator[Row]:
     return (row for row in ROWS if row.wrapper == wrapper and row.looks.match(first))
-
-
-__all__ = ["Site", "Sites", "Written"]

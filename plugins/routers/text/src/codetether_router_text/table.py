@@ -165,6 +165,14 @@ ROWS = (
         used_by="Functionary v3.2",
     ),
     Row(
+        wrapper="line",
+        header="word",
+        body="text",
+        looks=NAME,
+        example=">>>f\n1",
+        used_by="Functionary v3.2, for code",
+    ),
+    Row(
         wrapper="nothing",
         header="key",
         body="json",
