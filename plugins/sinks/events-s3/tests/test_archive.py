@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import random
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,14 +104,16 @@ async def test_D13_an_answer_that_is_lost_costs_no_second_object(site: Site) -> 
 async def test_any_weather_passes(site: Site, fault: Fault) -> None:
     for session in ("s1", "s2", "s3"):
         site.seal(session)
-    turns = iter(range(1000))
-    site.weather.fault = lambda method, path: fault if next(turns) % 2 else ""
-    for _ in range(12):
-        report = await site.run()
-        if not report.waiting:
-            break
-        assert report.problem
-    assert report.waiting == 0
+    chance = random.Random(3)
+    site.weather.fault = lambda method, path: fault if chance.random() < 0.5 else ""
+    async with site.archive() as archive:
+        for _ in range(30):
+            report = await archive.archive(site.spool, lambda progress: None)
+            if not report.waiting:
+                break
+            assert report.problem
+        else:
+            pytest.fail("not everything was stored")
     assert site.stored() == site.sealed()
 
 
@@ -141,7 +144,6 @@ async def test_a_wall_of_faults_is_told_and_loses_nothing(site: Site) -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"bucket": "no-such-bucket"}, "NoSuchBucket, status 404): there is no such bucket: create it"),
         ({"secret_key": "wrong-secret-wrong"}, "SignatureDoesNotMatch, status 403): the secret key is not"),
         ({"access_key": "nobodys-key"}, "InvalidAccessKeyId, status 403): the store does not know the access key"),
         ({"endpoint": "http://127.0.0.1:9"}, "cannot be reached (EndpointConnectionError)"),
@@ -173,7 +175,7 @@ async def test_an_hour_without_the_store_is_waited_through(site: Site, monkeypat
         clock += seconds
         if clock < hour:
             site.seal(f"s{int(clock) % 5}")
-        elif event is not ended:
+        elif clock > hour + 120:
             ended.set()
             await event.wait()
         await asyncio.sleep(0)
@@ -205,7 +207,7 @@ async def test_the_end_is_bounded_and_the_next_process_does_the_rest(
 ) -> None:
     for _ in range(3):
         site.seal()
-    site.weather.delay, site.weather.fault = 30.0, lambda method, path: "delay"
+    site.weather.delay, site.weather.fault = 6.0, lambda method, path: "delay"
 
     async def make() -> Archives:
         return Archives(spools=(site.spool,), archives=(NamedArchive(name="s3", archive=made),))
@@ -326,7 +328,7 @@ async def test_keys_come_from_the_settings_else_the_sources_else_botos_own_chain
     access, secret = site.settings.access_key, site.settings.secret_key
     assert access is not None
     assert secret is not None
-    none = {"access_key": None, "secret_key": None}
+    none: dict[str, Any] = {"access_key": None, "secret_key": None}
     site.seal()
     assert "give keys by CODETETHER_S3_ACCESS_KEY" in (await site.run(**none)).problem
     site.credentials = Keyless(access_key=access, secret_key=secret)
@@ -351,6 +353,8 @@ async def test_every_operation_on_the_spool_fails_once(site: Site, error: int) -
             raise OSError(error, os.strerror(error))
 
     async with site.archive() as archive:
+        site.seal()
+        await archive.archive(site.spool, lambda progress: None)
         while True:
             at, seen = at + 1, 0
             site.seal(f"s{at % 3}")

@@ -54,9 +54,8 @@ def meaning(error: Any) -> Meaning:
 def told(error: Any, target: str, *, locked: bool) -> str:
     """A refusal for the user: what the store said by its code alone, since its text may hold keys; and the remedy."""
     code, status = code_of(error)
-    text = str((getattr(error, "response", None) or {}).get("Error", {}).get("Message") or "")
-    if locked and "object lock" in text.lower():
-        remedy = "the bucket has no object lock: make one that has, or unset lock_mode"
+    if locked and status == 400:
+        remedy = "the bucket may have no object lock: make one that has, or unset lock_mode"
     elif code in _REMEDIES:
         remedy = _REMEDIES[code]
     elif status in (401, 403):

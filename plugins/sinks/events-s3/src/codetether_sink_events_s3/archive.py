@@ -88,7 +88,7 @@ class S3Archive:
         except asyncio.CancelledError:
             bucket.stop.set()
             raise
-        if report.problem and self._bucket is bucket and not bucket.stop.is_set():
+        if bucket.refused and self._bucket is bucket:
             await self._forget(bucket)
         return report
 
@@ -112,7 +112,7 @@ class S3Archive:
         return {}
 
     async def _forget(self, bucket: Bucket) -> None:
-        """After a problem the keys are read anew next time: they may have been changed for that very reason."""
+        """The keys are read anew next time: they may have been changed for that very reason."""
         self._bucket = None
         await self._disk.call(bucket.close)
 

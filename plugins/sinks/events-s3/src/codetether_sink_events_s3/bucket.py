@@ -9,6 +9,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -56,12 +57,17 @@ class Abilities:
 
 
 class Bucket:
-    """A bucket behind boto3's client. Everything blocks: call it on a thread of its own."""
+    """A bucket behind boto3's client. Everything blocks: call it on a thread of its own.
+
+    Attributes:
+        refused: the store or boto3 has refused the keys or the settings, so that they should be read anew.
+    """
 
     def __init__(self, settings: EventsS3Settings, keys: Mapping[str, str], abilities: Abilities = Abilities()) -> None:
         """`keys` are arguments of boto3's client: empty for boto3's own chain."""
         self.abilities = abilities
         self.stop = threading.Event()
+        self.refused = False
         self._settings = settings
         self._client = _client(settings, keys)
 
@@ -79,14 +85,17 @@ class Bucket:
             if self.abilities.conditional is False and self.holds(key, data, digest):
                 return
             try:
-                self._asked(lambda: self._put(key, data, digest, told), key)
+                self._asked(lambda: self._put(key, data, digest, told))
             except _Present:
                 if self.holds(key, data, digest):
                     return
                 continue  # it has vanished between the two answers
             except _Less:
                 continue
-            self._learn(key, data, digest)
+            with suppress(
+                StoreTroubled, _Absent, Stopped
+            ):  # it has the bytes; what it can do is found out another time
+                self._learn(key, data, digest)
             return
         raise StoreTroubled(f"{self._settings.target} answers {key} differently each time")
 
@@ -96,14 +105,14 @@ class Bucket:
         bucket = self._settings.bucket
         try:
             head = self._asked(
-                lambda: self._client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED"), key, absent=True
+                lambda: self._client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED"), absent=True
             )
         except _Absent:
             return False
         if head["ContentLength"] != len(data):
             raise OtherContent(key)
         stored = head.get("ChecksumSHA256")
-        if (stored != _base64(digest)) if stored else (self._asked(lambda: self._hash(key), key) != digest):
+        if (stored != _base64(digest)) if stored else (self._asked(lambda: self._hash(key), absent=True) != digest):
             raise OtherContent(key)
         return True
 
@@ -142,12 +151,13 @@ class Bucket:
         """After the first success: whether the store does what it was asked for, or only ignored it."""
         if self.abilities.checksum is None:
             head = self._asked(
-                lambda: self._client.head_object(Bucket=self._settings.bucket, Key=key, ChecksumMode="ENABLED"), key
+                lambda: self._client.head_object(Bucket=self._settings.bucket, Key=key, ChecksumMode="ENABLED"),
+                absent=True,
             )
             self.abilities = evolve(self.abilities, checksum=bool(head.get("ChecksumSHA256")))
         if self.abilities.conditional is None:
             try:  # the same bytes once more: refused, unless the store ignores the condition
-                self._asked(lambda: self._put(key, data, digest, lambda sent: None), key)
+                self._asked(lambda: self._put(key, data, digest, lambda sent: None))
             except _Present:
                 self.abilities = evolve(self.abilities, conditional=True)
             except _Less:
@@ -155,9 +165,10 @@ class Bucket:
             else:
                 self.abilities = evolve(self.abilities, conditional=False)
 
-    def _asked(self, request: Callable[[], Any], key: str, *, absent: bool = False) -> Any:
-        """What the store answers, tried anew as often as that may help."""
+    def _asked(self, request: Callable[[], Any], *, absent: bool = False) -> Any:
+        """What the store answers, tried anew as often as that may help. `absent`: it is asked for what may not be."""
         from botocore import exceptions as refusals  # type: ignore[import-untyped]
+        from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
         from urllib3.exceptions import HTTPError
 
         trouble = ""
@@ -168,19 +179,26 @@ class Bucket:
                 return request()
             except refusals.ClientError as error:
                 match meaning(error):
-                    case "present":
+                    case "present" if not absent:
                         raise _Present from error
                     case "absent" if absent:
                         raise _Absent from error
-                    case "unsupported" if self._asks_less(error):
+                    case "unsupported" if not absent and self._asks_less(error):
                         raise _Less from error
-                    case "conflict" | "busy":
+                    case "conflict" | "busy" | "present":
                         trouble = "{} ({}, status {})".format("is busy", *code_of(error))
                     case _:
                         raise self._refused(error) from error
-            except (refusals.HTTPClientError, refusals.ResponseParserError, HTTPError, OSError) as error:
+            except (
+                refusals.HTTPClientError,
+                refusals.ConnectionError,
+                ResponseParserError,
+                HTTPError,
+                OSError,
+            ) as error:
                 trouble = f"cannot be reached ({type(error).__name__})"
             except refusals.BotoCoreError as error:  # no keys, a wrong parameter: nothing was sent
+                self.refused = True
                 name = type(error).__name__
                 remedy = "give keys by CODETETHER_S3_ACCESS_KEY and _SECRET_KEY, or as the secret s3"
                 why = remedy if "Credentials" in name or "Token" in name else "look at the settings of events-s3"
@@ -204,6 +222,7 @@ class Bucket:
         return True
 
     def _refused(self, error: Any) -> StoreTroubled:
+        self.refused = True
         locked = self._settings.lock_mode is not None
         return StoreTroubled(told(error, self._settings.target, locked=locked))
 
