@@ -31,6 +31,7 @@ COMMANDS = {
     "plugins": ("codetether.cli.plugin_admin", "List, make, install and verify plugins."),
     "tools": ("codetether.cli.listings", "List the tools that a session here would offer."),
     "events": ("codetether.cli.events", "List, show and follow the event streams of sessions; archive them."),
+    "policy": ("codetether.cli.policy", "Show what is permitted: a command, the rules, a past session."),
     "config": ("codetether.cli.config", "Show and change settings; trust a project's."),
     "doctor": ("codetether.cli.doctor", "Look at everything that a run needs; say what is broken."),
     "completion": ("codetether.cli.completion", "Print the completion script for bash, zsh or fish."),

@@ -16,7 +16,7 @@ from codetether.permissions.git import COMMANDS as GIT_READS
 from codetether.permissions.git import subcommand
 from codetether.permissions.options import NotHarmless
 from codetether.permissions.patterns import Rule
-from codetether.permissions.places import inside
+from codetether.permissions.places import inside, secret
 from codetether.permissions.readers import ALSO_WRITE, READERS, Use, inner
 from codetether.permissions.repositories import helper_of
 from codetether.permissions.risks import risk
@@ -143,7 +143,9 @@ def _ruled(words: tuple[str, ...], rule: Rule, place: str, workspace: str, judge
         _used(use, words, place, workspace, judge)
         return True
     line = Line(commands=(words,))
-    _free(effects(line, place).writes, place, judge, effect="write")
+    known = effects(line, place)
+    _free(known.reads, place, judge)
+    _free(known.writes, place, judge, effect="write")
     if words[0] == "git" and (helper := helper_of(place)) and not _also_writes(words):
         raise NotAllowed(f"git might run a program of the repository: {helper}")
     return False
@@ -166,8 +168,23 @@ def _used(use: Use, words: tuple[str, ...], place: str, workspace: str, judge: J
         _free((use.directory,), place, judge)
         place = os.path.realpath(os.path.join(place, use.directory))  # noqa: PTH118
     _free(use.reads, place, judge)
+    if use.below and (held := _secret_in(use.reads, place)):
+        raise NotAllowed(f"it would read {held}, which often holds secrets; the tool grep leaves such files out")
     if use.repository and (helper := helper_of(place)):
         raise NotAllowed(f"git might run a program of the repository: {helper}")
+
+
+def _secret_in(paths: Sequence[str], place: str) -> str | None:
+    """A file that often holds secrets, right in one of the directories."""
+    for path in paths:
+        try:
+            names = os.listdir(os.path.join(place, path))  # noqa: PTH118, PTH208 - judged for every command
+        except OSError:
+            continue
+        for name in names:
+            if name[:1] in (".", "i", "I") and secret(name):
+                return os.path.normpath(os.path.join(path, name))  # noqa: PTH118
+    return None
 
 
 def _free(paths: Sequence[str], place: str, judge: Judge, *, effect: Effect = "read") -> None:

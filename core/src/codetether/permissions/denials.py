@@ -22,17 +22,26 @@ INTERPRETERS = frozenset(
     )
     | names("awk gawk mawk nawk")
 )
+WRAPPERS = names(
+    "env sudo doas su runuser pkexec nohup setsid timeout nice ionice chrt taskset stdbuf unbuffer time xargs parallel"
+    " watch command builtin exec busybox toybox eval source . trap coproc chroot unshare nsenter systemd-run strace"
+    " ltrace gdb valgrind perf script flock at batch ssh entr firejail bwrap proxychains torsocks faketime caffeinate"
+    " rlwrap expect npx bunx pnpx uvx pipx dlx xvfb-run dbus-run-session start-stop-daemon daemonize tmux screen"
+)
+"""Programs that run other programs: a rule for one of them says nothing about the other."""
 _DATA = (frozenset(READERS) - SHELLS - INTERPRETERS - {"command"}) | names(
     "rm rmdir unlink shred cp mv mkdir touch chmod chown chgrp ln tee truncate jq yq base64 gzip gunzip zip unzip tar"
     " less more curl wget ping nslookup dig host kill cd export unset set shopt alias umask exit return read sleep wait"
     " test [ make pytest cargo go pip pip3 npm yarn pnpm docker podman kubectl helm terraform gh apt apt-get brew"
-    " systemctl tox ruff mypy tsc eslint uv poetry bundle conda dotnet mvn gradle awk gawk mawk nawk"
+    " systemctl tox ruff mypy tsc eslint uv poetry bundle conda dotnet mvn gradle awk gawk mawk nawk man"
+    " help whatis apropos info tldr"
 )
 """Programs whose arguments are no commands, but for what is said below."""
 _LOOKED_INTO = names("git find alias tar")
 _RUNNING = names("run exec x start dlx tool shell create debug attach compose")
 _MANAGERS = names("npm yarn pnpm docker podman kubectl uv poetry bundle conda dotnet gh")
 _GIT_RUNNING = names("bisect submodule rebase filter-branch difftool mergetool for-each-repo")
+_ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
 _CODE = re.compile(r"-[A-Za-z]*[ceEr]|--eval|--command|--print|-p")
 DEPTH = 5
 MOST = 500
@@ -67,7 +76,7 @@ def _candidates(line: Line, depth: int) -> Iterator[tuple[str, ...]]:
 
 def _read(text: str, depth: int) -> Iterator[tuple[str, ...]]:
     if depth and len(text) > 1:
-        yield from _candidates(read_line(text), depth - 1)
+        yield from _candidates(read_line(text.replace(UNKNOWN, "${_}")), depth - 1)
 
 
 def _within(words: tuple[str, ...], depth: int, feeds: bool) -> Iterator[tuple[str, ...]]:
@@ -79,7 +88,7 @@ def _within(words: tuple[str, ...], depth: int, feeds: bool) -> Iterator[tuple[s
     elif program == "find":
         for at, word in enumerate(words):
             if word in ("-exec", "-execdir", "-ok", "-okdir"):
-                yield from _runs(words[at + 1 :], depth)
+                yield from _runs(words[at + 1 :], depth, sure=True)
     elif program in INTERPRETERS:
         for word in words[1:]:
             yield from crude(word) if any(map(_CODE.fullmatch, words[1:])) or "awk" in program else ()
@@ -89,7 +98,7 @@ def _within(words: tuple[str, ...], depth: int, feeds: bool) -> Iterator[tuple[s
         yield from _read(" ".join(words[1:]), depth)
     elif program in _MANAGERS:
         if len(words) > 2 and words[1] in _RUNNING:
-            yield from _runs(words[2:], depth)
+            yield from _runs(words[2:], depth, sure=False)
     elif program == "alias":
         for word in words[1:]:
             yield from _read(word.partition("=")[2], depth)
@@ -97,15 +106,15 @@ def _within(words: tuple[str, ...], depth: int, feeds: bool) -> Iterator[tuple[s
         for word in words[1:]:
             if word.startswith(("--checkpoint-action=exec=", "--to-command=", "--use-compress-program=")):
                 yield from _read(word.rpartition("=")[2], depth)
-    else:
-        yield from _runs(words[1:], depth)
+    elif program != "command" or words[1:2] not in (("-v",), ("-V",)):
+        yield from _runs(words[1:], depth, sure=program in WRAPPERS)
 
 
-def _runs(words: tuple[str, ...], depth: int) -> Iterator[tuple[str, ...]]:
-    """Any of the words may begin a command, and any may hold a whole line."""
+def _runs(words: tuple[str, ...], depth: int, *, sure: bool) -> Iterator[tuple[str, ...]]:
+    """Any of the words may begin a command, and any may hold a whole line. `sure`: one of them does."""
     for at, word in enumerate(words):
         rest = words[at:]
-        if not word.startswith("-"):
+        if not word.startswith("-") and not _ASSIGNS.match(word) and (sure or UNKNOWN not in word):
             yield (*rest, UNKNOWN)
             if depth and (base(word) in _LOOKED_INTO or base(word) in INTERPRETERS):
                 yield from islice(_within(rest, depth - 1, feeds=False), 1, None)
@@ -129,7 +138,7 @@ def _git(words: tuple[str, ...], depth: int) -> Iterator[tuple[str, ...]]:
             elif value:
                 yield from _read(value, depth)
     if at < len(words) and words[at] in _GIT_RUNNING:
-        yield from _runs(words[at + 1 :], depth)
+        yield from _runs(words[at + 1 :], depth, sure=False)
 
 
 def base(program: str) -> str:

@@ -21,6 +21,7 @@ _WRITERS = names(
 _MODE_FIRST = names("chmod chown chgrp")
 _COPIES = names("cp install ln rsync")
 _REMOVERS = names("rm rmdir shred unlink mv chmod chown chgrp find")
+_ALL_UNKNOWN = re.compile(r"\0+(?:/+(?:\*|\.\*)*)*")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/@\s]*@)?(\[[0-9a-fA-F:.]+\]|[^/:?#\s]+)(:\d+)?", re.IGNORECASE)
 _NETWORK = re.compile(r"/dev/(?:tcp|udp)/([^/]+)/(.*)")
 _WITH_VALUE = re.compile(r"-[mots]|--(?:mode|target-directory|size|reference|suffix)")
@@ -137,7 +138,9 @@ def _whole(words: tuple[str, ...], directory: str) -> str:
         if word.startswith("~") and "/" not in word.rstrip("/"):
             return word
         if UNKNOWN in word:
-            return "?"
+            if _ALL_UNKNOWN.fullmatch(word):
+                return "?"
+            continue
         if _holds(word, directory):
             return word
     return ""

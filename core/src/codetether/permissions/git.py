@@ -248,7 +248,21 @@ def subcommand(words: tuple[str, ...]) -> int:
     """The place of git's command among its words, its own options passed over."""
     at = 1
     while at < len(words) and words[at].startswith("-"):
-        at += 2 if words[at] in ("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env") else 1
+        at += (
+            2
+            if words[at]
+            in (
+                "-C",
+                "-c",
+                "--git-dir",
+                "--work-tree",
+                "--namespace",
+                "--config-env",
+                "--attr-source",
+                "--super-prefix",
+            )
+            else 1
+        )
     return at
 
 

@@ -95,7 +95,7 @@ def persistent(path: str) -> str | None:
 def secret(path: str) -> str | None:
     """The part of the path by which files with secrets go; None where there is none."""
     parts = plain_parts(path)
-    for part in parts[:-1]:
+    for part in parts:
         if part in _SECRET_DIRECTORIES:
             return part
     name = parts[-1] if parts else ""

@@ -18,15 +18,18 @@ class Use:
         reads: paths as spelled.
         directory: where it works, if not in the directory that it is given.
         repository: it reads the state of the git repository there.
+        below: it reads all files below the directories that it reads, hidden ones too.
     """
 
     reads: tuple[str, ...] = ()
     directory: str = ""
     repository: bool = False
+    below: bool = False
 
 
 Reader = Callable[[tuple[str, ...]], Use]
 _SECOND = re.compile(r"[0-9.]+[smhd]?")
+_BELOW: Mapping[str, frozenset[str]] = {"rg": names("hidden unrestricted u .")}
 _STORES = re.compile(r"%[^a-zA-Z%]*[hlLjzt]*n")
 _TESTS = names("-e -f -d -L -h -r -w -x -s -z -n = == != -nt -ot -ef -a -o !")
 
@@ -47,7 +50,9 @@ def _pattern(options: Options) -> Reader:
     def read(words: tuple[str, ...]) -> Use:
         found = options.read(words[1:])
         given = found.used & {"e", "f", "regexp", "file", "files", "type-list"}
-        return Use(reads=(*(found.operands if given else found.operands[1:]), *found.files))
+        operands = found.operands if given else found.operands[1:]
+        below = bool(found.used & _BELOW.get(words[0], frozenset({"r", "recursive"})))
+        return Use(reads=(*(operands or ((".",) if below else ())), *found.files), below=below)
 
     return read
 

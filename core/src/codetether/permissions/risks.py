@@ -5,18 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from codetether.permissions.denials import INTERPRETERS, SHELLS, base
+from codetether.permissions.denials import INTERPRETERS, SHELLS, WRAPPERS, base
 from codetether.permissions.git import COMMANDS as GIT_READING
 from codetether.permissions.git import subcommand
 from codetether.permissions.options import names
 
-WRAPPERS = names(
-    "env sudo doas su runuser pkexec nohup setsid timeout nice ionice chrt taskset stdbuf unbuffer time xargs parallel"
-    " watch command builtin exec busybox toybox eval source . trap coproc chroot unshare nsenter systemd-run strace"
-    " ltrace gdb valgrind perf script flock at batch ssh entr firejail bwrap proxychains torsocks faketime caffeinate"
-    " rlwrap expect npx bunx pnpx uvx pipx dlx xvfb-run dbus-run-session start-stop-daemon daemonize tmux screen"
-)
-"""Programs that run other programs: a rule for one of them says nothing about the other."""
 RUNNERS = names("make npm yarn pnpm uv poetry bundle docker podman kubectl cargo go just task rake gradle mvn tox nox")
 """Programs that run what files of the project say."""
 _CODE: Mapping[str, frozenset[str]] = {

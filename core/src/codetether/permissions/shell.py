@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -110,7 +111,7 @@ def _parser() -> Parser:
 
 
 def _parsed(text: str) -> tuple[_Found, bool]:
-    found = _Found()
+    found = _Found(values={"HOME": os.path.expanduser("~"), "PWD": "."})  # noqa: PTH111 - one string
     data = text.encode("utf-8", "surrogatepass")
     root = _parser().parse(data).root_node
     left = MOST_NODES

@@ -122,28 +122,36 @@ class Dispatch:
 
     async def run(self, part: ToolCallPart, place: Place) -> Outcome:
         """The call's outcome. Raises only what must end the turn: AuditFailed, StorageError, cancellation."""
+        judged = await self.judge(part, place.session_id)
+        if isinstance(judged, ToolResult):
+            return await self._refused(part, place, judged)
+        offered, request, decision = judged
+        answered = await self._answer(request, decision)
+        if answered.verdict != "allow":
+            return await self._denied(part, place, decision, answered)
+        return await self._run(offered, request, answered, place, part)
+
+    async def judge(
+        self, part: ToolCallPart, session_id: str
+    ) -> tuple[OfferedTool, PermissionRequest, Decision] | ToolResult:
+        """What the policies say of the call, without asking anybody; or why it is no call at all."""
         offered = self.tools.get(part.name)
         checked = self._check(part, offered)
         if isinstance(checked, ToolResult) or offered is None:
-            refused = checked if isinstance(checked, ToolResult) else error_result("")
-            return await self._refused(part, place, refused)
+            return checked if isinstance(checked, ToolResult) else error_result("")
         resources = self._resources(offered, checked)
         if isinstance(resources, ToolResult):
-            return await self._refused(part, place, resources)
+            return resources
         request = PermissionRequest(
             call=checked,
             definition=offered.definition,
             resources=resources,
             directory=self.context.directory,
             mode=self.mode,
-            session_id=place.session_id,
+            session_id=session_id,
             confined=self.mode == "auto" and is_confined(self.context.executor),
         )
-        decision = await self._decide(request)
-        answered = await self._answer(request, decision)
-        if answered.verdict != "allow":
-            return await self._denied(part, place, decision, answered)
-        return await self._run(offered, request, answered, place, part)
+        return offered, request, await self._decide(request)
 
     def _check(self, part: ToolCallPart, offered: OfferedTool | None) -> ToolCall | ToolResult:
         """The call with parsed and valid arguments, or what the model is told is wrong with it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
-import orjson
 
 from codetether.models.tools import Decision, PermissionRequest, Resources, ToolCall, ToolDefinition
 from codetether.permissions.rules import Rules
@@ -80,7 +80,7 @@ def judge(command: str, rules: Rules, directory: Path) -> Decision:
 
 def read_case(line: bytes, contract: Rules) -> Case:
     """A line as a case. Raises ValueError, SettingsError."""
-    found = orjson.loads(line)
+    found = json.loads(line)
     if not isinstance(found, dict) or not isinstance(found.get("command"), str):
         raise ValueError('no object with a "command"')
     rules = rules_of(found["policy"]) if found.get("policy") is not None else contract
@@ -106,20 +106,15 @@ def judged(line: bytes, contract: Rules, directory: Path) -> tuple[dict[str, Any
 
 def _id(line: bytes) -> Any:
     try:
-        found = orjson.loads(line)
-    except ValueError:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
         return None
     return found.get("id") if isinstance(found, dict) else None
 
 
 def printed(answer: Mapping[str, Any]) -> bytes:
-    """The answer as a line, lone surrogates escaped."""
-    try:
-        return orjson.dumps(answer) + b"\n"
-    except TypeError:
-        import json
-
-        return json.dumps(answer, default=str).encode() + b"\n"
+    """The answer as a line, all but ASCII escaped."""
+    return json.dumps(answer).encode() + b"\n"
 
 
 def answers(lines: Iterable[bytes], *, execute: bool) -> Iterable[Mapping[str, Any]]:
