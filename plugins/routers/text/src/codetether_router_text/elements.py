@@ -155,6 +155,7 @@ class Element:
         """
         source, pattern = self._source, pair(tag.kind, tag.prefix, tag.name)
         first: tuple[int, int] | None = None
+        earliest: tuple[int, int] | None = None
         depth, at, closings = 0, start, 0
         while first is None or (at - first[1] < PATIENCE and source.effort < EFFORT):
             if source.barren.get(pattern.pattern, at + 1) <= at:
@@ -167,6 +168,8 @@ class Element:
                 depth += 1
                 continue
             depth, closings = depth - 1, closings + 1
+            if tag is self._opened and earliest is None:
+                earliest = (found.start(), at)
             if (first is None or depth < 0) and (yield from self._goes_on(tag, at)):
                 first = first or (found.start(), at)
                 if depth < 0:
@@ -175,7 +178,7 @@ class Element:
         if not closings:
             source.barren[pattern.pattern] = min(start, source.barren.get(pattern.pattern, start))
         if first is None:
-            return (yield from self._unclosed(tag, start))
+            return earliest or (yield from self._unclosed(tag, start))
         return (yield from self._before_next(tag, start, first))
 
     def _before_next(self, tag: Token, start: int, found: tuple[int, int]) -> Reading[tuple[int, int]]:
@@ -219,9 +222,13 @@ class Element:
 
     def _goes_on(self, tag: Token, at: int) -> Reading[bool]:
         """Whether what follows a value is the next parameter, or the end of the element and then no loose text."""
-        source = self._source
+        source, end = self._source, at
         at = yield from source.gap(at)
+        if tag is self._opened and not (yield from source.has(at + 1)):
+            return True
         following = yield from token(source, at)
+        if tag is self._opened:  # one text is all that it holds: a line break or a mark follows it
+            return following is not None or "\n" in source.text[end:at]
         if following is None:
             return False
         if not following.closes:
