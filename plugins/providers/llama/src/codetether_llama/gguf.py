@@ -12,6 +12,11 @@ from codetether import InvalidRequest, ModelNotFound
 
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _ARRAY = 8, 9
+_CONTROL = 3
+_COUNTS = 8
+"""Where the numbers of tensors and facts stand: after the magic and the version."""
+_HEAD = 64 << 20
+"""Bytes within which a vocabulary stands."""
 _REMEDY = "fetch it again, or name another GGUF file"
 
 
@@ -30,6 +35,27 @@ class ModelFile:
     parameters: int
     context: int | None
     template: str
+
+    def controls(self, *tokens: str) -> bool:
+        """Whether each of these is a control token of its vocabulary: one that no ordinary text is made of."""
+        with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            if any(data.find(_written(token), 0, _HEAD) < 0 for token in tokens):
+                return False
+            reader = _Reader(data)
+            reader.at = _COUNTS
+            _, pairs = reader.count(), reader.count()
+            texts: list[bytes] = []
+            kinds: list[int] = []
+            for _ in range(pairs):
+                name, kind = reader.text(), reader.count("<I")
+                if name == "tokenizer.ggml.tokens":
+                    texts = reader.texts()
+                elif name == "tokenizer.ggml.token_type":
+                    kinds = reader.numbers()
+                else:
+                    reader.value(kind)
+        found = {text: kind for text, kind in zip(texts, kinds, strict=False) if kind == _CONTROL}
+        return all(token.encode() in found for token in tokens)
 
 
 def inspect(path: Path) -> ModelFile:
@@ -80,6 +106,21 @@ class _Reader:
             return None
         return self.number(_SCALARS[kind])
 
+    def texts(self) -> list[bytes]:
+        """An array of texts, undecoded."""
+        self.count("<I")
+        found = []
+        for _ in range(self.count()):
+            length = self.count()
+            self.skip(length)
+            found.append(self.data[self.at - length : self.at])
+        return found
+
+    def numbers(self) -> list[int]:
+        """An array of whole numbers."""
+        form = _SCALARS[self.count("<I")]
+        return [self.count(form) for _ in range(self.count())]
+
     def array(self) -> None:
         """Steps over an array: vocabularies are long, and nothing here needs one."""
         kind, length = self.count("<I"), self.count()
@@ -91,6 +132,11 @@ class _Reader:
                 self.skip(self.count())
             else:
                 self.array()
+
+
+def _written(text: str) -> bytes:
+    data = text.encode()
+    return struct.pack("<Q", len(data)) + data
 
 
 def _read(path: Path, data: mmap.mmap) -> ModelFile:

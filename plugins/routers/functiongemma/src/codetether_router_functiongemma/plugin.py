@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from codetether import RouterSpec, hookimpl
+from codetether import RouterSpec, SessionContext, SettingsSpec, ToolCallRouter, hookimpl
+
+from codetether_router_functiongemma.settings import FunctionGemmaSettings
+
+
+@hookimpl
+def codetether_settings() -> Iterable[SettingsSpec]:
+    """`[plugins.functiongemma]`."""
+    yield SettingsSpec(cls=FunctionGemmaSettings)
 
 
 @hookimpl
 def codetether_tool_call_routers() -> Iterable[RouterSpec]:
-    """To come."""
-    yield from ()
+    """One router, after those that need no model."""
+    yield RouterSpec(name="functiongemma", create=_create, place=700)
+
+
+def _create(ctx: SessionContext) -> ToolCallRouter:
+    from codetether_router_functiongemma.router import router
+
+    return router(ctx)
