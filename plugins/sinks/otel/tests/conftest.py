@@ -86,7 +86,8 @@ class Receiver:
             for scope in each.scope_spans
             for span in scope.spans
         ]
-        return sorted(spans, key=lambda s: (s.start_time_unix_nano, -s.end_time_unix_nano))
+        ids = {span.span_id for span in spans}
+        return sorted(spans, key=lambda s: (s.start_time_unix_nano, -s.end_time_unix_nano, s.parent_span_id in ids))
 
     def spans(self) -> list[dict[str, Any]]:
         """Every span: name, kind, the name of its parent, attributes, status; ids and times are looked at apart."""

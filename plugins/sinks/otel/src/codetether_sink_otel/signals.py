@@ -56,11 +56,12 @@ class Failures(logging.Filter):
     @contextmanager
     def watching(self, give_up: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Within it, this thread's log records of the SDK's senders come here; those of others go their way."""
+        before = getattr(self._here, "give_up", None)
         self._here.give_up = give_up
         try:
             yield
         finally:
-            del self._here.give_up
+            self._here.give_up = before
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Drops and notes what comes from our own sending."""
@@ -85,13 +86,12 @@ class Failures(logging.Filter):
 
 def _reason(record: logging.LogRecord) -> str:
     """The cause in few words: a library's error repeats itself at length."""
+    said = record.getMessage()
     match record.args:
-        case (_, status, why) if status is not None:
-            return f"HTTP {status} {why}"
-        case (_, None, why) | (why, _, _):
+        case (_, int() as status, why):
+            return f"HTTP {int(status)} {why}"
+        case (_, None, why) | (why, str(), float()):
             said = str(why)
-        case _:
-            said = record.getMessage()
     found = _CAUSE.search(said)
     return found[1].strip() if found else "no answer in time" if "timed out" in said else said[:200]
 
@@ -102,6 +102,12 @@ class _Spans(OTLPSpanExporter):
     def __init__(self, failures: Failures, endpoint: str) -> None:
         super().__init__(endpoint=endpoint)
         self._failures = failures
+        self._gone = False
+
+    def shutdown(self) -> None:
+        if not self._gone:
+            self._gone = True
+            super().shutdown()  # type: ignore[no-untyped-call]
 
     def export(self, spans: Any) -> SpanExportResult:
         with self._failures.watching(self.shutdown):
@@ -116,6 +122,7 @@ class _Metrics(OTLPMetricExporter):
     def __init__(self, failures: Failures, endpoint: str) -> None:
         super().__init__(endpoint=endpoint)
         self._failures = failures
+        self._gone = False
 
     def export(self, *given: Any, **more: Any) -> MetricExportResult:
         with self._failures.watching(self.shutdown):
@@ -124,7 +131,8 @@ class _Metrics(OTLPMetricExporter):
         return result
 
     def shutdown(self, timeout_millis: float = 30_000, **more: Any) -> None:
-        with self._failures.watching():
+        if not self._gone:
+            self._gone = True
             super().shutdown(timeout_millis, **more)
 
 

@@ -123,9 +123,10 @@ class SessionSpans:
         at = nanoseconds(record.recorded_at)
         match record.event:
             case UserMessage(message=message):
+                said = content.message("user", [content.text(message.text)]) if self._content else None
                 if self._turn is None or record.step == 0:
-                    self._begin(record, at)
-                self._ask(at, content.message("user", [content.text(message.text)]) if self._content else None)
+                    self._begin(record, at, said)
+                self._ask(at, said)
             case Thinking():
                 self._answer = _Answer(begun=True)
             case ThinkingComplete(text=text) if self._content:
@@ -153,7 +154,7 @@ class SessionSpans:
         if record.part + 1 == record.parts:
             self._answered(record, at)
 
-    def _begin(self, record: EventRecord, at: int) -> None:
+    def _begin(self, record: EventRecord, at: int, said: dict[str, Any] | None) -> None:
         if self._turn is not None:
             self._end(at, "interrupted")
         session = self._ctx.session
@@ -168,6 +169,7 @@ class SessionSpans:
                     words.AGENT: record.agent,
                     words.CONVERSATION: record.session_id,
                     **_model(model),
+                    **({words.INPUT_MESSAGES: content.written([said])} if said else {}),
                 }
                 span = self._signals.tracer.start_span(
                     f"invoke_agent {record.agent}", context, SpanKind.INTERNAL, attributes, start_time=at
