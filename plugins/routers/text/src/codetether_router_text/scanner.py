@@ -37,10 +37,11 @@ MESSAGE_ENDS = re.compile(r"<\|(?:end|eom|eot|start|return|call)\|>| to=[\w.:-]{
 QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "«": "»", "\u201e": "\u201c", "\u2018": "\u2019"}
 ASSIGNED = re.compile(r"[\w\])][ \t]*[=(][ \t]*\Z")
 EXAMPLE = re.compile(
-    r"\b(?:examples?\b|e\.g\.|for instance\b|such as\b|looks? like\b|would (?:write|look|be|call|emit|output)\b)"
-    r"[^.!?\n<{\[]{0,60}(?::[ \t]*\s{0,3})?\Z",
+    r"(?:(?:^|\n|\b(?:for|an?) )examples?\b|\be\.g\.|\bfor instance\b|\bsuch as\b|\blooks? like(?: this)?\b)"
+    r"[,:]?[ \t]*\s{0,3}\Z",
     re.IGNORECASE,
 )
+SUPPOSED = re.compile(r"\bwould (?:write|look like|be|call|emit|output)\b[^.!?\n]{0,60}\Z", re.IGNORECASE)
 BEHIND = 500
 """So much is kept, for what looks back."""
 TRANSPORT = 1 << 16
@@ -255,7 +256,7 @@ class Scanner:
             return False
         if before[-1] in QUOTES and (yield from self._source.starts(QUOTES[before[-1]], end)):
             return True
-        if ASSIGNED.search(before) and text[at] in "{[" and not self._is_mark(at):
+        if text[at] in "{[" and not self._is_mark(at) and (ASSIGNED.search(before) or SUPPOSED.search(before)):
             return True
         return EXAMPLE.search(before) is not None
 
