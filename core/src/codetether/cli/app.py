@@ -32,6 +32,7 @@ COMMANDS = {
     "tools": ("codetether.cli.listings", "List the tools that a session here would offer."),
     "events": ("codetether.cli.events", "List, show and follow the event streams of sessions; archive them."),
     "policy": ("codetether.cli.policy", "Show what is permitted: a command, the rules, a past session."),
+    "audit": ("codetether.cli.audit", "Look at the audit log; prove that nothing was changed."),
     "config": ("codetether.cli.config", "Show and change settings; trust a project's."),
     "doctor": ("codetether.cli.doctor", "Look at everything that a run needs; say what is broken."),
     "completion": ("codetether.cli.completion", "Print the completion script for bash, zsh or fish."),

@@ -6,12 +6,14 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import attrs
 import click
 
+from codetether.cli.recorded import recorded
 from codetether.cli.table import print_json
 from codetether.cli.terminal import Screen
 from codetether.errors import SettingsError, UsageError
@@ -96,12 +98,18 @@ def set_(key: str, value: str, project: bool) -> int:
     target = _project_file() if project else directories().settings_file
     before = read_settings_file(target)
     after = _changed(target, before.text if before else "", path, value)
+    shown = _shown(path, _value(after.values, path))
+    detail = {"key": ".".join(map(_key, path)), "value": shown, "file": str(target)}
+    recorded("config", "config:set", detail, partial(_set, target, before, after, project))
+    Screen().line(f"{target}: {key} = {_toml(_value(after.values, path))}")
+    return 0
+
+
+def _set(target: Path, before: SettingsFile | None, after: SettingsFile, project: bool) -> None:
     trusted = trusted_files(directories().state)
     _write(target, after, private=not project)
     if project and (before is None or trusted.get(str(target)) == before.sha256):
         _keep_trust({**trusted, str(target): after.sha256})
-    Screen().line(f"{target}: {key} = {_toml(_value(after.values, path))}")
-    return 0
 
 
 @config.command("trust")
@@ -118,7 +126,8 @@ def trust(listing: bool, revoke: bool, as_json: bool) -> int:
     paths = [str(place) for place in project_paths(Path.cwd())]
     if revoke:
         gone = [name for name in paths if name in trusted]
-        _keep_trust({name: digest for name, digest in trusted.items() if name not in gone})
+        kept = {name: digest for name, digest in trusted.items() if name not in gone}
+        recorded("config", "config:untrust", {"files": gone}, partial(_keep_trust, kept))
         for name in gone or ["nothing here was trusted"]:
             screen.line(f"no longer trusted: {name}" if gone else name)
         return 0
@@ -127,7 +136,8 @@ def trust(listing: bool, revoke: bool, as_json: bool) -> int:
         raise UsageError(f"there is no project file to trust: {paths[-1]}")
     for file in files:
         check_settings_file(file)
-    _keep_trust({**trusted, **{str(file.path): file.sha256 for file in files}})
+    found = {str(file.path): file.sha256 for file in files}
+    recorded("config", "config:trust", {"files": found}, partial(_keep_trust, {**trusted, **found}))
     for file in files:
         screen.line(f"trusted: {file.path}")
         for keys, value in _leaves(file.values):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import click
 
 from codetether.cli.plugin_files import GROUPS, Environment, startup_files
 from codetether.cli.plugin_holder import Holder, Sources, holder_here
+from codetether.cli.recorded import recorded
 from codetether.cli.terminal import DIM, YELLOW, Screen, one_line
 from codetether.errors import PluginError, UsageError
 from codetether.plugins.discovery import normalised
@@ -65,8 +67,11 @@ def install(
     if not dry_run and not _agreed(screen, _startup_files(screen, holder, names, sources), yes):
         return 1
     before = {name: str(each.version) for name, each in Environment().distributions.items()}
-    code = _run(screen, command)
-    if code == 0 and not dry_run:
+    if dry_run:
+        return _run(screen, command)
+    named = {"names": [re.sub(r"(?<=://)[^/@\s]+@", "***@", name) for name in names]}
+    code = recorded("plugin", "plugin:install", named, partial(_run, screen, command))
+    if code == 0:
         _welcome(screen, before, names)
     return code
 
@@ -79,7 +84,9 @@ def uninstall(names: tuple[str, ...], dry_run: bool) -> int:
     screen = Screen()
     distributions = [_owner(name) for name in names]
     command = holder_here().uninstall(distributions)
-    return _say_command(screen, command) if dry_run else _run(screen, command)
+    if dry_run:
+        return _say_command(screen, command)
+    return recorded("plugin", "plugin:uninstall", {"names": distributions}, partial(_run, screen, command))
 
 
 def _check_requirement(name: str) -> None:

@@ -1,21 +1,25 @@
-"""`codetether sessions`: what is stored, without loading any plugin."""
+"""`codetether sessions`: what is stored; only to delete it are plugins loaded, for the audit."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import click
 
 from codetether.cli.table import print_json, print_table
 from codetether.cli.terminal import DIM, Screen, one_line
+from codetether.ids import check_session_id
 from codetether.models.messages import Message, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
 from codetether.models.session import Session, SessionSummary
 
 if TYPE_CHECKING:
+    from codetether.runtime import Runtime
     from codetether.storage.store import Store
 
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
@@ -148,13 +152,31 @@ async def _session(store: Store, screen: Screen, session_id: str) -> Session:
 def delete(session_ids: tuple[str, ...]) -> int:
     """Delete sessions; one that is not there is said, and no error."""
 
-    async def deleted(store: Store, screen: Screen) -> int:
+    from codetether.cli.listings import with_runtime
+
+    async def deleted(runtime: Runtime, screen: Screen) -> int:
         for session_id in session_ids:
-            gone = await store.delete(session_id)
+            gone = await _deleted(runtime, session_id)
             screen.line(f"deleted {session_id}" if gone else f"no session {session_id}: nothing to delete")
         return 0
 
-    return _with_store(deleted)
+    return with_runtime(deleted)
+
+
+async def _deleted(runtime: Runtime, session_id: str) -> bool:
+    """Whether the session was there, between its intent and its outcome in the audit trail."""
+    from codetether.record.trail import reason
+
+    check_session_id(session_id)
+    record = partial(runtime.audit.record, "session", "session:delete", session_id=session_id, call_id=uuid4().hex)
+    await record("intent")
+    try:
+        gone = await runtime.sessions.delete(session_id)
+    except Exception as error:
+        await record("failure", detail={"error": reason(error)})
+        raise
+    await record("success", detail={"there": gone})
+    return gone
 
 
 def _with_store(command: Callable[[Store, Screen], Awaitable[int]]) -> int:

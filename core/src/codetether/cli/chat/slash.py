@@ -52,6 +52,10 @@ class Slash:
     takes: str = ""
 
 
+_CHANGING = frozenset(("model", "agent", "mode", "title"))
+"""Core's commands that stand in the audit trail when they change something; a plugin's own always do."""
+
+
 class SlashCommands:
     """The commands of an open session."""
 
@@ -83,10 +87,23 @@ class SlashCommands:
             self._screen.say(f"no command /{name}{did_you_mean(name, list(self.table))} (/help lists them)")
             return None
         try:
+            if name in _CHANGING and rest.strip():
+                return await self._noted(name, rest.strip(), command)
             return await command.run(rest.strip())
         except CodetetherError as error:
             say_error(self._screen, error)
             return None
+
+    async def _noted(self, name: str, rest: str, command: Slash) -> Next:
+        """A command that changes what the session may or does, between its intent and its outcome in the audit."""
+        await self._note(name, "intent", value=rest)
+        try:
+            done = await command.run(rest)
+        except BROKEN as error:
+            await self._note(name, "failure", value=rest, error=reason_of(error))
+            raise
+        await self._note(name, "success", value=rest)
+        return done
 
     async def words(self) -> Mapping[str, Sequence[str]]:
         """What each command can be completed with."""
@@ -201,7 +218,7 @@ class SlashCommands:
         return run
 
     async def _note(self, name: str, outcome: AuditOutcome, **detail: str) -> None:
-        """What a plugin's command does is the user's own doing, and stands in the audit trail."""
+        """What such a command does is the user's own doing, and stands in the audit trail."""
         session = self._session.session
         await self._runtime.audit.record(
             "session", f"slash:{name}", outcome, session_id=session.id, turn=session.turn, detail=detail
