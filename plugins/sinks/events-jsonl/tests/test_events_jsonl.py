@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from codetether import (
     ApprovalRequired,
     ChatEvent,
@@ -338,6 +339,69 @@ async def test_a_file_is_sealed_by_age_while_nothing_happens(tmp_path: Path) -> 
         expected = s.expected()
     assert lines(directory) == expected
     assert len(sealed(directory)) == 2
+
+
+async def test_a_file_is_sealed_by_age_while_a_turn_goes_on(tmp_path: Path) -> None:
+    directory = tmp_path / "events" / "s1"
+    async with stage(tmp_path, max_seconds=0.1) as s:
+        call = ToolCallPart(id="c", name="list", arguments="{}")
+        for entry in (
+            MessageAdded(message=user("go"), turn=1),
+            MessageAdded(message=Message(role="assistant", parts=(call,)), turn=1, step=1, usage=Usage(input_tokens=1)),
+        ):
+            s.feed.feed(s.journal.append(entry))
+        async with asyncio.timeout(5):
+            while not sealed(directory):  # noqa: ASYNC110 (there is nothing else to wait for)
+                await asyncio.sleep(0.02)
+        assert [line.message_type for line in lines(directory)] == ["text", "usage", "tool_call"]
+        s.feed.feed(s.journal.append(TurnEnded(turn=1, status="done", steps=1)))
+        expected = s.expected()
+    assert lines(directory) == expected
+    assert expected[-1].parent_event_id == "2.0"
+
+
+async def test_a_record_that_is_not_whole_is_never_sealed(tmp_path: Path) -> None:
+    """Its parts come one by one, slower than the clock; the file waits for the last."""
+    directory = tmp_path / "events" / "s1"
+    options = EventsJsonlSettings(path=tmp_path / "events", max_seconds=0.05)
+    async with EventStream(directory, options, print) as events:
+        for part in range(3):
+            record = evolve(record_of(TextComplete(text=f"{part}")), part=part, parts=3)
+            waiting = events.write(record)
+            if waiting is not None:
+                await waiting
+            await asyncio.sleep(0.2)
+            assert sealed(directory) == []
+        async with asyncio.timeout(5):
+            while not sealed(directory):  # noqa: ASYNC110 (there is nothing else to wait for)
+                await asyncio.sleep(0.02)
+    assert [line.content for line in lines(directory)] == ["0", "1", "2"]
+
+
+async def test_what_was_left_open_is_sealed_at_the_next_end_though_nothing_new_came(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        s.prompt()
+        expected = s.expected()
+    (path,) = sealed(tmp_path / "events" / "s1")
+    path.rename(path.parent / f"chat-events-{0:020}.open")
+    async with stage(tmp_path):
+        pass
+    assert lines(path.parent) == expected
+    assert only_sealed(path.parent)
+
+
+async def test_a_parent_is_known_though_its_line_is_in_an_earlier_file(tmp_path: Path) -> None:
+    """And after a restart in the midst of a turn."""
+    for part in range(2):
+        async with stage(tmp_path, max_bytes=1024) as s:
+            if not part:
+                s.feed.feed(s.journal.append(MessageAdded(message=user("x" * 900), turn=1)))
+            for step in range(1, 4):
+                answer = Message(role="assistant", parts=(TextPart(text="y" * 900),))
+                s.feed.feed(s.journal.append(MessageAdded(message=answer, turn=1, step=3 * part + step)))
+    directory = tmp_path / "events" / "s1"
+    assert len(sealed(directory)) > 5
+    assert [line.parent_event_id for line in lines(directory)] == [None] + ["2.0"] * 6
 
 
 async def test_a_session_goes_on_in_the_same_stream(tmp_path: Path) -> None:

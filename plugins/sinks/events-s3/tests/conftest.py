@@ -121,7 +121,7 @@ def sky(server: SeaweedFS) -> Iterator[Weather]:
 
 
 @pytest.fixture
-def site(server: SeaweedFS, client: Any, sky: Weather, tmp_path: Path) -> Iterator[Site]:
+def site(machine: None, server: SeaweedFS, client: Any, sky: Weather, tmp_path: Path) -> Iterator[Site]:
     """A site of its own."""
     name = f"site-{os.getpid()}-{next(_NUMBERS)}"
     client.create_bucket(Bucket=name)

@@ -87,6 +87,11 @@ class EventStream:
         if self._held is None:
             return self._write_first(record)
         if (record.sequence, record.part) <= self._held:
+            if (
+                record.sequence,
+                record.part,
+            ) == self._held:  # what an earlier process wrote last: was it the whole record?
+                self._ended = record.part + 1 >= record.parts
             return None
         self._held = (record.sequence, record.part)
         self._ended = record.part + 1 >= record.parts
@@ -102,7 +107,7 @@ class EventStream:
         self.write(record)
 
     async def flush(self) -> None:
-        """Everything taken so far is on the disk; the last record is known to be whole."""
+        """Everything taken so far is on the disk."""
         await self._written()
         await self._disk.sync(self._segments)
         self._say()
@@ -157,7 +162,9 @@ class EventStream:
         self._timer = None
         if self._segments.age < self._max_seconds:  # another file than the one that the clock was set for
             self._watch_age()
-        elif not self._ended or self._writing is not None:  # the record that it ends with goes on
+        elif not self._ended or (
+            self._writing is not None and not self._writing.done()
+        ):  # the record that it ends with goes on
             self._watch_age(PAUSE)
         else:
             self._sealing = asyncio.create_task(self._seal())
