@@ -25,6 +25,7 @@ COMMANDS = {
     "run": ("codetether.cli.run", "Give the agent a prompt and show the answer."),
     "chat": ("codetether.cli.chat", "Talk with the agent at the terminal."),
     "sessions": ("codetether.cli.sessions", "List, show, delete, import and export sessions."),
+    "stats": ("codetether.cli.stats", "Add up tokens, costs and tool calls."),
     "models": ("codetether.cli.models", "List models; fetch model files to this machine."),
     "providers": ("codetether.cli.listings", "List providers and whether each can be used."),
     "auth": ("codetether.cli.auth", "Keep, forget and look at the keys of providers."),

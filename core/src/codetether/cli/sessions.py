@@ -79,7 +79,7 @@ def list_(as_json: bool, here: bool, limit: int | None, own: bool, patient: bool
             print_table(screen, ("ID", "UPDATED", "MESSAGES", "AGENT", "MODEL", "TITLE"), rows)
         return 0
 
-    return _with_store(listing)
+    return with_store(listing)
 
 
 async def _foreign(
@@ -112,7 +112,7 @@ def last(as_json: bool, here: bool) -> int:
             screen.line(found.id if found else "No sessions found")
         return 0
 
-    return _with_store(latest)
+    return with_store(latest)
 
 
 @sessions.command("show")
@@ -131,7 +131,7 @@ def show(session_id: str, as_json: bool) -> int:
             _transcript(screen, session)
         return 0
 
-    return _with_store(shown)
+    return with_store(shown)
 
 
 async def _session(store: Store, screen: Screen, session_id: str) -> Session:
@@ -179,7 +179,8 @@ async def _deleted(runtime: Runtime, session_id: str) -> bool:
     return gone
 
 
-def _with_store(command: Callable[[Store, Screen], Awaitable[int]]) -> int:
+def with_store(command: Callable[[Store, Screen], Awaitable[int]]) -> int:
+    """Runs a command on the stored sessions; no plugin is loaded."""
     from codetether.cli.interrupts import launch
     from codetether.settings.settings import directories
     from codetether.storage.disk import Disk

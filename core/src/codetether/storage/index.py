@@ -15,11 +15,13 @@ import orjson
 
 from codetether.ids import bucket_of, is_session_id
 from codetether.models.session import SessionSummary
+from codetether.storage import tallies
 from codetether.storage.durable import refused
 from codetether.storage.lines import JOURNAL, LOCK, whole
+from codetether.storage.tallies import Tally
 from codetether.values import define, frozen
 
-VERSION = 1
+VERSION = 2
 _BUCKET = re.compile("[0-9a-f]{2}")
 _COLUMNS = "title, created_at, updated_at, message_count, agent, directory, model, parent_id"
 _HEAD = re.compile(rb'\{"seq":\d+,"at":"([^"]+)","type":"(\w+)"')
@@ -171,6 +173,7 @@ class Index:
             run("CREATE INDEX by_bucket ON sessions (bucket)")
             run("CREATE INDEX by_need ON sessions (id) WHERE live OR problem IS NOT NULL")
             run("CREATE TABLE buckets (name PRIMARY KEY, changed, boot) WITHOUT ROWID")
+            tallies.make_tables(self._connection)
             run(f"PRAGMA user_version={VERSION}")
             run("COMMIT")
 
@@ -254,6 +257,12 @@ class Index:
         given = (-1 if limit is None else limit,) if canonical is None else (canonical, -1 if limit is None else limit)
         with _usable():
             return [_summary(row) for row in self._connection.execute(ask, given)]
+
+    def tally(self, since: str = "") -> Tally:
+        """What the sessions spent from a day on, `YYYY-MM-DD`; what was not counted yet is read now."""
+        with _usable():
+            tallies.refresh(self._connection, self._sessions)
+            return tallies.tally(self._connection, since)
 
     def unreadable(self) -> dict[str, str]:
         """The sessions whose journal cannot be read, by id, with the reason."""

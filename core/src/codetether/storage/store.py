@@ -10,6 +10,7 @@ import stat
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -35,6 +36,7 @@ from codetether.storage.lines import JOURNAL, LOCK, Reader, encode, read_state
 
 if TYPE_CHECKING:
     from codetether.storage.index import Index
+    from codetether.storage.tallies import Tally
 
 T = TypeVar("T")
 Summaries = list[SessionSummary]
@@ -130,6 +132,11 @@ class Store:
     async def last_for_directory(self, directory: Path) -> SessionSummary | None:
         """The session of a directory that was updated last, None where there is none."""
         return next(iter(await self.list_for_directory(directory, limit=1)), None)
+
+    async def tally(self, since: date | None = None) -> Tally:
+        """Tokens, costs and tool calls of all sessions, from a day (UTC) on; only what is new is read."""
+        day = "" if since is None else since.isoformat()
+        return await asyncio.to_thread(self._with_index, lambda index: index.tally(day))
 
     async def unreadable(self) -> dict[str, str]:
         """The sessions that no listing can show, by id, with the reason."""
