@@ -1,0 +1,1 @@
+"""Stories about what may run."""
