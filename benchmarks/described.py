@@ -40,7 +40,7 @@ CALLS = PROSE + CALL % json.dumps({"path": "src/app.py", "content": "def main() 
 TEXTS = {"prose": PROSE, "prose with code": CODE, "text with calls": CALLS}
 NAMES = ("read_file", "write_file", "edit_file", "run_shell", "grep", "list_dir", "fetch", "todo")
 BARS = {"prose": 60.0, "prose with code": 240.0, "text with calls": 300.0}
-STREAMED = {"prose": 300.0, "prose with code": 550.0, "text with calls": 550.0}
+STREAMED = {"prose": 400.0, "prose with code": 800.0, "text with calls": 900.0}
 
 
 def described(yardsticks: Yardsticks, rounds: int) -> Iterator[Figure]:

@@ -14,9 +14,10 @@ from codetether_router_text.source import NoCall, Reading, Source
 from codetether_router_text.tokens import SHOUTED, Token, pair
 
 BEGINS = re.compile(
-    r"""[`\n]|>>>(?=\w|\Z)|>{1,2}\Z|<(?=[/|\uff5cA-Za-z_!✿]|\Z)|\{(?=\s*(?:["'\w]|\Z))|\[(?=\s*(?:["'\w{/]|\Z))|\](?=<(?:\]|\Z)|\Z)"""
+    r"""`|\n|>(?:>>(?=\w|\Z)|>?\Z)|<(?=[/|\uff5cA-Za-z_!✿]|\Z)|\{(?=\s*(?:["'\w]|\Z))|\[(?=\s*(?:["'\w{/]|\Z))|\](?=<(?:\]|\Z)|\Z)"""
 )
-"""Where anything but prose can begin; the end of what is there may be the end of what must be looked at."""
+"""Where anything but prose can begin; the end of what is there may be the end of what must be looked at. Each branch
+begins with a plain character, so that `re` skips over prose at once."""
 FOLLOWS = {
     c: re.compile(p) for c, p in (("<", "[/|\uff5cA-Za-z_!✿]"), ("{", "[\"'\\w]"), ("[", "[\"'\\w{/]"), ("]", "<"))
 }
