@@ -54,6 +54,17 @@ class Runner:
         self._trial = await self._open.enter_async_context(on_trial(self._subject, "executors", self._record, place))
         self._executor = await self._trial.make()
 
+    @property
+    def workspace(self) -> Path:
+        """Where commands run; each finds the same few files in it."""
+        return self._trial.directory
+
+    def changed(self) -> list[str]:
+        """Files of the workspace that the last command made, changed or removed."""
+        there = {str(p.relative_to(self.workspace)): p for p in self.workspace.rglob("*") if not p.is_dir()}
+        same = {name for name, path in there.items() if path.read_bytes() == _FILES.get(name, "\0").encode()}
+        return sorted((there.keys() | _FILES.keys()) - same)
+
     def run(self, command: str) -> dict[str, Any]:
         """`markers`: what it made or changed outside its workspace; `error` where it could not be run at all."""
         try:
