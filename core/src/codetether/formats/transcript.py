@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -80,8 +80,9 @@ class Transcript:
     origin: dict[str, JSON] = field(factory=dict)
     _said: list[_Said] = field(factory=list)
     _lost: Counter[str] = field(factory=Counter)
-    _open: dict[str, list[tuple[_Said, str, str]]] = field(factory=dict)
-    _ids: set[str] = field(factory=set)
+    _open: dict[str, deque[tuple[_Said, str, str]]] = field(factory=dict)
+    _ids: Counter[str] = field(factory=Counter)
+    _last: _Said | None = None
     _orphans: list[tuple[str, datetime | None, ToolCompleted]] = field(factory=list)
 
     def lose(self, what: str, times: int = 1) -> None:
@@ -120,6 +121,7 @@ class Transcript:
         mine = tuple(self._call(part, said) if isinstance(part, ToolCallPart) else part for part in parts)
         said.message = attrs.evolve(said.message, parts=mine)
         self._said.append(said)
+        self._last = said
         if provider and model:
             self.model = f"{provider}/{model}"
 
@@ -143,11 +145,10 @@ class Transcript:
         """Tokens and money that belong to the last message of the model, or to none that the source tells of."""
         if usage == Usage():
             return
-        last = next((said for said in reversed(self._said) if said.message.role == "assistant"), None)
-        if last is None:
-            last = _Said(message=Message(role="assistant", parts=(), extra={BARE: True}))
-            self._said.append(last)
-        last.usage = (last.usage or Usage()) + usage
+        if self._last is None:
+            self._last = _Said(message=Message(role="assistant", parts=(), extra={BARE: True}))
+            self._said.append(self._last)
+        self._last.usage = (self._last.usage or Usage()) + usage
 
     def finish(self) -> ForeignSession:
         """The session, with all that was lost on the way."""
@@ -211,20 +212,19 @@ class Transcript:
         records.turn = (max(turn, 1), step) if self._said else (0, 0)
 
     def _call(self, part: ToolCallPart, said: _Said) -> ToolCallPart:
-        theirs, number = part.id or "call", 1
-        mine = theirs
-        while mine in self._ids:
-            number += 1
-            mine = f"{theirs}_{number}"
-        self._ids.add(mine)
-        self._open.setdefault(theirs, []).append((said, mine, part.name))
+        mine = theirs = part.id or "call"
+        while self._ids[mine]:  # `mine` may be another call's own id
+            self._ids[theirs] += 1
+            mine = f"{theirs}_{self._ids[theirs]}"
+        self._ids[mine] += 1
+        self._open.setdefault(theirs, deque()).append((said, mine, part.name))
         return part if mine == part.id else attrs.evolve(part, id=mine)
 
     def _answer(self, call_id: str, at: datetime | None, entry: ToolCompleted) -> bool:
         waiting = self._open.get(call_id or "call")
         if not waiting:
             return False
-        said, mine, name = waiting.pop(0)
+        said, mine, name = waiting.popleft()
         result = attrs.evolve(entry.result, tool_call_id=mine, name=name)
         when = at or said.message.created_at or self.created_at or datetime.fromtimestamp(0, UTC)
         said.results[mine] = (when, attrs.evolve(entry, result=result))

@@ -162,6 +162,13 @@ class _Response:
     """The lines of one response of the model, which share its id."""
 
     lines: list[Node] = field(factory=list)
+    _blocks: set[int] = field(factory=set)
+
+    def add(self, node: Node) -> None:
+        """One more line."""
+        self.lines.append(node)
+        if isinstance(block := node.record.get("apiBlockIndex"), int):
+            self._blocks.add(block)
 
     def takes(self, node: Node, apart: bool) -> bool:
         """Whether the line is of this response; `apart`: something stands between."""
@@ -173,9 +180,8 @@ class _Response:
             return True
         # Ids without a request's are seen used twice: then what was read differs, or a block comes a second time.
         same = _usage(node).input_tokens == _usage(first).input_tokens
-        blocks = [line.record.get("apiBlockIndex") for line in self.lines]
-        mine_now = node.record.get("apiBlockIndex")
-        return same and (mine_now is None or mine_now not in blocks)
+        block = node.record.get("apiBlockIndex")
+        return same and not (isinstance(block, int) and block in self._blocks)
 
 
 class _Telling:
@@ -189,6 +195,7 @@ class _Telling:
     def tell(self, branch: list[Node]) -> None:
         """All of it, in order. Of a response in several lines, the calls come before the first result."""
         steps: list[_Response | Node] = []
+        last: _Response | None = None
         for node in branch:
             if not _said(node.message) and node.speaks:
                 continue  # counted as odd already
@@ -197,11 +204,12 @@ class _Telling:
                 continue
             self._seen[node.uuid] = node.message.raw
             if node.kind == "assistant":
-                last = next((step for step in reversed(steps) if isinstance(step, _Response)), None)
                 if last is not None and last.takes(node, apart=steps[-1] is not last):
-                    last.lines.append(node)
+                    last.add(node)
                 else:
-                    steps.append(_Response([node]))
+                    last = _Response()
+                    last.add(node)
+                    steps.append(last)
             else:
                 steps.append(node)
         for step in steps:
@@ -283,7 +291,7 @@ class _Telling:
                 return ThinkingPart(provider_data={PROVIDER: {"redacted": piece.text("data")}})
             case "tool_use":
                 given = piece.get("input")
-                arguments = given if isinstance(given, str) else json.dumps({} if given is None else given)
+                arguments = given if isinstance(given, str) else _dumped({} if given is None else given)
                 return ToolCallPart(id=piece.text("id"), name=piece.text("name") or "unknown", arguments=arguments)
             case "tool_result":
                 return None
@@ -306,6 +314,10 @@ class _Telling:
             return ImagePart(media_type=media_type or "image/png", data=data or None, url=url or None)
         name = piece.text("title", "name")
         return FilePart(media_type=media_type or "application/pdf", name=name, data=data or None, url=url or None)
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _usage(node: Node, cost: Decimal | None = None) -> Usage:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 
 from attrs import define, field
@@ -83,8 +82,8 @@ class Tree:
             node = node.parent
         self._complete(chosen)
         others = [node for node in self.nodes if node.speaks and node.number not in chosen]
-        tips = Counter(id(node.parent) for node in self.nodes if node.parent is not None and node in others)
-        leaves = [node for node in others if id(node) not in tips]
+        inner = {node.parent.number for node in others if node.parent is not None}
+        leaves = [node for node in others if node.number not in inner]
         self.left = (len(others), len(leaves))
         return [node for node in self.nodes if node.number in chosen]
 

@@ -40,6 +40,11 @@ class Item:
     ours: Fields
     event: bool = False
 
+    @property
+    def totals(self) -> bool:
+        """Whether it counts all tokens so far."""
+        return bool(self.payload.object("total_token_usage") or self.payload.object("thread_token_usage"))
+
 
 def roles_of(item: Item) -> Iterator[str]:
     if item.kind == "message" and any(not injected for _, injected in content_of(item.payload)):

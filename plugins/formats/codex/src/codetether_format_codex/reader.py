@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -31,7 +32,9 @@ class Rollout:
     _model: str = ""
     _items: list[Item] = field(factory=list)
     _ends: dict[str, Fields] = field(factory=dict)
-    _lost: list[str] = field(factory=list)
+    _lost: Counter[str] = field(factory=Counter)
+    _turns: list[int] = field(factory=list)
+    _announced: list[int] = field(factory=list)
     _latest: datetime | None = None
     _title: str = ""
     _ours: Fields = field(factory=lambda: Fields(None))
@@ -41,7 +44,7 @@ class Rollout:
         """One record."""
         record = Fields(value)
         if not isinstance(value, dict):
-            self._lost.append("records that are no objects")
+            self._lost["records that are no objects"] += 1
             return
         kind, at = record.text("type"), record.time("timestamp")
         self._latest = at or self._latest
@@ -64,11 +67,11 @@ class Rollout:
                 self._event(payload, at)
             case "compacted":
                 self._seen = True
-                self._lost.append("summaries of compactions (the messages that they stand for are kept)")
+                self._lost["summaries of compactions (the messages that they stand for are kept)"] += 1
             case "token_usage_record":
                 self._items.append(self._made("tokens", at, payload))
             case _ if kind not in _SILENT:
-                self._lost.append(f"records of the unknown type {kind[:60]!r}")
+                self._lost[f"records of the unknown type {kind[:60]!r}"] += 1
 
     def _begin(self, meta: Fields, at: datetime | None) -> None:
         self._seen = True
@@ -87,7 +90,7 @@ class Rollout:
             if (first or not self._meta) and record.text("id", "timestamp"):
                 self._begin(record, at)
             else:
-                self._lost.append("records without a type")
+                self._lost["records without a type"] += 1
             return
         self._item(kind or "message", at, record)
 
@@ -97,8 +100,14 @@ class Rollout:
     def _item(self, kind: str, at: datetime | None, payload: Fields) -> None:
         self._seen = True
         if kind in ("compaction", "compaction_summary", "context_compaction"):
-            self._lost.append("summaries of compactions (the messages that they stand for are kept)")
+            self._lost["summaries of compactions (the messages that they stand for are kept)"] += 1
         elif kind not in _SILENT:
+            if (
+                kind == "message"
+                and payload.text("role") == "user"
+                and any(not put_in for _, put_in in content_of(payload))
+            ):
+                self._turns.append(len(self._items))
             self._items.append(self._made(kind, at, payload))
 
     def _event(self, payload: Fields, at: datetime | None) -> None:
@@ -109,6 +118,8 @@ class Rollout:
                 self._items.append(self._made("token_count", at, payload.object("info")))
                 self._model = self._model or payload.object("info").text("model")
             case "user_message" | "agent_message" as kind:
+                if kind == "user_message":
+                    self._announced.append(len(self._items))
                 self._items.append(self._made(kind, at, payload, event=True))
             case "thread_rolled_back":
                 self._roll_back(payload.count("num_turns"))
@@ -123,21 +134,20 @@ class Rollout:
 
     def _roll_back(self, turns: int) -> None:
         """Takes back the last turns: they are no history, but their tokens were spent."""
-        kept = [item for item in self._items if item.kind in ("token_count", "tokens")]
-        starts = [n for n, item in enumerate(self._items) if self._is_users(item) and not item.event]
-        starts = starts or [n for n, item in enumerate(self._items) if self._is_users(item)]
-        if turns and starts:
-            cut = starts[max(0, len(starts) - turns)]
-            while cut and self._items[cut - 1].event and self._is_users(self._items[cut - 1]):
+        starts = self._turns or self._announced
+        if not (turns and starts):
+            return
+        turns = min(turns, len(starts))
+        cut = starts[-turns]
+        self._announced = [at for at in self._announced if at < cut]
+        if starts is self._turns:
+            del self._turns[-turns:]
+            while cut and self._items[cut - 1].event and self._items[cut - 1].kind == "user_message":
                 cut -= 1  # the event that announced the message
-            self._lost += ["turns that were rolled back"] * min(turns, len(starts))
-            self._items = self._items[:cut] + [item for item in kept if item not in self._items[:cut]]
-
-    def _is_users(self, item: Item) -> bool:
-        if item.kind == "user_message":
-            return True
-        said = item.kind == "message" and item.payload.text("role") == "user"
-        return said and any(not injected for _, injected in content_of(item.payload))
+                self._announced = self._announced[:-1]
+        tail = [item for item in self._items[cut:] if item.kind in ("token_count", "tokens")]
+        self._lost["turns that were rolled back"] += turns
+        self._items[cut:] = tail[-1:] if tail and tail[-1].totals else tail  # totals hold all before them
 
     def finish(self) -> ForeignSession | None:
         """The session; None where nothing in the file was Codex's."""
@@ -161,8 +171,8 @@ class Rollout:
         Telling(talk, provider, self._ends).tell(self._items)
         talk.directory = self._directory or next(self._told_directories(), "")
         talk.model = talk.model or (f"{provider}/{self._model}" if self._model else None)
-        for what in self._lost:
-            talk.lose(what)
+        for what, times in self._lost.items():
+            talk.lose(what, times)
         return talk.finish()
 
     def _told_directories(self) -> Iterator[str]:

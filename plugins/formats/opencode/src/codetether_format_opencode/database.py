@@ -23,6 +23,8 @@ _SESSION = frozenset(
     tokens_input tokens_output tokens_reasoning tokens_cache_read tokens_cache_write
     time_created time_updated""".split()  # noqa: SIM905
 )
+BROKEN = (sqlite3.Error, UnicodeError)
+"""What damage shows itself as: the module decodes SQLite's own messages, and they may quote what is damaged."""
 _TABLES = {"session_v2": "session_message", "session": "message"}
 """The table of sessions and that of their messages; of a session in both, the newer counts."""
 
@@ -32,6 +34,7 @@ class Database:
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
+        self.problem: Unreadable | None = None
         self._connection = connection
         self._tables = {
             name: [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]
@@ -47,29 +50,40 @@ class Database:
     def _complete(self, table: str) -> bool:
         return "id" in self._tables.get(table, ()) and "session_id" in self._tables.get(_TABLES[table], ())
 
-    def sessions(self) -> list[tuple[str, Fields, int]]:
-        """The table, the row and the number of messages of each session, newest layout first, then oldest first."""
+    def sessions(self, *, counted: bool = False) -> list[tuple[str, Fields]]:
+        """The table and the row of each session, newest layout first, then oldest first.
+
+        `counted`: with the number of its messages, as `messages`. What is damaged ends the list, and is kept as
+        `problem`; sqlite3.Error where nothing can be read.
+        """
         seen: set[str] = set()
-        found = []
+        found: list[tuple[str, Fields]] = []
         for table, messages in _TABLES.items():
             if not self._complete(table):
                 continue
             columns = [name for name in self._tables[table] if name in _SESSION]
-            kinds = "AND m.type IN ('user', 'assistant')" if "type" in self._tables[messages] else ""
-            count = f"(SELECT count(*) FROM {messages} m WHERE m.session_id = s.id {kinds}) AS messages"
+            if counted:
+                kinds = "AND m.type IN ('user', 'assistant')" if "type" in self._tables[messages] else ""
+                columns.append(f"(SELECT count(*) FROM {messages} m WHERE m.session_id = s.id {kinds}) AS messages")
             order = "time_created, id" if "time_created" in columns else "id"
-            for row in self._rows(f"SELECT {', '.join(columns)}, {count} FROM {table} s ORDER BY {order}"):
-                if row.text("id") and row.text("id") not in seen:
-                    seen.add(row.text("id"))
-                    found.append((table, row, row.count("messages")))
+            try:
+                for row in self._rows(f"SELECT {', '.join(columns)} FROM {table} s ORDER BY {order}"):
+                    if row.text("id") and row.text("id") not in seen:
+                        seen.add(row.text("id"))
+                        found.append((table, row))
+            except BROKEN as error:
+                if not found:
+                    raise
+                self.problem = Unreadable(source=str(self.path), why=f"the database is damaged: {error}")
         return found
 
     def held(self, table: str, row: Fields) -> tuple[Held, list[Unreadable]]:
         """One session with what of it cannot be read."""
         id_ = row.text("id")
-        made = Held(id=id_, info=information(row), directory=self._worktree(row))
+        made = Held(id=id_, info=information(row))
         problems: list[Unreadable] = []
         try:
+            made.directory = self._worktree(row)
             if table == "session_v2":
                 self._newer(made, problems)
             else:
@@ -77,7 +91,7 @@ class Database:
             if "session_id" in self._tables.get("todo", ()):
                 query = "SELECT count(*) AS n FROM todo WHERE session_id = ?"
                 made.todos = next(self._rows(query, (id_,))).count("n")
-        except sqlite3.Error as error:
+        except BROKEN as error:
             made.lost.append("messages that cannot be read, because the database is damaged")
             problems.append(Unreadable(source=f"{self.path}#{id_}", why=f"the database is damaged: {error}"))
         return made, problems
@@ -156,7 +170,7 @@ def opened(path: Path) -> Iterator[Database]:
             copy = _copied(path, log, Path(place))
             with closing(_connected(copy, immutable=False)) as connection:
                 yield Database(path, connection)
-    except sqlite3.Error as error:
+    except BROKEN as error:
         raise SourceDamaged(path, f"the database cannot be read: {error}") from error
     except OSError as error:
         raise SourceDamaged(path, error.strerror or str(error)) from error

@@ -103,8 +103,8 @@ class Layouts:
         if _is_database(path):
             with opened(path) as database:
                 return [
-                    _summary(row.text("id"), information(row), count, f"{path}#{row.text('id')}")
-                    for _, row, count in database.sessions()
+                    _summary(row.text("id"), information(row), row.count("messages"), f"{path}#{row.text('id')}")
+                    for _, row in database.sessions(counted=True)
                     if not only or row.text("id") == only
                 ]
         if _in_tree(path) and (tree := tree_of(path)) is not None:
@@ -139,13 +139,16 @@ def _of_database(path: Path, only: str, seen: set[str]) -> Iterator[Callable[[],
         if not database.there:
             raise SourceDamaged(path, "it is a database, but not OpenCode's")
         rows = database.sessions()
-        if only and not any(row.text("id") == only for _, row, _ in rows):
+        if only and not any(row.text("id") == only for _, row in rows):
             raise SourceDamaged(path, f"it holds no session {only}")
-        for table, row, _ in rows:
+        for table, row in rows:
             if (only and row.text("id") != only) or row.text("id") in seen:
                 continue
             seen.add(row.text("id"))
             yield lambda table=table, row=row: _whole(*database.held(table, row))  # type: ignore[misc]
+        if database.problem is not None:
+            problem: list[Found] = [database.problem]
+            yield lambda: problem
 
 
 def _from_tree(info: Path) -> list[Found]:

@@ -35,7 +35,7 @@ def _source(directory: Path) -> Path:
         "time": {"created": 1767323045000},
     }
     messages = [
-        {"info": {"id": f"msg_{number}", "time": {"created": 1767323045000 + number}, **about}, "parts": parts}
+        {"info": dict(about, id=f"msg_{number}", time={"created": 1767323045000 + number}), "parts": parts}
         for number, (about, parts) in enumerate(_MESSAGES)
     ]
     made.write_text(json.dumps({"info": info, "messages": messages}, ensure_ascii=False, indent=2), encoding="utf-8")

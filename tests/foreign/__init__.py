@@ -1,0 +1,1 @@
+"""Sessions of other products: samples of all of them, read by all formats."""
