@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import platform
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -69,6 +70,8 @@ class Common:
     Attributes:
         keys: values that no environment may hold. ours: the environment to take from.
         own: directories of codetether; where the workspace holds them, they are protected too.
+        grace: seconds that processes have which a command left running.
+        python: an interpreter that everyone may run. outer: what starts the backend's own program, if anything.
     """
 
     layout: Layout
@@ -77,6 +80,8 @@ class Common:
     ours: Mapping[str, str] = field(factory=lambda: os.environ)
     own: Sequence[Path] = ()
     grace: float = GRACE
+    python: str = field(factory=lambda: os.path.realpath(sys.executable))
+    outer: Sequence[str] = ()
 
     @property
     def workspace(self) -> Path:
@@ -169,9 +174,14 @@ class BubblewrapBackend:
                 shut = fences(self.workspace, common.protected, sealed)
                 with Watch(workspace=self.workspace, paths=shut.watched) as watch:
                     inner = limited(common.settings, with_last_words(command, theirs, common.grace))
-                    wrapped = self.bubblewrap.argv(shut, directory=directory, seccomp=seccomp, command=inner)
+                    hidden = common.hidden_files()
+                    wrapped = self.bubblewrap.argv(
+                        shut, directory=directory, seccomp=seccomp, command=inner, hidden=hidden
+                    )
                     yield Prepared(
-                        launch=Launch(argv=wrapped, environment=variables, fds=(seccomp, theirs), enclosed=True),
+                        launch=Launch(
+                            argv=[*common.outer, *wrapped], environment=variables, fds=(seccomp, theirs), enclosed=True
+                        ),
                         left_behind=lambda: _told(report),
                         undone=lambda: watch.undone,
                         exit_code=exit_code,

@@ -45,10 +45,20 @@ class Bubblewrap:
     layout: Layout
     scratch: int
     root: bool
-    hidden: tuple[Path, ...] = ()
 
-    def argv(self, fences: Fences, *, directory: Path, seccomp: int, command: Sequence[str]) -> list[str]:
-        """The whole argument list. `seccomp`: a descriptor from which the filter can be read."""
+    def argv(
+        self,
+        fences: Fences,
+        *,
+        directory: Path,
+        seccomp: int,
+        command: Sequence[str],
+        hidden: Sequence[Path] = (),
+    ) -> list[str]:
+        """The whole argument list.
+
+        `seccomp`: a descriptor from which the filter can be read. `hidden`: what may not be read, beyond the layout's.
+        """
         who = ["--uid", str(NOBODY), "--gid", str(NOBODY)] if self.root else []
         return [
             self.program,
@@ -56,15 +66,16 @@ class Bubblewrap:
             *("--unshare-net", "--disable-userns", "--die-with-parent", "--cap-drop", "ALL"),
             *who,
             *("--seccomp", str(seccomp)),
-            *self._mounts(fences),
+            *self._mounts(fences, hidden),
             *("--remount-ro", "/", "--chdir", str(directory), "--", *command),
         ]
 
-    def _mounts(self, fences: Fences) -> Iterator[str]:
+    def _mounts(self, fences: Fences, more: Sequence[Path]) -> Iterator[str]:
         layout, workspace = self.layout, str(self.layout.workspace)
         for target, link in layout.links:
             yield from ("--symlink", target, link)
-        yield from ("--proc", "/proc", "--dev", "/dev")
+        # Root keeps the right to write sysctls and other files of /proc, as their owner: nobody has it on this mount.
+        yield from ("--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev")
         for place in ("/tmp", "/var/tmp", "/dev/shm", "/run"):
             yield from ("--size", str(self.scratch), "--tmpfs", place)
         if layout.home_is_private:
@@ -78,7 +89,7 @@ class Bubblewrap:
             yield from ("--bind", str(path), str(path))
         for path in fences.shut:
             yield from ("--ro-bind", str(path), str(path))
-        for hidden in (*map(Path, layout.hidden), *self.hidden):
+        for hidden in (*map(Path, layout.hidden), *more):
             yield from self._blank(hidden)
 
     def _blank(self, place: Path) -> Iterator[str]:

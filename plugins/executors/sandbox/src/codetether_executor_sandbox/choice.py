@@ -42,7 +42,8 @@ class Choice:
     Attributes:
         own: directories of codetether, which no command sees.
         keys: values that no environment may hold.
-        cache: where the outcome of a trial is kept; None tries each time.
+        cache: where the outcome of a trial is kept; None asks no disk.
+        root: whether commands would be root's. python, outer: see Common.
     """
 
     workspace: Path
@@ -50,6 +51,9 @@ class Choice:
     own: tuple[Path, ...] = ()
     keys: tuple[str, ...] = ()
     cache: Path | None = None
+    root: bool = field(factory=lambda: os.geteuid() == 0)
+    python: str = field(factory=lambda: os.path.realpath(sys.executable))
+    outer: tuple[str, ...] = ()
     home: Path = field(factory=lambda: Path(os.path.expanduser("~")).resolve())  # noqa: PTH111
 
     async def executor(self) -> SandboxExecutor:
@@ -65,7 +69,7 @@ class Choice:
                 f"the sandbox {confinement.backend} does not enforce {', '.join(missing)} ({why})",
                 remedy=confinement.remedy or "See `codetether doctor`; [plugins.sandbox] require names what is needed.",
             )
-        return SandboxExecutor(backend=self._backend(name, self.workspace), confinement=confinement)
+        return SandboxExecutor(backend=self.backend(name, self.workspace), confinement=confinement)
 
     async def _strongest(self) -> tuple[str, Confinement]:
         wanted = self.settings.backend
@@ -95,7 +99,7 @@ class Choice:
             with suppress(OSError, ValueError, TypeError, KeyError):
                 return from_json(kept.read_bytes(), Confinement)
         try:
-            made = await tried(name, self._trial_backend(name), LACKS if name == "landlock" else {})
+            made = await tried(name, self._trial_backend(name), LACKS if name == "landlock" else {}, self.python)
         except ExecutorError as error:
             raise ExecutorError(f"{name} does not work here: {error.message}", remedy=remedy()) from error
         if name == "landlock" or made.complete:
@@ -109,37 +113,54 @@ class Choice:
         def make(workspace: Path, readable: Path, hidden: Path, environment: Mapping[str, str]) -> Backend:
             settings = attrs.evolve(self.settings, readable=(*self.settings.readable, str(readable)), hosts=())
             own = (*self.own, hidden)
-            return attrs.evolve(self, settings=settings, own=own)._backend(name, workspace, environment, grace=0.0)
+            return attrs.evolve(self, settings=settings, own=own).backend(name, workspace, environment, grace=0.0)
 
         return make
 
-    def _backend(
+    def backend(
         self, name: str, workspace: Path, ours: Mapping[str, str] = os.environ, grace: float = GRACE
     ) -> Backend:
-        root = os.geteuid() == 0
+        """What confines commands in a workspace, tried or not."""
         layout = plan(
             workspace,
             home=self.home,
             path=ours.get("PATH", "").split(os.pathsep),
-            prefixes=(sys.prefix, sys.base_prefix),
+            prefixes=(str(Path(self.python).parents[1]),),
             readable=self.settings.readable,
             writable=self.settings.writable,
             own=self.own,
-            root=root,
+            root=self.root,
         )
-        common = Common(layout=layout, settings=self.settings, keys=self.keys, ours=ours, own=self.own, grace=grace)
+        common = Common(
+            layout=layout,
+            settings=self.settings,
+            keys=self.keys,
+            ours=ours,
+            own=self.own,
+            grace=grace,
+            python=self.python,
+            outer=self.outer,
+        )
         if name == "landlock":
             return LandlockBackend(common=common)
         program = find_bubblewrap()
         assert program is not None
         return BubblewrapBackend(
             common=common,
-            bubblewrap=Bubblewrap(program=program, layout=layout, scratch=self.settings.scratch, root=root),
+            bubblewrap=Bubblewrap(program=program, layout=layout, scratch=self.settings.scratch, root=self.root),
         )
 
     def _fingerprint(self, name: str) -> str:
         """What an earlier trial holds for: this boot, this kernel, these programs, these settings, this code."""
-        parts = [name, platform.version(), str(os.geteuid()), repr(self.settings), sys.executable, str(self.home)]
+        parts = [
+            name,
+            platform.version(),
+            str(os.geteuid()),
+            repr(self.settings),
+            self.python,
+            repr(self.outer),
+            str(self.home),
+        ]
         for file in ("/proc/sys/kernel/random/boot_id", "/proc/self/attr/current"):
             with suppress(OSError):
                 parts.append(Path(file).read_text())

@@ -69,12 +69,18 @@ class LandlockBackend:
             "seccomp": filter_for(settings.sockets).hex(),
         }
         source = Path(__file__).with_name("confine.py").read_text()
-        python = [os.path.realpath(sys.executable), "-I", "-S", "-c", source, json.dumps(spec)]
+        python = [common.python, "-I", "-S", "-c", source, json.dumps(spec)]
         paths = [self.workspace / each for each in common.protected]
+        paths += [] if (self.workspace / ".git").exists() else [self.workspace / ".git"]
         try:
             with Watch(workspace=self.workspace, paths=paths) as watch:
                 yield Prepared(
-                    launch=Launch(argv=[*python, *command], directory=directory, environment=variables, enclosed=True),
+                    launch=Launch(
+                        argv=[*common.outer, *python, *command],
+                        directory=directory,
+                        environment=variables,
+                        enclosed=True,
+                    ),
                     undone=lambda: watch.undone,
                     exit_code=exit_code,
                 )

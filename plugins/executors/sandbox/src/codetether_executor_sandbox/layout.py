@@ -115,7 +115,7 @@ def plan(
     writes = tuple(_real(os.path.expanduser(each)) for each in writable)  # noqa: PTH111
     linked = [Path(link) for _, link in links]
     trees = _outermost(
-        each for each in seen if Path(each).exists() and not any(inside(Path(each), link) for link in linked)
+        each for each in seen if os.access(each, os.R_OK) and not any(inside(Path(each), link) for link in linked)
     )
     visible = [Path(each) for each in (*trees, *writes, str(workspace))]
     secrets = [home / each for each in SECRETS] + [Path(os.path.realpath(each)) for each in own]
@@ -146,7 +146,8 @@ def _programs(home: Path, path: Sequence[str], prefixes: Iterable[str]) -> Itera
     for each in HOME_PROGRAMS:
         yield str(home / each)
     for place in path:
-        yield from _installation(Path(place), home)
+        if place.startswith("/"):
+            yield from _installation(Path(place), home)
     for prefix in prefixes:
         yield from _installation(Path(prefix) / "bin", home)
 

@@ -137,6 +137,7 @@ def kernel(spec: dict[str, Any]) -> Iterable[str]:
     """Sockets and system calls that no command needs."""
     for word, (family, kind, protocol) in FAMILIES.items():
         yield from possible((word, partial(opened, family, kind, protocol)))
+    yield from possible(("settings", lambda: os.close(os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY))))
     libc = ctypes.CDLL(None, use_errno=True)
     for name, number in CALLS.get(os.uname().machine, {}).items():
         ctypes.set_errno(0)

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import socket
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -31,7 +30,7 @@ MEANING: Mapping[str, str] = {
     "secrets": "hidden files cannot be read",
     "processes": "processes outside can be neither seen nor signalled",
     "privileges": "no capabilities, no setuid programs, no new user namespaces",
-    "kernel": "no odd sockets, no io_uring, ptrace, bpf, keyctl, perf",
+    "kernel": "no odd sockets, io_uring, ptrace, bpf, keyctl, perf; the kernel's settings cannot be changed",
     "terminal": "no terminal can be opened",
     "limits": "memory, file size and processes are limited",
     "survivors": "nothing outlives a command",
@@ -76,17 +75,17 @@ class _Ground:
         return self.workspace / "heart"
 
 
-async def tried(name: str, make: MakeBackend, lacks: Mapping[str, str], place: Path | None = None) -> Confinement:
+async def tried(name: str, make: MakeBackend, lacks: Mapping[str, str], python: str) -> Confinement:
     """What each attempt showed. Raises ExecutorError where the backend cannot run anything here.
 
-    `lacks`: what the backend is known not to do, whatever the trial shows. `place`: in which directory to try.
+    `lacks`: what the backend is known not to do, whatever the trial shows.
     """
     with ExitStack() as stack:
-        ground = stack.enter_context(_ground(place))
+        ground = stack.enter_context(_ground())
         listeners = stack.enter_context(_listeners(ground))
         backend = make(ground.workspace, ground.readable, ground.own, {**os.environ, ground.variable: ground.variable})
         before = (ground.outside / "file").stat()
-        done = await _probe(SandboxExecutor(backend=backend), ground, listeners)
+        done = await _probe(SandboxExecutor(backend=backend), ground, listeners, python)
         told = _told(done)
         await asyncio.sleep(0.03)
         first = _size(ground.heart)
@@ -115,8 +114,8 @@ def _property(name: str, told: list[str] | None, seen: list[str]) -> Confinement
 
 
 @contextmanager
-def _ground(place: Path | None) -> Iterator[_Ground]:
-    made = Path(tempfile.mkdtemp(prefix="codetether-trial-", dir=place)).resolve()
+def _ground() -> Iterator[_Ground]:
+    made = Path(tempfile.mkdtemp(prefix="codetether-trial-")).resolve()
     try:
         ground = _Ground(place=made, variable=f"CANARY_{token_hex(8)}")
         for each in (ground.workspace, ground.outside, ground.readable, ground.own, ground.workspace / ".git"):
@@ -168,7 +167,7 @@ def _listeners(ground: _Ground) -> Iterator[_Listeners]:
         made.close()
 
 
-async def _probe(executor: SandboxExecutor, ground: _Ground, listeners: _Listeners) -> Completed:
+async def _probe(executor: SandboxExecutor, ground: _Ground, listeners: _Listeners, python: str) -> Completed:
     spec = {
         "outside": [str(ground.outside)],
         "protected": [str(each) for each in ground.protected],
@@ -182,7 +181,6 @@ async def _probe(executor: SandboxExecutor, ground: _Ground, listeners: _Listene
         "heart": str(ground.heart),
     }
     source = Path(__file__).with_name("probe.py").read_text()
-    python = os.path.realpath(sys.executable)
     return await executor.run([python, "-I", "-S", "-c", source, json.dumps(spec)], timeout=PATIENCE)
 
 
