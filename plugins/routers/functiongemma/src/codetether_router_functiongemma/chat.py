@@ -18,7 +18,7 @@ _TASK = (
     f"copied from the text. If it only talks about the tool, or leaves out what the tool needs, write {NO_CALL}."
 )
 _FIND, _NOTE = "find_person(name: string) - Looks a person up.", "add_note(title: string, body: string) - Keeps a note."
-_EXAMPLES = (
+_EXAMPLES: tuple[tuple[str, str, dict[str, str] | None], ...] = (
     (_FIND, "I'll look for Ada Lovelace with find_person.", {"name": "Ada Lovelace"}),
     (_FIND, "I will use find_person to see whether we know her.", None),
     (
@@ -30,7 +30,7 @@ _EXAMPLES = (
     (_FIND, "I'll call find_person once I know the name.", None),
     (
         "open_page(url: string) - Opens a page.",
-        "Sure! Using open_page to read https://a.example/b now.",
+        "Sure!\n\nopen_page(https://a.example/b)",
         {"url": "https://a.example/b"},
     ),
     (_NOTE, "I'm going to use add_note a lot in this project.", None),

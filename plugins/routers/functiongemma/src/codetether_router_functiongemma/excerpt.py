@@ -17,7 +17,7 @@ MARKS = re.compile(r"<\|[^|>]{0,40}\|>|</?(?:start|end)_(?:of_turn|function_\w+)
 _PIECE = re.compile(r"\s+|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[\w./\\~@%+*#&:-]+|\S")
 _EDGE = re.compile(r"(.*?)([.:&#*+-]+)\Z", re.DOTALL)
 _NUMBER = re.compile(r"(?<![\w.])-?\d{1,15}(?:\.\d{1,15})?(?![\w])")
-_QUOTED = re.compile(r"`([^`\n]+)`|\"([^\"\n]+)\"|“([^”\n]+)”|(?<!\w)'([^'\n]+)'(?!\w)")
+_QUOTED = re.compile(r"`([^`\n]+)`|\"([^\"\n]+)\"|\u201c([^\u201d\n]+)\u201d|(?<!\w)'([^'\n]+)'(?!\w)")
 _REFERRING = re.compile(
     r"(?:the|this|that|these|those|it|its|them|they|him|his|her|my|your|our|their|you|me|us|an?|some|any|all|each|every|"
     r"what\w*|which\w*|who\w*|how|when\w*|where\w*|as|if|to|so|now|again|first|next|then|there|here|one|things?)\b",

@@ -144,7 +144,7 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
     bare = _BARE.match(text, at)
     if bare is None:
         raise ValueError(f"no value at {text[at : at + 40]!r}")
-    return _scalar(bare[0].strip()), bare.end()
+    return json.loads(bare[0]), bare.end()
 
 
 def _list(text: str, at: int, depth: int) -> tuple[list[Any], int]:
@@ -174,13 +174,6 @@ def _after(sign: str, text: str, at: int) -> int:
     if not text.startswith(sign, at):
         raise ValueError(f"{sign!r} is missing at {text[at : at + 40]!r}")
     return at + len(sign)
-
-
-def _scalar(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _upper(schema: Any) -> Any:

@@ -12,6 +12,7 @@ from codetether import ToolDefinition
 from codetether_router_functiongemma.excerpt import Excerpt
 
 DEPTH = 6
+_QUOTES = ("``", '""', "''", "\u201c\u201d", "**")
 _SCALARS = (str, int, float, bool)
 
 
@@ -126,15 +127,19 @@ def fitted(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any], depth
 
 def trimmed(text: str) -> str:
     """A copied text without the quotes and the stop that stood around it."""
-    text = text.strip().lstrip(",;:!?)]}").lstrip()
-    for left, right in ("``", '""', "''", "“”", "**"):
+    text = _unstopped(text.strip().lstrip(",;:!?)]}").lstrip())
+    for left, right in _QUOTES:
         if len(text) > 2 and text[0] == left and text[-1] == right and left not in text[1:-1]:
-            text = text[1:-1].strip()
-    if len(text) > 1 and text[-1] in ",;:" or (text[-1:] in (".", "!") and text[-2:-1].isalnum()):
-        text = text[:-1].rstrip()
+            text = _unstopped(text[1:-1].strip())
     for sign in '`"':
         if text.count(sign) == 1:
             text = text.strip(sign)
+    return text
+
+
+def _unstopped(text: str) -> str:
+    if len(text) > 1 and (text[-1] in ",;:" or (text[-1] in ".!" and (text[-2].isalnum() or text[-2] in "`\"'*"))):
+        return text[:-1].rstrip()
     return text
 
 
