@@ -95,6 +95,30 @@ class Rewriter(Log):
         replaced(self.path, b"".join(self.lines))
 
 
+class Discouraged(Log):
+    discouraged = False
+
+    async def record(self, entry: AuditEntry) -> None:
+        if self.discouraged:
+            raise OSError("it failed before")
+        try:
+            await super().record(entry)
+        except OSError:
+            self.discouraged = True
+            raise
+
+
+class Selfish(Log):
+    async def record(self, entry: AuditEntry) -> None:
+        if entry.category != "audit":
+            await super().record(entry)
+
+
+class Adrift(Log):
+    async def anchor(self) -> dict[str, Any]:
+        return {"records": self.path.read_bytes().count(b"\n")}
+
+
 def sink(cls: type[Any]) -> Any:
     """A plugin with such a sink."""
     return breaking("audit_sinks", AuditSinkSpec(name="log", create=cls))
@@ -105,5 +129,8 @@ BROKEN: dict[str, Any] = {
     "odd values are kept": sink(Plain),
     "what is recorded survives a kill": sink(SoonFlushed),
     "a failure is raised": sink(Silent),
+    "it works again": sink(Discouraged),
+    "it keeps anchors of others": sink(Selfish),
+    "its anchors move with it": sink(Adrift),
     "processes share it": sink(Rewriter),
 }

@@ -7,14 +7,18 @@ import math
 import resource
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from attrs import evolve
+
 from codetether.models.audit import AuditEntry, AuditOutcome
 from codetether.models.record import JSON
+from codetether.protocols import AnchoredAuditSink
 from codetether.testing.children import child, said, say
-from codetether.testing.promises import BrokenPromise, promises, require, within
+from codetether.testing.promises import BrokenPromise, NotTried, promises, require, within
 from codetether.testing.traces import kept, positions
 from codetether.testing.trial import Trial
 
@@ -137,6 +141,42 @@ async def processes_share_it(trial: Trial) -> None:
         require(not lost, f"{len(lost)} of {len(batch)} entries of one process are lost beside those of two others")
 
 
+async def it_works_again(trial: Trial) -> None:
+    """After a failure it records again as soon as that is possible, and nobody has to start anything anew."""
+    text, later = mark(0), mark(1)
+    async with child(trial, f"{HERE}:recording_when_there_is_room_again", text=text, later=later) as process:
+        outcome = await said(process)
+    require(outcome[-1:] == ["recorded"], f"it does not work again after a failure: {' '.join(outcome)[:300]}")
+    require(not missing(trial, [later]), "what it recorded after a failure is not there")
+
+
+async def it_keeps_anchors_of_others(trial: Trial) -> None:
+    """An entry `audit:anchor` is kept with the head that it tells, so that this sink can be asked for it later."""
+    usual, head = uuid4().hex, uuid4().hex * 2
+    async with trial.made() as sink:
+        await record(sink, entry(mark(0), {"what": usual}, outcome="success"))
+        told = {"sink": "other", "log": head[:16], "records": 100, "head": head}
+        anchor = entry("audit:anchor", told, outcome="success")
+        await record(sink, evolve(anchor, category="audit", session_id=None, turn=None, call_id=None, decision=None))
+    if missing(trial, [usual]):
+        raise NotTried("it keeps no detail of entries, so it is no witness of where another sink's record ended")
+    require(not missing(trial, [head]), "it keeps the detail of other entries, and not the head that an anchor tells")
+
+
+async def its_anchors_move_with_it(trial: Trial) -> None:
+    """A sink with anchors tells its head when something was recorded, another one each time, and nothing otherwise."""
+    async with trial.made() as sink:
+        if not isinstance(sink, AnchoredAuditSink):
+            raise NotTried("it has no anchors")
+        heads = []
+        for number in range(3):
+            await record(sink, entry(mark(number)))
+            heads.append(await within(10, sink.anchor()))
+            require(isinstance(heads[-1], Mapping), f"anchor() gave {type(heads[-1]).__name__} after an entry")
+            require(await within(10, sink.anchor()) is None, "anchor() gave something though nothing was recorded")
+        require(heads[0] != heads[1] != heads[2], "anchors do not change though entries were recorded")
+
+
 async def recording(trial: Trial, sink: Any, *, marks: Sequence[str], linger: float = 0) -> None:
     """In a child: records, and says what is recorded; then it waits to be killed."""
     for each in marks:
@@ -157,11 +197,26 @@ async def recording_on_a_full_disk(trial: Trial, sink: Any, *, text: str) -> Non
         say("returned")
 
 
+async def recording_when_there_is_room_again(trial: Trial, sink: Any, *, text: str, later: str) -> None:
+    """In a child: no file takes another byte, and then they do again."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+    with suppress(Exception):  # whether it raises is another promise
+        await record(sink, entry(text))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    await record(sink, entry(later))
+    say("recorded")
+
+
 PROMISES = promises(
     "audit_sinks",
     every_entry_is_kept_in_order,
     odd_values_are_kept,
     what_is_recorded_survives_a_kill,
     a_failure_is_raised,
+    it_works_again,
+    it_keeps_anchors_of_others,
+    its_anchors_move_with_it,
     processes_share_it,
 )
