@@ -64,7 +64,7 @@ def _summary(spool: Path, session: str) -> dict[str, Any]:
     times = [_modified(file.path) for file in files]
     return {
         "session_id": session,
-        "updated_at": max(times, default=0.0) and datetime.fromtimestamp(max(times), UTC).isoformat(timespec="seconds"),
+        "updated_at": max(times, default=0.0) and datetime.fromtimestamp(max(times), UTC).isoformat(),
         "bytes": files[-1].end if files else 0,
         "files": len(files),
         "open_bytes": sum(file.size for file in files if not file.sealed),

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from attrs import frozen
@@ -14,6 +14,7 @@ from attrs import frozen
 from codetether.storage.durable import reached, read, refusals
 
 _SEALED = re.compile(r"(?:(\d{8}T\d{6}Z)-)?([a-z][a-z-]*)-(\d{20})-(\d{20})\.jsonl")
+_SECOND = timedelta(seconds=1)
 _OPEN = re.compile(r"([a-z][a-z-]*)-(\d{20})\.open")
 
 
@@ -146,7 +147,7 @@ def byte_at(spool: Path, session: str, time: datetime) -> int:
     files = stream_files(spool, session)
     start = 0
     for file in files:
-        if file.stamp and datetime.strptime(file.stamp, "%Y%m%dT%H%M%S%z") < wanted:
+        if file.stamp and datetime.strptime(file.stamp, "%Y%m%dT%H%M%S%z") + _SECOND <= wanted:
             start = file.first
     end = start
     for place, line in stream_lines(spool, session, start):

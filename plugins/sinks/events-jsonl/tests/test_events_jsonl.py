@@ -25,6 +25,7 @@ import pytest
 from attrs import evolve
 from codetether import (
     ApprovalRequired,
+    AuditAnchor,
     ChatEvent,
     Disk,
     Done,
@@ -268,6 +269,14 @@ async def test_a_session_ends_as_one_sealed_file(tmp_path: Path) -> None:
         (
             Unknown(raw={"type": "later", "x": 1}),
             {"role": "system", "message_type": "later", "content": '{"x":1}'},
+        ),
+        (
+            AuditAnchor(sink="audit-jsonl", detail={"records": 7}),
+            {
+                "role": "system",
+                "message_type": "audit:anchor",
+                "content": '{"type":"audit_anchor","sink":"audit-jsonl","detail":{"records":7}}',
+            },
         ),
         (Unknown(raw={"type": "later"}), {"role": "system", "message_type": "later"}),
         (Thinking(step=1), None),
