@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -87,7 +87,7 @@ def stats(by: str, since: datetime | None, directory: Path | None, limit: int | 
             }
             print_json(screen, {"schema": SCHEMA, "by": by, **given, **report})
         elif not report["rows"]:
-            screen.line("Nothing was spent" if since or directory else "No sessions found")
+            screen.line("Nothing was spent")
         else:
             _print(screen, by, report)
         return 0
@@ -213,22 +213,21 @@ def _print(screen: Screen, by: str, report: Mapping[str, Any]) -> None:
     else:
         heads = ("COST", "IN", "CACHED", "OUT", "ANSWERS")
         cells = [_token_cells(row) for row in (*rows, total)]
-    names = [_name(by, row) for row in rows] + ["(total)"]
-    print_table(screen, (*heads, by.upper()), [(*c, n) for c, n in zip(_aligned(heads, cells), names, strict=True)])
+    names = [by.upper(), *(_name(by, row) for row in rows), "(total)"]
+    first, *others = [(*line, name) for line, name in zip(_aligned([heads, *cells]), names, strict=True)]
+    print_table(screen, first, others)
     if report["rows_left_out"]:
         screen.line(f"and {report['rows_left_out']} more (--limit)")
-    if by != "tool" and total["unpriced_responses"]:
-        screen.line(
-            f"+ no price is known for {total['unpriced_responses']} answers of {', '.join(report['unpriced_models'])}:"
-            " their cost is not in it"
-        )
+    if by != "tool" and (lacking := total["unpriced_responses"]):
+        answers, its = ("1 answer", "its") if lacking == 1 else (f"{lacking} answers", "their")
+        models = ", ".join(report["unpriced_models"])
+        screen.line(f"+ no price is known for {answers} of {models}: {its} cost is not in it")
 
 
-def _aligned(heads: Sequence[str], cells: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
+def _aligned(lines: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     """Numbers flush right."""
-    every = list(cells)
-    widths = [max(len(head), *(len(row[n]) for row in every)) for n, head in enumerate(heads)]
-    return [tuple(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in every]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [tuple(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
 
 
 def _token_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -256,9 +255,6 @@ def short(number: int) -> str:
     """At most five characters: `999`, `12.3k`, `4.56M`, `7.89G`."""
     if number < 1000:
         return str(number)
-    value, unit = float(number), ""
-    for unit in ("k", "M", "G"):
-        value /= 1000
-        if value < 999.5:
-            break
-    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}{unit}"
+    power = next(n for n in (1, 2, 3) if number < 999.5 * 1000**n or n == 3)
+    value = number / 1000**power
+    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}{'kMG'[power - 1]}"
