@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from codetether._version import __version__
-from codetether.errors import CodetetherError, StorageError, UsageError
+from codetether.errors import CodetetherError, NoProviderAvailable, StorageError, UnknownModel, UsageError
 from codetether.models.audit import AuditEntry, AuditOutcome
 from codetether.models.completion import ModelRef
 from codetether.models.events import AuditAnchor
+from codetether.models.foreign import ORIGIN
 from codetether.models.record import JSON
 from codetether.models.replay import start
 from codetether.models.session import Announced, MetadataChanged, Remembered, SessionResult, SessionStarted
@@ -204,6 +205,24 @@ async def _chain(runtime: Runtime, wish: str | None, stack: AsyncExitStack) -> C
     return Chain(runtime=runtime, stack=stack, first=line, left=[*others, *fallback])
 
 
+def _is_imported(journal: Journal) -> bool:
+    return any(key == ORIGIN for _, key in journal.state.memory)
+
+
+async def _chain_of_import(runtime: Runtime, model: str, own: str | None, stack: AsyncExitStack) -> Chain:
+    """The model that an imported session names, else the usual one: another agent may know what we do not, said."""
+    provider = model.partition("/")[0]
+    why = f"no provider {provider!r}"
+    if runtime.catalog.knows(provider):
+        try:
+            return await _chain(runtime, model, stack)
+        except (UnknownModel, NoProviderAvailable) as error:
+            why = error.message
+    chain = await _chain(runtime, own, stack)
+    runtime.notify("session", f"its model {model} cannot be had here ({why}): going on with {chain.first.ref}")
+    return chain
+
+
 async def _journal_and_models(runtime: Runtime, wanted: Opening, stack: AsyncExitStack) -> tuple[Journal, Chain]:
     """The journal of a session that is there, or a new one; a model that cannot be had leaves no empty session."""
     directory = wanted.directory or runtime.directory
@@ -220,8 +239,10 @@ async def _journal_and_models(runtime: Runtime, wanted: Opening, stack: AsyncExi
                 remedy="put it back, or name another one",
             )
         agent = runtime.agent(wanted.agent or session.agent)
-        wish = wanted.model or session.metadata.model or agent.model or settings.wish
-        return journal, await _chain(runtime, wish, stack)
+        own = agent.model or settings.wish
+        if wanted.model is None and session.metadata.model and _is_imported(journal):
+            return journal, await _chain_of_import(runtime, session.metadata.model, own, stack)
+        return journal, await _chain(runtime, wanted.model or session.metadata.model or own, stack)
     agent = runtime.agent(wanted.agent or "build")
     chain = await _chain(runtime, wanted.model or agent.model or settings.wish, stack)
     journal = await runtime.sessions.create(
