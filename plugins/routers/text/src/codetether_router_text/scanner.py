@@ -45,6 +45,8 @@ EXAMPLE = re.compile(
 SUPPOSED = re.compile(r"\bwould (?:write|look like|be|call|emit|output)\b[^.!?\n]{0,60}\Z", re.IGNORECASE)
 BEHIND = 500
 """So much is kept, for what looks back."""
+MANY = 1000
+"""Pieces of prose that are kept apart before they are looked at as a whole."""
 TRANSPORT = 1 << 16
 """So much text that is done with is forgotten at once."""
 PATIENCE = 3
@@ -75,6 +77,8 @@ class Scanner:
         """What was given out, of the source's text."""
         self._waiting: list[str] = []
         self._waiting_size = 0
+        self._idle = False
+        """Whether all that came was given out as prose, in the middle of a line."""
         self._ended = -1
         self._vain = 0
         self._before = 0
@@ -98,6 +102,10 @@ class Scanner:
     def feed(self, text: str) -> list[Found]:
         """What can be said by now."""
         self._waiting.append(text)
+        if self._idle and len(self._waiting) < MANY and not BEGINS.search(text):  # more prose: the usual case, in short
+            self._done += len(text)
+            self._blank = self._blank and not text.strip()
+            return [Found(text)] if text else []
         self._waiting_size += len(text)
         held = len(self._source.text) - self._done
         if self._waiting_size * 16 < held:  # so that a long call in small pieces is not copied for each of them
@@ -153,7 +161,9 @@ class Scanner:
                 self._prose(at)
                 if source.ended:
                     return
+                self._idle = True
                 yield
+                self._idle = False
                 continue
             at = found.start()
             if found[0] == "\n":
