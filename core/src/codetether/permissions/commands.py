@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from glob import iglob
 from pathlib import Path
 
@@ -225,10 +226,19 @@ def _found_in(program: str, workspace: str) -> str | None:
     """Where the workspace holds a program of that name which would be found before the system's."""
     if "/" in program:
         return None if program.startswith(("/bin/", "/usr/bin/")) else program
-    for place in os.environ.get("PATH", "").split(":"):
-        if place.startswith("/") and not inside(place, workspace):
-            continue
-        path = os.path.join(workspace, place or ".", program)  # noqa: PTH118
+    for place in _open_places(os.environ.get("PATH", ""), workspace):
+        path = os.path.join(place, program)  # noqa: PTH118
         if os.access(path, os.X_OK) and os.path.isfile(path):  # noqa: PTH113
             return path
     return None
+
+
+@lru_cache(maxsize=32)
+def _open_places(search: str, workspace: str) -> tuple[str, ...]:
+    """The places of PATH that the workspace holds, or that depend on where a command stands."""
+    places = (place or "." for place in search.split(":"))
+    return tuple(
+        os.path.join(workspace, place)  # noqa: PTH118
+        for place in places
+        if not place.startswith("/") or inside(place, workspace)
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -141,9 +140,10 @@ def _git(words: tuple[str, ...], depth: int) -> Iterator[tuple[str, ...]]:
         yield from _runs(words[at + 1 :], depth, sure=False)
 
 
+@lru_cache(maxsize=2048)
 def base(program: str) -> str:
     """The name of a program without its directory, and without what only looks different."""
-    return os.path.basename(program).casefold() or program  # noqa: PTH119
+    return program.rpartition("/")[2].casefold() or program
 
 
 def _fits(pattern: tuple[str, ...], words: tuple[str, ...]) -> bool | None:

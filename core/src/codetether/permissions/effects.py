@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from codetether.permissions.denials import base, candidates
+from codetether.permissions.git import COMMANDS as READING
 from codetether.permissions.git import read_git
 from codetether.permissions.options import NotHarmless, names
 from codetether.permissions.readers import READERS, Use
@@ -68,6 +69,8 @@ def _reads(words: tuple[str, ...]) -> tuple[str, ...]:
     try:
         use = read(words) if words else None
     except NotHarmless:
+        if words[0] == "git" and not set(words[1:]) & READING.keys():
+            return ()
         # Not harmless, but what stands there as a file is read all the same.
         return tuple(word for word in words[1:] if not word.startswith("-"))[:20]
     if use is None:

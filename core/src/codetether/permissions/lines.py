@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from attrs import field
+
 from codetether.models.tools import Decision, Effect, PermissionRequest
 from codetether.permissions.commands import READ_ONLY, NotAllowed, allowed
 from codetether.permissions.effects import Effects, effects
@@ -19,6 +21,7 @@ class LineJudge:
     rules: Rules
     request: PermissionRequest
     touch: Touch
+    _touches: dict[tuple[Effect, str], Touch] = field(factory=dict, init=False)
 
     def decide(self) -> Decision:
         """Deny before ask before allow, over the line and over all that it is known to do."""
@@ -54,7 +57,10 @@ class LineJudge:
         return None if decision is not None and decision.source == "mode" else decision
 
     def _path(self, effect: Effect, path: str) -> Touch:
-        return path_touch(self.request.directory, effect, path)
+        key = (effect, path if path.startswith("/") else f"{self.request.directory}/{path}")
+        if key not in self._touches:
+            self._touches[key] = path_touch(self.request.directory, effect, path)
+        return self._touches[key]
 
     def _permitted(self, line: Line, what: str) -> Decision:
         tool, mode = self.request.call.name, self.request.mode

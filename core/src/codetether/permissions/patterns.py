@@ -63,7 +63,7 @@ class Rule:
 
     def named(self, tool: str, effect: Effect) -> bool:
         """Whether the rule speaks of the tool, or of the effect."""
-        return self.name == effect or bool(name_pattern(self.name).fullmatch(tool))
+        return self.name in (effect, tool) or ("*" in self.name and bool(name_pattern(self.name).fullmatch(tool)))
 
     def applies(self, tool: str, touch: Touch, directory: str) -> bool | None:
         """Whether the rule speaks of this touch of this tool; None where only running a command can tell.
@@ -117,7 +117,10 @@ def _split(pattern: str) -> tuple[str, ...]:
 
 
 def _each(pattern: tuple[str, ...], words: tuple[str, ...]) -> bool:
-    return all(name_pattern(p).fullmatch(w) for p, w in zip(pattern, words, strict=False))
+    for wanted, word in zip(pattern, words, strict=False):
+        if wanted != word and ("*" not in wanted or not name_pattern(wanted).fullmatch(word)):
+            return False
+    return True
 
 
 @lru_cache(maxsize=512)

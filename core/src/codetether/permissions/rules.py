@@ -50,9 +50,13 @@ def resolve(directory: Path, spelled: str) -> Path:
 
     Raises ValueError for text that no file can be named.
     """
+    return Path(os.path.realpath(_joined(str(directory), spelled)))
+
+
+def _joined(directory: str, spelled: str) -> str:
     if not spelled or "\0" in spelled:
         raise ValueError(f"not a path: {spelled!r}")
-    return Path(os.path.realpath(os.path.join(directory, spelled)))  # noqa: PTH118 - one string, no Path made twice
+    return spelled if spelled.startswith("/") else f"{directory}/{spelled}"
 
 
 @frozen(kw_only=True)
@@ -205,8 +209,8 @@ def _touches(request: PermissionRequest) -> Iterator[Touch]:
 
 def path_touch(directory: Path, effect: Effect, spelled: str) -> Touch:
     """A path that is touched. Raises ValueError for text that no file can be named."""
-    real = str(resolve(directory, spelled))
-    plain = os.path.normpath(os.path.join(directory, spelled))  # noqa: PTH118 - one string, no Path made twice
+    joined = _joined(str(directory), spelled)  # strings throughout: a command may touch many paths
+    real, plain = os.path.realpath(joined), os.path.normpath(joined)
     return Touch(effect=effect, kind="path", spelled=spelled, paths=tuple({plain: None, real: None}))
 
 
