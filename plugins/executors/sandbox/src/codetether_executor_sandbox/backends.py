@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -15,10 +15,13 @@ from attrs import define, field, frozen
 from codetether import ExecutorError, Launch
 
 from codetether_executor_sandbox.bubblewrap import Bubblewrap
+from codetether_executor_sandbox.door import opened
 from codetether_executor_sandbox.environment import clean_environment, program_file
 from codetether_executor_sandbox.guard import Seals, Watch, fences
+from codetether_executor_sandbox.hosts import allowed_hosts
 from codetether_executor_sandbox.layout import Layout, inside
 from codetether_executor_sandbox.limits import anonymous_file, exit_code, limited, with_last_words
+from codetether_executor_sandbox.proxy import Proxy
 from codetether_executor_sandbox.seccomp import packed, program
 from codetether_executor_sandbox.settings import PROTECTED, SandboxSettings
 from codetether_executor_sandbox.syscalls import ARCHITECTURES
@@ -39,12 +42,12 @@ class Prepared:
 
     Attributes:
         left_behind: asked when it has ended: whether processes outlived it, and were ended.
-        undone: asked when all is over: protected paths that were put back.
+        notes: asked when all is over: what the model should know of it.
     """
 
     launch: Launch
     left_behind: Callable[[], bool] = _nothing
-    undone: Callable[[], Sequence[str]] = tuple
+    notes: Callable[[], Sequence[str]] = tuple
     exit_code: Callable[[int], int] = int
 
 
@@ -167,29 +170,38 @@ class BubblewrapBackend:
         common = self.common
         variables = common.environment(environment)
         command = common.resolved(argv, directory, variables)
-        report, theirs = os.pipe()
-        seccomp = anonymous_file(filter_for(("tcp", "route", *common.settings.sockets)))
-        try:
-            with Seals(workspace=self.workspace, protected=common.protected) as sealed:
-                shut = fences(self.workspace, common.protected, sealed)
-                with Watch(workspace=self.workspace, paths=shut.watched) as watch:
-                    inner = limited(common.settings, with_last_words(command, theirs, common.grace))
-                    hidden = common.hidden_files()
-                    wrapped = self.bubblewrap.argv(
-                        shut, directory=directory, seccomp=seccomp, command=inner, hidden=hidden
-                    )
-                    yield Prepared(
-                        launch=Launch(
-                            argv=[*common.outer, *wrapped], environment=variables, fds=(seccomp, theirs), enclosed=True
-                        ),
-                        left_behind=lambda: _told(report),
-                        undone=lambda: watch.undone,
-                        exit_code=exit_code,
-                    )
-        finally:
-            for descriptor in (report, theirs, seccomp):
-                with suppress(OSError):
-                    os.close(descriptor)
+        with ExitStack() as stack:
+            report, theirs = _pipe(stack)
+            seccomp = anonymous_file(filter_for(("tcp", "route", *common.settings.sockets)))
+            stack.callback(os.close, seccomp)
+            hosts = allowed_hosts(common.settings.hosts)
+            door = stack.enter_context(opened(Proxy(hosts=hosts))) if hosts else None
+            sealed = stack.enter_context(Seals(workspace=self.workspace, protected=common.protected))
+            shut = fences(self.workspace, common.protected, sealed)
+            watch = stack.enter_context(Watch(workspace=self.workspace, paths=shut.watched))
+            if door is not None:
+                command = door.wrapped(common.python, command)
+            wrapped = self.bubblewrap.argv(
+                shut,
+                directory=directory,
+                seccomp=seccomp,
+                command=limited(common.settings, with_last_words(command, theirs, common.grace)),
+                hidden=common.hidden_files(),
+            )
+            fds = (seccomp, theirs) if door is None else (seccomp, theirs, door.theirs)
+            yield Prepared(
+                launch=Launch(argv=[*common.outer, *wrapped], environment=variables, fds=fds, enclosed=True),
+                left_behind=lambda: _told(report),
+                notes=lambda: [*watch.notes, *(door.proxy.refused if door else ())],
+                exit_code=exit_code,
+            )
+
+
+def _pipe(stack: ExitStack) -> tuple[int, int]:
+    ends = os.pipe()
+    for end in ends:
+        stack.callback(os.close, end)
+    return ends
 
 
 def _told(report: int) -> bool:

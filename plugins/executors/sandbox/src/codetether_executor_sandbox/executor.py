@@ -12,8 +12,6 @@ from codetether import Completed, Confinement, ExecutorError, Process
 
 from codetether_executor_sandbox.backends import Backend, Prepared
 
-_NOTE = "\n[sandbox: {} protected, and put back as {}]\n"
-
 
 @define(kw_only=True)
 class SandboxExecutor:
@@ -46,7 +44,7 @@ class SandboxExecutor:
             done = await prepared.launch.run(timeout=timeout, on_output=on_output, limit=limit, merged=merged)
             left = prepared.left_behind()
         made = attrs.evolve(done, exit_code=prepared.exit_code(done.exit_code), left_behind=left and not done.timed_out)
-        return _noted(made, prepared.undone(), merged=merged)
+        return _noted(made, prepared.notes(), merged=merged)
 
     async def start(
         self, argv: Sequence[str], *, directory: Path | None = None, environment: Mapping[str, str] | None = None
@@ -99,12 +97,12 @@ class SandboxProcess:
         self._stack.close()
 
 
-def _noted(done: Completed, undone: Sequence[str], *, merged: bool) -> Completed:
-    """With a line about what was put back, where the model sees it."""
-    if not undone:
+def _noted(done: Completed, notes: Sequence[str], *, merged: bool) -> Completed:
+    """With a line for each note, where the model sees it."""
+    if not notes:
         return done
-    named = ", ".join(undone[:5]) + (f" and {len(undone) - 5} more" if len(undone) > 5 else "")
-    note = _NOTE.format(f"{named} {'is' if len(undone) == 1 else 'are'}", "before").encode()
+    shown = list(dict.fromkeys(notes))[:10]
+    text = "".join(f"\n[sandbox: {note}]" for note in shown).encode() + b"\n"
     if merged:
-        return attrs.evolve(done, stdout=done.stdout + note)
-    return attrs.evolve(done, stderr=done.stderr + note)
+        return attrs.evolve(done, stdout=done.stdout + text)
+    return attrs.evolve(done, stderr=done.stderr + text)

@@ -122,6 +122,14 @@ class Watch:
             _remove(path)
             _restore(path, before)
 
+    @property
+    def notes(self) -> list[str]:
+        """What was undone, in a line."""
+        if not self.undone:
+            return []
+        more = f" and {len(self.undone) - 5} more" if len(self.undone) > 5 else ""
+        return [f"{', '.join(self.undone[:5])}{more}: protected, and put back as before"]
+
     def _reachable(self, path: Path) -> bool:
         """Whether no link stands on the way: a directory that became one is watched, or was undone before this."""
         return os.path.realpath(path.parent) == str(path.parent) or path in self.paths

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import define
-from codetether import Launch
+from codetether import ExecutorError, Launch
 
 from codetether_executor_sandbox.backends import Common, Prepared, filter_for
 from codetether_executor_sandbox.guard import Watch
@@ -52,6 +52,9 @@ class LandlockBackend:
     def prepared(self, argv: Sequence[str], directory: Path, environment: Mapping[str, str]) -> Iterator[Prepared]:
         """The command behind a small program that confines itself before it becomes it."""
         common, settings = self.common, self.common.settings
+        if settings.hosts:
+            remedy = "Install bubblewrap, or leave hosts in [plugins.sandbox] empty."
+            raise ExecutorError("hosts can be reached from a sandbox of bubblewrap only", remedy=remedy)
         scratch = tempfile.mkdtemp(prefix="codetether-")
         variables = common.environment({"TMPDIR": scratch, **environment})
         command = common.resolved(argv, directory, variables)
@@ -81,7 +84,7 @@ class LandlockBackend:
                         environment=variables,
                         enclosed=True,
                     ),
-                    undone=lambda: watch.undone,
+                    notes=lambda: watch.notes,
                     exit_code=exit_code,
                 )
         finally:
