@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from codetether.cli.stats import short
 
 from .conftest import Answer, CommandLine, ModelServer
@@ -50,8 +51,9 @@ def test_tokens_and_costs_by_every_word(cli: CommandLine, model: ModelServer, tm
         Answer(texts=["done"]),
         Answer(texts=["hi"]),
     ]
-    assert cli("run", "look", **PRICED).code == 3  # touch is denied, because nobody can be asked
-    said = cli("run", "hi", "--format", "json", cwd=other, **PRICED).json
+    priced = evolve(cli, environment={**cli.environment, **PRICED})
+    assert priced("run", "look").code == 3  # touch is denied, because nobody can be asked
+    said = priced("run", "hi", "--format", "json", cwd=other).json
     cost = Decimal(said["usage"]["cost"])  # of one answer; all are as long
     once, twice, thrice = str(cost), str(2 * cost), str(3 * cost)
     assert cost > 0
@@ -110,7 +112,7 @@ def test_the_table(cli: CommandLine, model: ModelServer) -> None:
         "+ no price is known for 1 answer of openai/toy: its cost is not in it\n"
     )
     model.script += [Answer(texts=["hi"])]
-    cli("run", "hi", **PRICED)
+    evolve(cli, environment={**cli.environment, **PRICED})("run", "hi")
     assert cli("stats", "--by", "provider").out == (
         "    COST  IN  CACHED  OUT  ANSWERS  PROVIDER\n"
         "$0.0000+  22       0    6        2  openai\n"
