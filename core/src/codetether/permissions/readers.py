@@ -341,7 +341,7 @@ ALSO_WRITE = names("date hostname command type python python3 node gcc g++ clang
 
 
 def inner(words: tuple[str, ...]) -> tuple[str, ...]:
-    """The command that a harmless wrapper (timeout, nice, time, command) runs; else the command itself."""
+    """The command that a harmless wrapper (timeout, nice, command) runs; else the command itself."""
     match words:
         case ("timeout", limit, _, *_) if _SECOND.fullmatch(limit):
             return words[2:]
@@ -349,7 +349,7 @@ def inner(words: tuple[str, ...]) -> tuple[str, ...]:
             return words[4:]
         case ("nice", "-n", value, _, *_) if value.lstrip("-+").isdigit():
             return words[3:]
-        case ("command" | "nice" | "time", program, *_) if not program.startswith("-"):
+        case ("command" | "nice", program, *_) if not program.startswith("-"):
             return words[1:]
         case _:
             return words
