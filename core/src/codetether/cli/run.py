@@ -13,11 +13,10 @@ import click
 
 from codetether.cli import started
 from codetether.cli.app import EXIT, debugging
-from codetether.cli.completion import model_names, session_ids
+from codetether.cli.session_options import sandbox_settings, session_options
 from codetether.cli.terminal import Screen
 from codetether.models.messages import MessagePart
 from codetether.models.tools import Effect, Mode
-from codetether.settings.core import MODES
 from codetether.settings.structure import did_you_mean
 from codetether.values import frozen
 
@@ -41,6 +40,7 @@ class Wish:
     agent: str | None
     mode: Mode | None
     allow: tuple[str, ...]
+    sandbox: str | None
     max_steps: int | None
     strict: bool
     schema: Mapping[str, Any] | None
@@ -48,12 +48,7 @@ class Wish:
 
 @click.command("run")
 @click.argument("prompt", nargs=-1)
-@click.option("-c", "--continue", "resume", is_flag=True, help="Go on with the last session of this directory.")
-@click.option("-s", "--session", metavar="ID", shell_complete=session_ids, help="Go on with this session.")
-@click.option(
-    "-m", "--model", metavar="MODEL", shell_complete=model_names, help="provider/model, a provider, or a model."
-)
-@click.option("--agent", metavar="NAME", help="The agent to be: build, plan, explore, or one of your own.")
+@session_options
 @click.option(
     "-f", "--file", "files", multiple=True, type=click.Path(path_type=Path), help="Attach a file; repeatable."
 )
@@ -61,9 +56,6 @@ class Wish:
 @click.option(
     "--schema", metavar="FILE", help="Answer with JSON that fits this JSON schema: a file, or the schema itself."
 )
-@click.option("--mode", type=click.Choice(MODES), help="What is allowed without asking.")
-@click.option("--allow", metavar="TOOL|EFFECT", multiple=True, help="Allow a tool, or an effect; repeatable.")
-@click.option("--max-steps", type=click.IntRange(1), help="Responses of the model before it is stopped.")
 @click.option("--strict-plugins", "strict", is_flag=True, help="A plugin that breaks a promise is an error.")
 def run(prompt: tuple[str, ...], files: tuple[Path, ...], form: str, schema: str | None, **wishes: Any) -> int:
     """Give the agent a PROMPT and show its answer.
@@ -120,7 +112,13 @@ async def _converse(wish: Wish, output: TextOutput | JsonOutput, outcome: Outcom
     from codetether.runtime import Runtime
 
     directory = Path.cwd()
-    opened = Runtime.open(directory=directory, person=_person(output), strict=wish.strict, on_notice=output.notice)
+    opened = Runtime.open(
+        sandbox_settings(wish.sandbox),
+        directory=directory,
+        person=_person(output),
+        strict=wish.strict,
+        on_notice=output.notice,
+    )
     async with opened as runtime:
         session_id = await _session_id(runtime, wish, directory, output)
         async with runtime.session(

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from codetether.cli.session_options import session_options
 from codetether.cli.terminal import Screen
 from codetether.errors import UsageError
-from codetether.models.tools import Mode
-from codetether.settings.core import MODES
 
 
 @click.command("chat")
-@click.option("-c", "--continue", "resume", is_flag=True, help="Go on with the last session of this directory.")
-@click.option("-s", "--session", metavar="ID", help="Go on with this session.")
-@click.option("-m", "--model", metavar="MODEL", help="provider/model, a provider, or a model.")
-@click.option("--agent", metavar="NAME", help="The agent to be: build, plan, explore, or one of your own.")
-@click.option("--mode", type=click.Choice(MODES), help="What is allowed without asking.")
-@click.option("--allow", metavar="TOOL|EFFECT", multiple=True, help="Allow a tool, or an effect; repeatable.")
-@click.option("--max-steps", type=click.IntRange(1), help="Responses of the model before it is stopped.")
-def chat(
-    resume: bool,
-    session: str | None,
-    model: str | None,
-    agent: str | None,
-    mode: Mode | None,
-    allow: tuple[str, ...],
-    max_steps: int | None,
-) -> int:
+@session_options
+def chat(resume: bool, session: str | None, **wishes: Any) -> int:
     """Talk with the agent at the terminal.
 
     Enter sends, Alt-Enter begins a new line, @ names a file, / a command (/help lists them). Ctrl-C stops the answer,
@@ -45,10 +31,8 @@ def chat(
         require_terminal_libraries()
     from codetether.cli.chat.conversation import Conversation, Wishes
 
-    wishes = Wishes(
-        session_id=session, resume=resume, model=model, agent=agent, mode=mode, allow=allow, max_steps=max_steps
-    )
-    conversation = Conversation(wishes, screen, Path.cwd(), interactive=interactive)
+    wanted = Wishes(session_id=session, resume=resume, **wishes)
+    conversation = Conversation(wanted, screen, Path.cwd(), interactive=interactive)
     return launch(conversation.run)
 
 

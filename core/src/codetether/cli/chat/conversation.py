@@ -16,6 +16,7 @@ from codetether.cli.app import EXIT, say_error
 from codetether.cli.chat.slash import Leave, Reopen, SlashCommands
 from codetether.cli.interrupts import Interrupts
 from codetether.cli.outcome import Outcome
+from codetether.cli.session_options import sandbox_settings
 from codetether.cli.terminal import DIM, YELLOW, Screen
 from codetether.cli.text_output import TextOutput
 from codetether.errors import CodetetherError
@@ -39,6 +40,7 @@ class Wishes:
     agent: str | None = None
     mode: Mode | None = None
     allow: tuple[str, ...] = ()
+    sandbox: str | None = None
     max_steps: int | None = None
 
 
@@ -95,7 +97,9 @@ class Conversation:
         """Until the user leaves. The exit code of a piped conversation is that of its last turn."""
         display = self._display()
         person = self._person(display)
-        async with Runtime.open(directory=self.directory, person=person, on_notice=display.notice) as runtime:
+        settings = sandbox_settings(self.wishes.sandbox)
+        opened = Runtime.open(settings, directory=self.directory, person=person, on_notice=display.notice)
+        async with opened as runtime:
             if self.wishes.resume:
                 last = await runtime.sessions.last_for_directory(self.directory)
                 if last is None:
