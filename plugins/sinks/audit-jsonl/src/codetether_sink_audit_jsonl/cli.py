@@ -199,6 +199,7 @@ def tail(path: Path | None, count: int, follow: bool, as_json: bool, wanted: Wan
             _show(screen, found, as_json)
         if follow:
             with suppress(KeyboardInterrupt):
+                screen.out.flush()
                 for found in entries.followed():
                     if wanted.takes(found.entry):
                         _show(screen, found, as_json)
