@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import described, startup, steps, stored, wires
+from benchmarks import described, sandbox, startup, steps, stored, wires
 from benchmarks.children import ROOT, profile
 from benchmarks.figures import Figure, plot, table
 from benchmarks.yardsticks import Yardsticks, directory, running
@@ -22,6 +22,7 @@ CASES: dict[str, Callable[[Yardsticks, int], Iterator[Figure]]] = {
     "plugins": startup.plugins,
     "steps": steps.steps,
     "shell": steps.shell,
+    "sandbox": sandbox.sandbox,
     "first-text": steps.first_text,
     "chunks": steps.chunks,
     "crowd": steps.crowd,
