@@ -99,9 +99,9 @@ class Stage:
 
     def expected(self) -> list[ChatEvent]:
         """What the stream must hold: the journal's events as lines."""
-        told = (chat_event(event) for made in self.feed.recorded(0) for event in made)
         family = Family()
-        return [family.joined(line) for line in told if line is not None]
+        told = (chat_event(event, family) for made in self.feed.recorded(0) for event in made)
+        return [line for line in told if line is not None]
 
 
 @asynccontextmanager

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import evolve
 from codetether import (
     CHAT_EVENT_SCHEMA,
     ApprovalRequired,
@@ -34,28 +33,43 @@ CONTENT_LIMIT = 10_000
 """Characters (code points) of the content of a line."""
 
 
-def chat_event(record: EventRecord) -> ChatEvent | None:
-    """The line of an event; None for those that leave none (the start of a step, a session's state)."""
+def chat_event(record: EventRecord, family: Family | None = None) -> ChatEvent | None:
+    """The line of an event; None for those that leave none (the start of a step, a session's state).
+
+    `family` finds the line's parent; events come to it in order.
+    """
     told = _told(record)
     if told is None:
         return None
-    content = told.content
-    if content is None or len(content) <= CONTENT_LIMIT:
-        return told
-    return evolve(told, content=content[:CONTENT_LIMIT], content_cut=len(content) - CONTENT_LIMIT)
+    content = told.get("content")
+    if content is not None and len(content) > CONTENT_LIMIT:
+        told |= {"content": content[:CONTENT_LIMIT], "content_cut": len(content) - CONTENT_LIMIT}
+    return ChatEvent(
+        recorded_at=record.recorded_at,
+        workspace=record.directory,
+        session_id=record.session_id,
+        sequence=record.sequence,
+        schema_version=CHAT_EVENT_SCHEMA,
+        agent_name=record.agent,
+        turn=record.turn,
+        step=record.step,
+        part=record.part,
+        parent_event_id=None if family is None else family.parent(record, told),
+        **told,
+    )
 
 
-def _told(record: EventRecord) -> ChatEvent | None:
+def _told(record: EventRecord) -> dict[str, Any] | None:
+    """What the line says beyond what every line does."""
     match record.event:
         case UserMessage(message=message):
-            return _line(record, "user", "text", content=message.text)
+            return _line("user", "text", content=message.text)
         case ThinkingComplete(text=text):
-            return _line(record, "assistant", "thinking", content=text)
+            return _line("assistant", "thinking", content=text)
         case TextComplete(text=text):
-            return _line(record, "assistant", "text", content=text)
+            return _line("assistant", "text", content=text)
         case ToolCallStart() as call:
             return _line(
-                record,
                 "assistant",
                 "tool_call",
                 content=call.arguments,
@@ -64,7 +78,6 @@ def _told(record: EventRecord) -> ChatEvent | None:
             )
         case ToolCallComplete() as call:
             return _line(
-                record,
                 "tool",
                 "tool_result",
                 content=call.output,
@@ -75,7 +88,6 @@ def _told(record: EventRecord) -> ChatEvent | None:
             )
         case UsageReport() as report:
             return _line(
-                record,
                 "assistant",
                 "usage",
                 usage=report.usage,
@@ -84,7 +96,6 @@ def _told(record: EventRecord) -> ChatEvent | None:
             )
         case ApprovalRequired() as asked:
             return _line(
-                record,
                 "system",
                 "approval_required",
                 content=asked.reason,
@@ -92,37 +103,24 @@ def _told(record: EventRecord) -> ChatEvent | None:
                 tool_call_id=asked.call_id,
             )
         case Retry(reason=reason):
-            return _line(record, "system", "retry", content=reason)
+            return _line("system", "retry", content=reason)
         case Notice(text=text):
-            return _line(record, "system", "notice", content=text)
+            return _line("system", "notice", content=text)
         case AuditAnchor() as anchor:
-            return _line(record, "system", "audit:anchor", content=to_json(anchor).decode())
+            return _line("system", "audit:anchor", content=to_json(anchor).decode())
         case Done() as done:
-            return _line(record, "system", "done", content=done.reason or None, status=done.status, usage=done.usage)
+            return _line("system", "done", content=done.reason or None, status=done.status, usage=done.usage)
         case Error() as error:
-            return _line(record, "system", "error", content=error.message, status=error.status)
+            return _line("system", "error", content=error.message, status=error.status)
         case Unknown(raw=raw) if isinstance(raw.get("type"), str):
             more = {name: value for name, value in raw.items() if name != "type"}
-            return _line(record, "system", raw["type"], content=to_json(more).decode() if more else None)
+            return _line("system", raw["type"], content=to_json(more).decode() if more else None)
         case _:
             return None
 
 
-def _line(record: EventRecord, role: str, message_type: str, **more: Any) -> ChatEvent:
-    return ChatEvent(
-        recorded_at=record.recorded_at,
-        workspace=record.directory,
-        session_id=record.session_id,
-        role=role,
-        message_type=message_type,
-        sequence=record.sequence,
-        schema_version=CHAT_EVENT_SCHEMA,
-        agent_name=record.agent,
-        turn=record.turn,
-        step=record.step,
-        part=record.part,
-        **more,
-    )
+def _line(role: str, message_type: str, **more: Any) -> dict[str, Any]:
+    return {"role": role, "message_type": message_type, **more}
 
 
 def place(line: bytes) -> tuple[int, int] | None:
@@ -144,15 +142,21 @@ class Family:
         self._prompt: str | None = None
         self._calls: dict[str, str] = {}
 
-    def joined(self, event: ChatEvent) -> ChatEvent:
-        """The event with its parent; those that come later may have it for theirs."""
-        parent = self._parent(event)
-        self._learn(event)
-        return event if parent is None else evolve(event, parent_event_id=parent)
+    def parent(self, record: EventRecord, told: Mapping[str, Any]) -> str | None:
+        """The id of the line that a new one belongs to; None for a prompt, and where that line is not known."""
+        kind, call = told["message_type"], told.get("tool_call_id")
+        prompt = kind == "text" and told["role"] == "user"
+        known = record.turn == self._turn and not prompt
+        found = None
+        if known:
+            found = self._calls.get(call, self._prompt) if call and kind != "tool_call" else self._prompt
+        if prompt or kind == "tool_call":
+            self._learn(record.turn, f"{record.sequence}.{record.part}", None if prompt else call)
+        return found
 
     def recall(self, lines: Iterable[bytes]) -> None:
         """Learns the running turn anew from the stream's lines, of which the last comes first."""
-        self.__init__()  # type: ignore[misc]
+        self._turn, self._prompt, self._calls = 0, None, {}
         found: list[ChatEvent] = []
         for line in lines:
             event = _read(line)
@@ -162,26 +166,17 @@ class Family:
             if _is_prompt(event):
                 break
         for event in reversed(found):
-            self._learn(event)
+            if _is_prompt(event) or event.message_type == "tool_call":
+                call = None if _is_prompt(event) else event.tool_call_id
+                self._learn(event.turn, f"{event.sequence}.{event.part}", call)
 
-    def _learn(self, event: ChatEvent) -> None:
-        if event.turn != self._turn:
-            self._turn, self._prompt, self._calls = event.turn, None, {}
-        if _is_prompt(event):
-            self._prompt = _id(event)
-        elif event.message_type == "tool_call" and event.tool_call_id:
-            self._calls[event.tool_call_id] = _id(event)
-
-    def _parent(self, event: ChatEvent) -> str | None:
-        if event.turn != self._turn or _is_prompt(event):
-            return None
-        if event.tool_call_id and event.message_type != "tool_call":
-            return self._calls.get(event.tool_call_id, self._prompt)
-        return self._prompt
-
-
-def _id(event: ChatEvent) -> str:
-    return f"{event.sequence}.{event.part}"
+    def _learn(self, turn: int, line: str, call: str | None) -> None:
+        if turn != self._turn:
+            self._turn, self._prompt, self._calls = turn, None, {}
+        if call is None:
+            self._prompt = line
+        else:
+            self._calls[call] = line
 
 
 def _is_prompt(event: ChatEvent) -> bool:

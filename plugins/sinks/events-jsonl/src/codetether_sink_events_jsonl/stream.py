@@ -95,9 +95,9 @@ class EventStream:
             return None
         self._held = (record.sequence, record.part)
         self._ended = record.part + 1 >= record.parts
-        event = chat_event(record)
+        event = chat_event(record, self._family)
         if event is not None:
-            self._waiting.append((record.sequence, to_json(self._family.joined(event)) + b"\n"))
+            self._waiting.append((record.sequence, to_json(event) + b"\n"))
             if self._writing is None:
                 self._writing = asyncio.create_task(self._write_out())
         return None

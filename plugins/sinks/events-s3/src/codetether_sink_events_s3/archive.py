@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -186,12 +185,12 @@ class S3Archive:
             raise StorageError(f"{file.path} has {len(data)} bytes, and its name says {file.size}: it was changed")
         run.tell(file, 0)
         before = bucket.abilities
-        bucket.put(self._settings.prefix + file.name, data, lambda sent: run.tell(file, sent))
+        digest = bucket.put(self._settings.prefix + file.name, data, lambda sent: run.tell(file, sent))
         run.stored(file)
         if bucket.abilities != before:
             self._say_abilities(bucket)
             receipts.learn(bucket.abilities)
-        receipts.add(file.name, hashlib.sha256(data).hexdigest(), len(data))
+        receipts.add(file.name, digest, len(data))
 
     def _waiting(self, spool: Path, receipts: Receipts) -> list[StreamFile]:
         """The sealed files without a receipt. A directory that is stored whole is read again when it has changed."""

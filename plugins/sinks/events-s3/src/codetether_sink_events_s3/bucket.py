@@ -75,20 +75,20 @@ class Bucket:
         """Closes its connections."""
         self._client.close()
 
-    def put(self, key: str, data: bytes, told: Callable[[int], None]) -> None:
-        """Returns when the key holds exactly these bytes. `told` hears how many have left.
+    def put(self, key: str, data: bytes, told: Callable[[int], None]) -> str:
+        """Returns the bytes' SHA-256 in hexadecimal when the key holds exactly them; `told` hears how many left.
 
         Raises OtherContent, StoreTroubled, Stopped.
         """
         digest = hashlib.sha256(data).digest()
         for _ in range(TRIES):
             if self.abilities.conditional is False and self.holds(key, data, digest):
-                return
+                return digest.hex()
             try:
                 self._asked(lambda: self._put(key, data, digest, told))
             except _Present:
                 if self.holds(key, data, digest):
-                    return
+                    return digest.hex()
                 continue  # it has vanished between the two answers
             except _Less:
                 continue
@@ -96,7 +96,7 @@ class Bucket:
                 StoreTroubled, _Absent, Stopped
             ):  # it has the bytes; what it can do is found out another time
                 self._learn(key, data, digest)
-            return
+            return digest.hex()
         raise StoreTroubled(f"{self._settings.target} answers {key} differently each time")
 
     def holds(self, key: str, data: bytes, digest: bytes | None = None) -> bool:
