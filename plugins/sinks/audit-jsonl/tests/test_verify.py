@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import random
@@ -12,15 +13,18 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from codetether import AuditEntry, SegmentLimits, Segments, derived_key, from_json, to_json
+from attrs import evolve
+from codetether import AuditEntry, AuditFailed, SegmentLimits, Segments, derived_key, from_json, to_json
 from codetether.record.redact import Redactor
 from codetether.record.sinks import AuditTrail
+from codetether.storage import durable
 from codetether_sink_audit_jsonl import plugin
 from codetether_sink_audit_jsonl.anchors import Anchors
 from codetether_sink_audit_jsonl.chain import GENESIS, Chain, link_of
@@ -307,8 +311,6 @@ def test_what_other_sinks_stored_proves_the_end_where_the_log_and_its_anchors_we
                 file.write(f"<110>1 - host codetether - - - {to_json(entry).decode()}\n")
 
     async def run() -> None:
-        from attrs import evolve
-
         async with AuditLog(AuditJsonlSettings(), lambda: state, print) as log:
             (spec,) = plugin.codetether_audit_sinks()
             other = evolve(spec, name="other")
@@ -533,3 +535,97 @@ def test_D05_a_line_of_a_gigabyte_is_read_in_pieces(tmp_path: Path) -> None:
         file.truncate(1 << 30)
     found = look(tmp_path)
     assert found.bad is not None
+
+
+# -- a disk that fails
+
+ERRORS = [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EMFILE, errno.EINTR, errno.EDQUOT]
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Waiting for the disk would take most of the time."""
+    monkeypatch.setattr(durable, "_flush", lambda descriptor: None)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    yield
+    durable.failpoint = None
+
+
+async def _life(state: Path, next_weather: Callable[[int], object]) -> tuple[list[str], list[str]]:
+    """Nine entries in files of three, anchored again and again, while operations fail: what was recorded, and said."""
+    recorded: list[str] = []
+    said: list[str] = []
+    async with AuditLog(AuditJsonlSettings(max_entries=3, fsync="always"), lambda: state, said.append) as log:
+        spec = evolve(next(iter(plugin.codetether_audit_sinks())), required=True)
+        trail = AuditTrail([("audit-jsonl", spec, log)], Redactor(), "me@here", said.append)
+        for number in range(9):
+            next_weather(number)
+            with suppress(AuditFailed):
+                await trail.record("tool_execution", f"tool:t{number}", "intent")
+                recorded.append(f"tool:t{number}")
+            await trail.anchor()
+        await trail.close()
+    return recorded, said
+
+
+@pytest.mark.parametrize("length", [1, 5, 40])
+def test_every_operation_of_log_key_and_anchors_fails_for_a_while(
+    tmp_path: Path, no_waiting: None, length: int
+) -> None:
+    """Whichever operations fail: one message, nothing acknowledged is lost, the log proves itself, nobody restarts."""
+    chance = random.Random(length)
+    seen, at, error = 0, 0, 0
+
+    def reached(operation: str, path: Path) -> None:
+        nonlocal seen
+        seen += 1
+        if at <= seen < at + length:
+            raise OSError(error, os.strerror(error))
+
+    def weather(number: int) -> None:
+        durable.failpoint = reached if number < 8 else None
+
+    for at in range(1, 400, 1 if PROOF else 3):
+        seen, error = 0, chance.choice(ERRORS)
+        state = tmp_path / f"{length}-{at}"
+        recorded, said = asyncio.run(_life(state, weather))
+        found = look(state)
+        assert found.bad is None, (at, error, found)
+        there = [from_json(line, AuditEntry).action for _, _, line in content(state)]
+        assert [action for action in there if action in recorded] == recorded
+        assert recorded[-1:] == ["tool:t8"]
+        assert [text for text in said if " fails: " in text and str(tmp_path) not in text] == []
+        assert len([text for text in said if " fails: " in text]) <= 1
+        if seen < at:
+            break
+    else:
+        raise AssertionError("the operations never ended")
+
+
+def test_D09_writes_that_fall_short_at_any_byte_leave_a_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write takes only some bytes and the rest finds no room: the entry is refused, and no line is fused."""
+    write_all, left = os.write, -1
+
+    def short(descriptor: int, data: bytes) -> int:
+        nonlocal left
+        if left < 0 or not data.startswith((b'{"id"', b'{"at"')):
+            if left >= 0 and b'"mac"' in data:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write_all(descriptor, data)
+        return write_all(descriptor, data[:left]) if left else _full()
+
+    def _full() -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", short)
+    state = tmp_path / "state"
+    write(state, 3)
+    for cut in range(0, 300, 1 if PROOF else 23):
+
+        def weather(number: int, cut: int = cut) -> None:
+            nonlocal left
+            left = cut if number % 2 else -1
+
+        asyncio.run(_life(state, weather))
+        left = -1
+        assert look(state).bad is None
