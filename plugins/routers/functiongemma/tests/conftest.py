@@ -7,6 +7,7 @@ import logging
 import struct
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import platformdirs
 import pytest
@@ -43,6 +44,11 @@ class Context:
         self.said.append(text)
 
 
+def context(settings: FunctionGemmaSettings | None = None) -> Any:
+    """A context of a session, for the router."""
+    return Context(settings=settings)
+
+
 MARKS = {
     "<repo_name>": "<start_function_call>",
     "<reponame>": "<end_function_call>",
@@ -74,5 +80,5 @@ def _text(text: str) -> bytes:
 def _head(whole: bytes) -> int:
     """Where what stands before the weights ends: after the description of the last tensor."""
     last = whole.rindex(b".weight", 0, 8 << 20)
-    dimensions = struct.unpack_from("<I", whole, last + 7)[0]
+    dimensions: int = struct.unpack_from("<I", whole, last + 7)[0]
     return last + 7 + 4 + 8 * dimensions + 4 + 8

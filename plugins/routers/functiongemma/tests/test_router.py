@@ -19,7 +19,7 @@ from codetether_router_functiongemma.grammar import call_grammar
 from codetether_router_functiongemma.router import router
 from codetether_router_functiongemma.settings import FunctionGemmaSettings
 
-from .conftest import Context
+from .conftest import context
 
 READ_FILE = ToolDefinition(
     name="read_file",
@@ -56,7 +56,7 @@ def read(path: str, written: str) -> ToolCallPart:
 
 
 async def test_what_is_announced_becomes_a_call_and_the_prose_stays(model_path: Path) -> None:
-    ctx = Context(settings=settings(model_path))
+    ctx = context(settings=settings(model_path))
     text = f"The entry point matters.\n\n{ANNOUNCED}"
     made = await router(ctx).reformat(response(ThinkingPart(text="hm"), text), TOOLS)
     assert without_ids(made) == (ThinkingPart(text="hm"), TextPart(text=text), read("src/main.py", ANNOUNCED))
@@ -66,7 +66,7 @@ async def test_what_is_announced_becomes_a_call_and_the_prose_stays(model_path: 
 
 async def test_a_line_that_is_nothing_but_a_call_is_taken_out(model_path: Path) -> None:
     text = "Right.\n\nset_timer(25)"
-    made = await router(Context(settings=settings(model_path))).reformat(response(text), TOOLS)
+    made = await router(context(settings=settings(model_path))).reformat(response(text), TOOLS)
     assert without_ids(made) == (
         TextPart(text="Right.", written=text),
         ToolCallPart(id="", name="set_timer", arguments='{"minutes": 25}', written="set_timer(25)"),
@@ -85,7 +85,7 @@ async def test_a_line_that_is_nothing_but_a_call_is_taken_out(model_path: Path) 
     ],
 )
 async def test_all_else_comes_back_as_the_very_same_object(model_path: Path, given: CompletionResponse) -> None:
-    assert await router(Context(settings=settings(model_path))).reformat(given, TOOLS) is given
+    assert await router(context(settings=settings(model_path))).reformat(given, TOOLS) is given
 
 
 async def test_functiongemma_s_own_format_is_held_to_its_grammar(marked_path: Path) -> None:
@@ -112,13 +112,13 @@ async def test_functiongemma_s_own_format_is_held_to_its_grammar(marked_path: Pa
 
 async def test_a_model_that_answers_with_words_makes_no_call(marked_path: Path) -> None:
     given = response(ANNOUNCED)
-    ctx = Context(settings=settings(marked_path, arch="functiongemma"))
+    ctx = context(settings=settings(marked_path, arch="functiongemma"))
     assert await router(ctx).reformat(given, TOOLS) is given
     assert ctx.said == []
 
 
 async def test_after_the_time_limit_the_response_stays_as_it_is(model_path: Path) -> None:
-    given, ctx = response(ANNOUNCED), Context(settings=settings(model_path, timeout=0.001))
+    given, ctx = response(ANNOUNCED), context(settings=settings(model_path, timeout=0.001))
     made = router(ctx)
     assert await made.reformat(given, TOOLS) is given
     assert await made.reformat(given, TOOLS) is given
@@ -127,7 +127,7 @@ async def test_after_the_time_limit_the_response_stays_as_it_is(model_path: Path
 
 
 async def test_a_cancelled_turn_stops_the_model(model_path: Path) -> None:
-    made = router(Context(settings=settings(model_path)))
+    made = router(context(settings=settings(model_path)))
     await made.reformat(response(ANNOUNCED), TOOLS)
     task = asyncio.create_task(made.reformat(response(ANNOUNCED), TOOLS))
     await asyncio.sleep(0.05)
@@ -153,7 +153,7 @@ async def test_a_bad_model_file_is_said_once_and_the_run_goes_on(
     path = tmp_path / "model.gguf"
     if content is not None:
         path.write_bytes(content)
-    given, ctx = response(ANNOUNCED), Context(settings=settings(path))
+    given, ctx = response(ANNOUNCED), context(settings=settings(path))
     made = router(ctx)
     assert await made.reformat(given, TOOLS) is given
     assert await made.reformat(given, TOOLS) is given
@@ -162,9 +162,9 @@ async def test_a_bad_model_file_is_said_once_and_the_run_goes_on(
 
 
 async def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
-    ctx = Context(settings=FunctionGemmaSettings(enabled=True))
+    ctx = context(settings=FunctionGemmaSettings(enabled=True))
     router(ctx)
-    tokenizer = Context(settings=settings(tmp_path, tokenizer_path="/t.json"))
+    tokenizer = context(settings=settings(tmp_path, tokenizer_path="/t.json"))
     router(tokenizer)
     assert ctx.said == [
         "no model is named: set CODETETHER_TOOL_ROUTER_MODEL_PATH to a GGUF file; described calls stay text"
@@ -175,6 +175,6 @@ async def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
 
 async def test_it_is_silent_until_it_is_enabled(model_path: Path) -> None:
     for made in (None, FunctionGemmaSettings(model_path=str(model_path)), settings(model_path, disabled=True)):
-        given, ctx = response(ANNOUNCED), Context(settings=made)
+        given, ctx = response(ANNOUNCED), context(settings=made)
         assert await router(ctx).reformat(given, TOOLS) is given
         assert ctx.said == []

@@ -18,6 +18,7 @@ _TASK = (
     f"copied from the text. If it only talks about the tool, or leaves out what the tool needs, write {NO_CALL}."
 )
 _FIND, _NOTE = "find_person(name: string) - Looks a person up.", "add_note(title: string, body: string) - Keeps a note."
+_PAGE = "open_page(url: string) - Opens a page."
 _EXAMPLES: tuple[tuple[str, str, dict[str, str] | None], ...] = (
     (_FIND, "I'll look for Ada Lovelace with find_person.", {"name": "Ada Lovelace"}),
     (_FIND, "I will use find_person to see whether we know her.", None),
@@ -28,11 +29,8 @@ _EXAMPLES: tuple[tuple[str, str, dict[str, str] | None], ...] = (
     ),
     ("count_people() - Says how many people there are.", "Let me see how many there are with count_people.", {}),
     (_FIND, "I'll call find_person once I know the name.", None),
-    (
-        "open_page(url: string) - Opens a page.",
-        "Sure!\n\nopen_page(https://a.example/b)",
-        {"url": "https://a.example/b"},
-    ),
+    (_PAGE, "Sure! Using open_page to read https://a.example/b now.", {"url": "https://a.example/b"}),
+    (_PAGE, "open_page(https://a.example/c/d)", {"url": "https://a.example/c/d"}),
     (_NOTE, "I'm going to use add_note a lot in this project.", None),
 )
 

@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"(?<![\w.])-?\d{1,15}(?:\.\d{1,15})?(?![\w])")
 _QUOTED = re.compile(r"`([^`\n]+)`|\"([^\"\n]+)\"|\u201c([^\u201d\n]+)\u201d|(?<!\w)'([^'\n]+)'(?!\w)")
 _REFERRING = re.compile(
     r"(?:the|this|that|these|those|it|its|them|they|him|his|her|my|your|our|their|you|me|us|an?|some|any|all|each|every|"
-    r"what\w*|which\w*|who\w*|how|when\w*|where\w*|as|if|to|so|now|again|first|next|then|there|here|one|things?)\b",
+    r"what\w*|which\w*|who\w*|how|when\w*|where\w*|as|if|to|so|now|again|first|next|then|there|here|one|things?|before|after|until|once|while)\b",
     re.IGNORECASE,
 )
 
@@ -33,11 +33,13 @@ class Excerpt:
         text: the announcing sentence, with what stands around it.
         request: what the user asked; empty where the tool changes anything: then all must stand in the answer itself.
         apart: words that no copy goes over: the tool's name, "I'll".
+        literals: what the announcing sentence has in quotes, but for the tool's name.
     """
 
     text: str
     request: str = ""
     apart: tuple[str, ...] = ()
+    literals: tuple[str, ...] = ()
     _all: str = field(init=False)
 
     @_all.default
@@ -76,7 +78,7 @@ class Excerpt:
 
     def quotes(self, value: str) -> bool:
         """Whether a value stands in quotes of any kind."""
-        return any(value in groups for groups in _QUOTED.findall(self._all))
+        return value in _quoted(self._all)
 
     def describes(self, value: str) -> bool:
         """Whether a value only refers to something (`the config file`, `her`), and is not the thing itself."""
@@ -98,7 +100,12 @@ def excerpt(text: str, announced: Evidence, messages: Sequence[Message]) -> Exce
         text=clean(text[max(0, start - room) : end + room]),
         request=clean(asked[-REQUEST:]),
         apart=(announced.tool.name, announced.intent),
+        literals=tuple(each for each in dict.fromkeys(_quoted(clean(text[start:end]))) if each != announced.tool.name),
     )
+
+
+def _quoted(text: str) -> list[str]:
+    return [next(filter(None, groups)) for groups in _QUOTED.findall(text)]
 
 
 def clean(text: str) -> str:

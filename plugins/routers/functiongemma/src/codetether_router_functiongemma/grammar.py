@@ -50,14 +50,17 @@ def literal(text: str) -> str:
 def call_grammar(tool: ToolDefinition, shown: Excerpt, form: Form) -> str | None:
     """A Lark grammar for llguidance; None where no call of the tool can be made of what is shown.
 
-    Texts are runs of whole words of what is shown, numbers those that stand there, listed values as they are listed.
+    Texts are what the announcement has in quotes, where that is enough for all of them, else runs of whole words of
+    what is shown; numbers are those that stand there, listed values as they are listed.
     """
     rules = _Rules(shown=shown, form=form, root=tool.schema)
     arguments = rules.object(resolved(tool.schema, tool.schema), 0)
     if arguments is None:
         return None
     lines = ["%llguidance {}", f"start: {form.call(tool.name, arguments)} | {form.no_call}", *rules.lines]
-    if rules.copies:
+    if 0 < rules.copies <= len(shown.literals):
+        lines.append("copy: " + " | ".join(literal(form.copied(each)) for each in shown.literals))
+    elif rules.copies:
         runs = [[form.copied(chunk) for chunk in run] for run in shown.runs()]
         if not runs:
             return None
@@ -74,7 +77,7 @@ class _Rules:
     form: Form
     root: Mapping[str, Any]
     lines: list[str] = field(factory=list)
-    copies: bool = False
+    copies: int = 0
 
     def object(self, schema: Mapping[str, Any], depth: int) -> str | None:
         known = parameters(schema, self.root)
@@ -107,7 +110,7 @@ class _Rules:
             return None
         match kind(schema):
             case "string" | "":
-                self.copies = True
+                self.copies += 1
                 return self.form.text("copy")
             case "integer":
                 return self._numbers([number for number in self.shown.numbers() if "." not in number])

@@ -40,6 +40,7 @@ ENGLISH = Language(
         r"""would; could; might; can'?t; cannot; won'?t; will not; don'?t; doesn'?t; didn'?t; do not; did not; never;
         unable; unless; permission; approval; approve; confirm(?:ation|ed|s)?;
         you (?:can|could|may|should|might|want|would|need|must|have|like|allow|agree); (?:if|once|when|after|until) you;
+        before (?:i can|using|calling|running); wait(?:ing)?; (?:if|once|when|until) i (?:know|have|get);
         if (?:needed|necessary|required|possible|so|not|i were); for example; for instance; e\.g\.; hypothetical\w*;
         in theory; instead of; rather than; avoid\w*; without (?:using|calling|running);
         not (?:use|using|call|calling|run|running); (?:me|ll|will|going to)(?: \w+ly| first| now)?

@@ -87,7 +87,12 @@ def problem(tool: ToolDefinition, arguments: Mapping[str, Any], shown: Excerpt) 
             return f"{value[:60]!r} stands nowhere"
         if shown.describes(value):
             return f"{value[:60]!r} only tells what is meant"
-    if len(set(copies)) < len(copies):
+    if any(value == name and not shown.quotes(name) for name, value in arguments.items()):
+        return "an argument is its own name"
+    if shown.literals and copies and not any(_overlap(copy, each) for copy in copies for each in shown.literals):
+        return f"{shown.literals[0][:60]!r} is no part of it"
+    spans = [*copies, *(str(value) for value in arguments.values() if type(value) in (int, float))]
+    if any(_overlap(one, other) for number, one in enumerate(spans) for other in spans[:number]):
         return "two arguments are copies of the same words"
     import jsonschema_rs
 
@@ -128,8 +133,8 @@ def fitted(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any], depth
 def trimmed(text: str) -> str:
     """A copied text without the quotes and the stop that stood around it."""
     text = _unstopped(text.strip().lstrip(",;:!?)]}").lstrip())
-    for left, right in _QUOTES:
-        if len(text) > 2 and text[0] == left and text[-1] == right and left not in text[1:-1]:
+    for pair in _QUOTES:
+        if len(text) > 2 and text[0] + text[-1] == pair and pair[0] not in text[1:-1]:
             text = _unstopped(text[1:-1].strip())
     for sign in '`"':
         if text.count(sign) == 1:
@@ -172,6 +177,11 @@ def _texts(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any], depth
 
 def _is_null(schema: Any) -> bool:
     return isinstance(schema, Mapping) and schema.get("type") == "null"
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether one of the two holds the other, in whole words."""
+    return Excerpt(text=one).holds(other) or Excerpt(text=other).holds(one)
 
 
 def _refused(uri: str) -> Any:
