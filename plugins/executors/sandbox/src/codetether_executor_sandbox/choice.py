@@ -20,6 +20,7 @@ from codetether_executor_sandbox.bubblewrap import Bubblewrap, find_bubblewrap
 from codetether_executor_sandbox.executor import SandboxExecutor
 from codetether_executor_sandbox.landlock import LACKS, LandlockBackend, landlock_version
 from codetether_executor_sandbox.layout import plan
+from codetether_executor_sandbox.seatbelt import SeatbeltBackend
 from codetether_executor_sandbox.settings import SandboxSettings
 from codetether_executor_sandbox.trial import MEANING, MakeBackend, tried
 
@@ -73,7 +74,7 @@ class Choice:
 
     async def _strongest(self) -> tuple[str, Confinement]:
         wanted = self.settings.backend
-        if wanted == "landlock":
+        if wanted in ("landlock", "seatbelt"):
             return wanted, await self._tried(wanted)
         try:
             return "bwrap", await self._tried("bwrap")
@@ -143,6 +144,8 @@ class Choice:
         )
         if name == "landlock":
             return LandlockBackend(common=common)
+        if name == "seatbelt":
+            return SeatbeltBackend(common=common)
         program = find_bubblewrap()
         assert program is not None
         return BubblewrapBackend(
