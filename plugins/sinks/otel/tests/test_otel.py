@@ -157,6 +157,20 @@ async def test_a_subagent_hangs_from_the_call_that_asked_for_it(receiver: Any) -
     assert sorted(inner) == ["invoke_agent build"] * 2 + ["invoke_agent explore"] * 2
 
 
+async def test_a_burst_that_the_queue_cannot_hold_is_said_and_the_rest_arrives(
+    receiver: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "4")
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4")
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "60000")
+    said: list[str] = []
+    async with session(receiver, [Call("look", {"path": "a"})] * 12, "end", notices=said) as (s, _):
+        await s.prompt("go")
+    lost = 15 - len(receiver.spans())
+    full = f"otel: traces and metrics do not arrive at {receiver.url[7:]}: spans come faster than they are sent"
+    assert said == ([full] if lost else [])
+
+
 async def test_a_call_that_was_denied(receiver: Any) -> None:
     async with session(receiver, [Call("change", {"path": "a"}, "c1")], "No?") as (s, _):
         await s.prompt("change it")

@@ -48,13 +48,14 @@ class Failures(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self.why = ""
+        self.dropped = False
         self.told = False
         self.retrying = False
         self.closing = False
         self._here = threading.local()
 
     @contextmanager
-    def watching(self, give_up: Callable[[], None] = lambda: None) -> Iterator[None]:
+    def watching(self, give_up: Callable[[], None]) -> Iterator[None]:
         """Within it, this thread's log records of the SDK's senders come here; those of others go their way."""
         before = getattr(self._here, "give_up", None)
         self._here.give_up = give_up
@@ -68,10 +69,12 @@ class Failures(logging.Filter):
         give_up = getattr(self._here, "give_up", None)
         if give_up is None:
             return True
-        self.why = self.why or _reason(record)
-        self.retrying = True
+        if give_up is _keep_on:
+            self.dropped = True
+            return False
+        self.why, self.retrying = self.why or _reason(record), True
         if self.closing:  # nobody waits for a second try at the end
-            self._here.give_up = lambda: None
+            self._here.give_up = _keep_on
             give_up()
         return False
 
@@ -82,6 +85,10 @@ class Failures(logging.Filter):
             self.why = self.why or "it was refused"
         elif not self.told:
             self.why = ""  # it passed before anybody was told
+
+
+def _keep_on() -> None:
+    """What making a span gives up: nothing."""
 
 
 def _reason(record: logging.LogRecord) -> str:
@@ -161,12 +168,12 @@ class Signals:
 
     Attributes:
         target: where it all goes.
-        calls: the spans of running tool calls, by session and call id: what a subagent's spans hang from.
+        running: the spans of prompts and of tool calls that have not ended, by session and call id (None: the prompt).
     """
 
     def __init__(self, target: Destination) -> None:
         self.target = target
-        self.calls: dict[tuple[str, str], SpanContext] = {}
+        self.running: dict[tuple[str, str | None], SpanContext] = {}
         self._open = 0
         self._failures = Failures()
 
@@ -209,6 +216,12 @@ class Signals:
         """What makes spans; None where traces are off."""
         return self._tracer
 
+    def above(self, session_id: str | None, call_id: str | None) -> SpanContext | None:
+        """What a subagent's spans hang from: the call that asked for it, else its session's prompt."""
+        if session_id is None:
+            return None
+        return self.running.get((session_id, call_id)) or self.running.get((session_id, None))
+
     def new_id(self) -> int:
         """An id for a span that is made later."""
         return self._ids.generate_span_id()
@@ -216,7 +229,7 @@ class Signals:
     @contextmanager
     def making(self, span_id: int | None = None) -> Iterator[None]:
         """Around the making and ending of spans: gives the reserved id, keeps the SDK's complaints from the screen."""
-        with self._ids.reserved(span_id), self._failures.watching():
+        with self._ids.reserved(span_id), self._failures.watching(_keep_on):
             yield
 
     def record(self, name: str, value: float, attributes: Mapping[str, Any], context: Context) -> None:
@@ -227,10 +240,11 @@ class Signals:
     def say(self, notice: Callable[[str], None]) -> None:
         """Tells the user, once, that it does not arrive."""
         failures = self._failures
-        if failures.why and not failures.told:
+        why = failures.why or ("spans come faster than they are sent" if failures.dropped else "")
+        if why and not failures.told:
             failures.told = True
             host = urlsplit(self.target.traces or self.target.metrics or "").netloc.rpartition("@")[2]
-            notice(f"traces and metrics do not arrive at {host}: {failures.why}")
+            notice(f"traces and metrics do not arrive at {host}: {why}")
 
     async def release(self, notice: Callable[[str], None]) -> None:
         """One session less; the last one sends what is left, for CLOSE_LIMIT seconds at most."""

@@ -159,7 +159,7 @@ class SessionSpans:
             self._end(at, "interrupted")
         session = self._ctx.session
         model = session.metadata.model or ""
-        above = self._signals.calls.get((session.parent_id or "", session.parent_call_id or ""))
+        above = self._signals.above(session.parent_id, session.parent_call_id)
         context = self._caller if above is None else set_span_in_context(NonRecordingSpan(above), NOTHING)
         span = None
         if self._signals.tracer is not None:
@@ -175,6 +175,7 @@ class SessionSpans:
                     f"invoke_agent {record.agent}", context, SpanKind.INTERNAL, attributes, start_time=at
                 )
                 context = set_span_in_context(span, context)
+                self._signals.running[self._id, None] = span.get_span_context()
         self._turn = _Turn(span=span, context=context, began=at, model=model, asked=at)
         self._agent = record.agent
 
@@ -234,12 +235,12 @@ class SessionSpans:
         context = SpanContext(
             above.trace_id, self._signals.new_id(), False, above.trace_flags, trace_state=above.trace_state
         )
-        self._signals.calls[self._id, call.call_id] = context
+        self._signals.running[self._id, call.call_id] = context
         return _Call(start=call, began=at, context=context)
 
     def _executed(self, complete: ToolCallComplete, at: int) -> None:
         call = self._calls.pop(complete.call_id, None)
-        self._signals.calls.pop((self._id, complete.call_id), None)
+        self._signals.running.pop((self._id, complete.call_id), None)
         turn = self._turn
         if call is None or turn is None:  # it began in a process that is gone
             return
@@ -292,6 +293,8 @@ class SessionSpans:
         if asking and (failure != "interrupted" or not turn.resumed or turn.partial):
             self._failed(failure, why, at)
         self._turn = None
+        for call_id in (None, *self._calls):
+            self._signals.running.pop((self._id, call_id), None)
         self._calls.clear()
         if turn.span is not None:
             span = turn.span
