@@ -244,7 +244,8 @@ def _size(file: Path) -> int:
 
 async def test_S11_nobody_becomes_root(ground: Ground) -> None:
     done = await ground.bash(
-        "cp /bin/bash own; chmod u+s own; ./own -p -c 'grep CapEff /proc/self/status'; sudo -n id; su -c id < /dev/null; pkexec id;"
+        "cp /bin/bash own; chmod u+s own; ./own -p -c 'grep CapEff /proc/self/status'; sudo -n id;"
+        " su -c id < /dev/null; pkexec id;"
         " grep -E 'CapEff|CapPrm|NoNewPrivs' /proc/self/status"
     )
     lines = [line.split() for line in done.stdout.decode().splitlines() if line.startswith(("Cap", "NoNew"))]
@@ -256,7 +257,8 @@ async def test_S12_metadata_outside_stays(bwrap: Ground) -> None:
     file = bwrap.file(bwrap.outside / "f", "x")
     before = file.stat()
     await bwrap.with_settings(readable=(str(bwrap.outside),)).bash(
-        f"chmod 777 {file}; touch -d 2001-01-01 {file}; setfattr -n user.x -v 1 {file}; chown 1:1 {file}; mv {file} {file}2; rm -f {file}"
+        f"chmod 777 {file}; touch -d 2001-01-01 {file}; setfattr -n user.x -v 1 {file};"
+        f" chown 1:1 {file}; mv {file} {file}2; rm -f {file}"
     )
     after = file.stat()
     assert (before.st_mode, before.st_mtime_ns, before.st_uid) == (after.st_mode, after.st_mtime_ns, after.st_uid)
@@ -364,7 +366,8 @@ async def test_R01_memory_is_limited(ground: Ground) -> None:
 async def test_R02_the_length_of_files_is_limited_and_tmp_is_private(ground: Ground) -> None:
     name = f"mark-{os.getpid()}"
     done = await ground.with_settings(file_size=1_000_000, scratch=2_000_000).bash(
-        f"head -c 9000000 /dev/zero > big; for i in 1 2 3 4; do head -c 900000 /dev/zero > $TMPDIR/$i; done; touch /tmp/{name}; true"
+        f"head -c 9000000 /dev/zero > big; for i in 1 2 3 4; do head -c 900000 /dev/zero > $TMPDIR/$i; done;"
+        f" touch /tmp/{name}; true"
     )
     assert (ground.workspace / "big").stat().st_size <= 1_000_000, done
     assert not Path("/tmp", name).exists()
