@@ -42,11 +42,13 @@ def meaning(error: Any) -> Meaning:
         return "conflict"
     if "object lock" in text.lower() or code in _REMEDIES:
         return "refused"
+    if code in _BUSY:
+        return "busy"
     if status == 501 or code == "NotImplemented" or (status == 400 and _UNSUPPORTED.search(text)):
         return "unsupported"
     if status == 404:
         return "absent"
-    if code in _BUSY or status == 429 or status >= 500 or status == 0:
+    if status == 429 or status >= 500 or status == 0:
         return "busy"
     return "refused"
 

@@ -82,7 +82,7 @@ class Bucket:
         """
         digest = hashlib.sha256(data).digest()
         for _ in range(TRIES):
-            if self.abilities.conditional is False and self.holds(key, data, digest):
+            if self._is_there(key, data, digest):
                 return digest.hex()
             try:
                 self._asked(lambda: self._put(key, data, digest, told))
@@ -98,6 +98,18 @@ class Bucket:
                 self._learn(key, data, digest)
             return digest.hex()
         raise StoreTroubled(f"{self._settings.target} answers {key} differently each time")
+
+    def _is_there(self, key: str, data: bytes, digest: bytes) -> bool:
+        """Asked before a put where the store may ignore the condition. Whether it does, the first put shows."""
+        if self.abilities.conditional:
+            return False
+        try:
+            return self.holds(key, data, digest)
+        except StoreTroubled:  # without the right to list, what is absent is denied
+            if self.abilities.conditional is False:
+                raise
+            self.refused = False
+            return False
 
     def holds(self, key: str, data: bytes, digest: bytes | None = None) -> bool:
         """Whether the key holds these bytes; False where it is free. Raises OtherContent where it holds others."""
