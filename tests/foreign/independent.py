@@ -51,7 +51,7 @@ def claude(path: Path) -> Counts:
             elif answered:
                 spoken.append(("results", number))
             continue
-        key = ("answer", message.get("id") or number)
+        key: tuple[Any, ...] = ("answer", message.get("id") or number)
         if not (spoken and spoken[-1][:2] == key):
             key = (*key, number)
             spoken.append(key)

@@ -28,7 +28,7 @@ FORMATS: dict[str, Any] = {
     "codex": Rollouts(),
     "opencode": Layouts(),
 }
-ODD = st.sampled_from(
+ODD: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, -1, 0, 1e308, 2**70, "", "xxx", "\ud800", [], {}, [[]], {"a": {}}, [1, None, "a", {}], {"type": 3}]
 )
 

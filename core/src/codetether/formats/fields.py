@@ -12,13 +12,13 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from codetether.models.record import JSON
-from codetether.values import frozen
+from codetether.values import define
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST = 2**53
 
 
-@frozen(slots=True)
+@define(eq=False)
 class Fields:
     """A JSON object whose fields are asked for by kind; what is of another kind counts as absent.
 
@@ -35,11 +35,17 @@ class Fields:
 
     def get(self, name: str) -> JSON:
         """The value as it is, None where there is none."""
-        return self.raw.get(name) if isinstance(self.raw, dict) else None
+        return self.raw.get(name) if self.raw.__class__ is dict else None
 
     def text(self, *names: str) -> str:
         """The first of these fields that holds text, not empty; else ''."""
-        return next((v for name in names if isinstance(v := self.get(name), str) and v), "")
+        raw = self.raw
+        if raw.__class__ is dict:
+            for name in names:
+                value = raw.get(name)
+                if value and value.__class__ is str:
+                    return str(value)
+        return ""
 
     def object(self, name: str) -> Fields:
         """The object in a field, or one without fields."""
@@ -58,7 +64,7 @@ class Fields:
         """The first of these fields that holds a number, as a whole one and not below 0; else 0."""
         for name in names:
             value = self.get(name)
-            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            if value.__class__ is int or (value.__class__ is float and math.isfinite(value)):
                 return int(min(max(value, 0), _LARGEST))
         return 0
 

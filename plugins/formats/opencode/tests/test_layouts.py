@@ -48,7 +48,7 @@ async def read(source: Path) -> ForeignSession:
 async def exported(tmp_path: Path, messages: Messages, **info: Any) -> ForeignSession:
     about = {"id": ID, "directory": "/work", "title": "T", "time": {"created": 1767323045000}, **info}
     body = [
-        {"info": {"id": f"msg_{n}", "time": {"created": 1767323045000 + n}, **message}, "parts": list(parts)}
+        {"info": dict(message, id=f"msg_{n}", time={"created": 1767323045000 + n}), "parts": list(parts)}
         for n, (message, parts) in enumerate(messages)
     ]
     path = tmp_path / "export.json"

@@ -19,10 +19,10 @@ class Node:
     kind: str
     uuid: str
     parent: Node | None = None
+    message: Fields = field(init=False)
 
-    @property
-    def message(self) -> Fields:
-        return self.record.object("message")
+    def __attrs_post_init__(self) -> None:
+        self.message = self.record.object("message")
 
     @property
     def speaks(self) -> bool:
