@@ -6,8 +6,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable
-
-from attrs import frozen
+from typing import NamedTuple
 
 GENESIS = b"0" * 64
 """Stands for the line before the first."""
@@ -16,8 +15,7 @@ _ENDING = re.compile(rb',"seq":(\d{1,18}),"prev":"([0-9a-f]{64})","mac":"([0-9a-
 _ENDING_MOST = 256
 
 
-@frozen
-class Link:
+class Link(NamedTuple):
     """What a line says of its place.
 
     Attributes:
@@ -54,6 +52,7 @@ class Chain:
         """`before` gives every line of the stream so far: asked only where the last one is not linked."""
         self._key = key
         self._before = before
+        self._last = (b"", 1, GENESIS)  # the last line that was linked here, and what follows it
 
     def link(self, lines: bytes, last: bytes) -> bytes:
         """The lines (JSON objects, each with its line end), linked to the stream's last line."""
@@ -64,9 +63,12 @@ class Chain:
             prev = mac(self._key, data)
             made.append(b'%b,"mac":"%b"}\n' % (data, prev))
             seq += 1
+        self._last = (made[-1][:-1], seq, prev)
         return b"".join(made)
 
     def _after(self, last: bytes) -> tuple[int, bytes]:
+        if last == self._last[0]:
+            return self._last[1:]
         if not last:
             return 1, GENESIS
         if link := link_of(last):
