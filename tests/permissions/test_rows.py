@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 from codetether.testing.policy import CONTRACT, judge, rules_of
 
-from . import commands
+from . import commands, more_commands
 
 Judged = Callable[..., str]
 INTERPRETERS = (
     *("python3", "node", "perl", "awk", "tar", "vim", "ssh", "sh", "bash", "env", "xargs", "sudo", "timeout", "npm"),
     *("git", "make", "ruby", "php"),
 )
+
+
+ALL_BUT = {"allow": ("*",), "deny": ("rm", "curl")}
 
 
 @pytest.fixture
@@ -29,159 +32,134 @@ def judged(tmp_path: Path) -> Judged:
     return verdict
 
 
-@pytest.mark.parametrize("command", commands.P01)
-def test_P01_chain(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P01_chain(judged: Judged) -> None:
+    assert [c for c in commands.P01 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P02)
-def test_P02_background(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P02_background(judged: Judged) -> None:
+    assert [c for c in commands.P02 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P03)
-def test_P03_pipe_into_a_shell(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P03_pipe_into_a_shell(judged: Judged) -> None:
+    assert [c for c in commands.P03 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P04)
-def test_P04_backticks(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P04_backticks(judged: Judged) -> None:
+    assert [c for c in commands.P04 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P05)
-def test_P05_redirections(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P05_redirections(judged: Judged) -> None:
+    assert [c for c in commands.P05 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P08)
-def test_P08_assignment_prefix(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P08_assignment_prefix(judged: Judged) -> None:
+    assert [c for c in commands.P08 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P09)
-def test_P09_bare_assignment(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P09_bare_assignment(judged: Judged) -> None:
+    assert [c for c in commands.P09 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P10)
-def test_P10_find_that_runs_or_writes(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P10_find_that_runs_or_writes(judged: Judged) -> None:
+    assert [c for c in commands.P10 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P11)
-def test_P11_sed_that_runs_or_writes(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P11_sed_that_runs_or_writes(judged: Judged) -> None:
+    assert [c for c in commands.P11 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P12)
-def test_P12_pipe_into_a_writing_sed(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P12_pipe_into_a_writing_sed(judged: Judged) -> None:
+    assert [c for c in commands.P12 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P13)
-def test_P13_output_options_of_git(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P13_output_options_of_git(judged: Judged) -> None:
+    assert [c for c in commands.P13 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P14)
-def test_P14_helpers_and_files_of_search_tools(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P14_helpers_and_files_of_search_tools(judged: Judged) -> None:
+    assert [c for c in commands.P14 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P15)
-def test_P15_here_documents(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P15_here_documents(judged: Judged) -> None:
+    assert [c for c in commands.P15 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P16)
-def test_P16_carriage_returns(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P16_carriage_returns(judged: Judged) -> None:
+    assert [c for c in commands.P16 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P17)
-def test_P17_unicode_spaces(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P17_unicode_spaces(judged: Judged) -> None:
+    assert [c for c in commands.P17 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P18)
-def test_P18_encoded_words(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P18_encoded_words(judged: Judged) -> None:
+    assert [c for c in commands.P18 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P19)
-def test_P19_braces(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P19_braces(judged: Judged) -> None:
+    assert [c for c in commands.P19 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P20)
-def test_P20_expansions_that_evaluate(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P20_expansions_that_evaluate(judged: Judged) -> None:
+    assert [c for c in commands.P20 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P21)
-def test_P21_eval_source_exec_trap(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P21_eval_source_exec_trap(judged: Judged) -> None:
+    assert [c for c in commands.P21 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P22)
-def test_P22_comments(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P22_comments(judged: Judged) -> None:
+    assert [c for c in commands.P22 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P23)
-def test_P23_word_boundaries(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P23_word_boundaries(judged: Judged) -> None:
+    assert [c for c in commands.P23 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P24)
-def test_P24_quotes_that_do_not_end(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P24_quotes_that_do_not_end(judged: Judged) -> None:
+    assert [c for c in commands.P24 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P25)
-def test_P25_interpreters(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P25_interpreters(judged: Judged) -> None:
+    assert [c for c in commands.P25 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P26)
-def test_P26_names_sent_to_dns(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P26_names_sent_to_dns(judged: Judged) -> None:
+    assert [c for c in commands.P26 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P27)
-def test_P27_file_names_as_options(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P27_file_names_as_options(judged: Judged) -> None:
+    assert [c for c in commands.P27 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P28)
-def test_P28_escaped_options(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P28_escaped_options(judged: Judged) -> None:
+    assert [c for c in commands.P28 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P29)
-def test_P29_network_devices(judged: Judged, command: str) -> None:
-    assert judged(command) != "allow"
+def test_P29_network_devices(judged: Judged) -> None:
+    assert [c for c in commands.P29 if judged(c) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P06)
-def test_P06_a_denied_program_by_another_spelling(judged: Judged, command: str) -> None:
-    assert (judged(command), judged(command, allow=("*",), deny=("rm",))) == ("deny", "deny")
+def test_P06_a_denied_program_by_another_spelling(judged: Judged) -> None:
+    assert [c for c in commands.P06 if judged(c) != "deny" or judged(c, **ALL_BUT) != "deny"] == []
 
 
-@pytest.mark.parametrize("command", commands.P07)
-def test_P07_a_denied_program_through_wrappers(judged: Judged, command: str) -> None:
-    assert (judged(command), judged(command, allow=("*",), deny=("rm", "curl"))) == ("deny", "deny")
+def test_P07_a_denied_program_through_wrappers(judged: Judged) -> None:
+    hidden = (*commands.P07, *more_commands.P07_MORE)
+    assert [c for c in hidden if judged(c) != "deny" or judged(c, **ALL_BUT) != "deny"] == []
 
 
-@pytest.mark.parametrize("command", commands.P25_UNDER_BROAD_RULES)
-def test_P25_a_rule_for_an_interpreter_is_none_for_code_in_its_arguments(judged: Judged, command: str) -> None:
-    assert judged(command, allow=INTERPRETERS) != "allow"
+def test_P25_a_rule_for_an_interpreter_is_none_for_code_in_its_arguments(judged: Judged) -> None:
+    assert [c for c in commands.P25_UNDER_BROAD_RULES if judged(c, allow=INTERPRETERS) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.P31)
-def test_P31_options_in_other_words(judged: Judged, command: str) -> None:
-    assert judged(command, allow=("git push",), deny=("git push --force",)) == "deny"
+def test_P31_options_in_other_words(judged: Judged) -> None:
+    rules = {"allow": ("git push",), "deny": ("git push --force",)}
+    assert [c for c in (*commands.P31, *more_commands.P31_MORE) if judged(c, **rules) != "deny"] == []
+
+
+def test_P31_other_programs_have_synonyms_too(judged: Judged) -> None:
+    assert [(d, c) for d, c in more_commands.P31_PAIRS if judged(c, allow=("*",), deny=(d,)) != "deny"] == []
 
 
 @pytest.mark.parametrize("command", ["git push", "git push origin main", "git push -u origin x", "git log --oneline"])
@@ -189,19 +167,20 @@ def test_P31_other_options_are_not_meant(judged: Judged, command: str) -> None:
     assert judged(command, allow=("git push",), deny=("git push --force",)) == "allow"
 
 
-@pytest.mark.parametrize("command", commands.S20)
-def test_S20_whole_trees_and_what_lies_outside(judged: Judged, command: str) -> None:
-    assert judged(command, allow=("rm", "git", "cp", "mv", "touch")) != "allow"
+def test_S20_whole_trees_and_what_lies_outside(judged: Judged) -> None:
+    broad = ("rm", "git", "cp", "mv", "touch")
+    assert [c for c in commands.S20 if judged(c, allow=broad) == "allow"] == []
 
 
-@pytest.mark.parametrize("command", commands.NEVER_UNASKED)
-def test_what_nobody_allowed_is_never_run_unasked(judged: Judged, command: str) -> None:
-    assert (judged(command) != "allow", judged(command, allow=()) != "allow") == (True, True)
+def test_what_nobody_allowed_is_never_run_unasked(judged: Judged) -> None:
+    tried = (*commands.NEVER_UNASKED, *more_commands.NEVER_UNASKED_MORE)
+    assert [c for c in tried if "allow" in (judged(c), judged(c, allow=()))] == []
 
 
-@pytest.mark.parametrize("command", commands.BENIGN)
-def test_what_people_expect_to_run_unasked(judged: Judged, command: str) -> None:
-    assert (judged(command), "npm" in command or judged(command, allow=())) in (("allow", "allow"), ("allow", True))
+def test_what_people_expect_to_run_unasked(judged: Judged) -> None:
+    benign = (*commands.BENIGN, *more_commands.BENIGN_MORE)
+    assert [c for c in benign if judged(c) != "allow"] == []
+    assert [c for c in benign if judged(c, allow=()) != "allow" and not c.startswith("npm test")] == []
 
 
 @pytest.mark.parametrize("command", ["git push", "sudo git push", "sh -c 'git push'", "cd x && git -C y push"])

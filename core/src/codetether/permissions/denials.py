@@ -65,12 +65,21 @@ def candidates(line: Line) -> tuple[tuple[str, ...], ...]:
 
 
 def _candidates(line: Line, depth: int) -> Iterator[tuple[str, ...]]:
-    feeds = any(base(words[0]) in SHELLS or base(words[0]) in INTERPRETERS for words in line.commands)
+    feeds = any(_takes_code(words) for words in line.commands)
+    for text in line.run:
+        yield from _read(text, depth)
     for words in line.commands:
         yield from _within(words, depth, feeds)
     if feeds or any(base(words[0]) not in _DATA for words in line.commands):
         for text in line.texts:
             yield from _read(text, depth)
+
+
+def _takes_code(words: tuple[str, ...]) -> bool:
+    """Whether it is, or wraps, a program that runs what it is given on standard input."""
+    if base(words[0]) in _DATA:
+        return False
+    return any(base(word) in SHELLS or base(word) in INTERPRETERS for word in words[:8])
 
 
 def _read(text: str, depth: int) -> Iterator[tuple[str, ...]]:

@@ -75,7 +75,15 @@ def known(program: Sequence[str]) -> bool:
 
 
 def asks_for(option: str, program: Sequence[str], words: Sequence[str]) -> bool:
-    """Whether one of the words asks for what the option asks for."""
+    """Whether the words ask for what the option asks for; for each letter of a bundle (`-rf`) one of them has to."""
+    if _asks_for(option, program, words):
+        return True
+    letters = option[1:]
+    bundle = len(letters) > 1 and letters.isalpha()
+    return bundle and all(_asks_for(f"-{letter}", program, words) for letter in letters)
+
+
+def _asks_for(option: str, program: Sequence[str], words: Sequence[str]) -> bool:
     groups = SYNONYMS.get(tuple(program[:2])) or SYNONYMS.get(tuple(program[:1]))
     meant = {option.partition("=")[0]}
     for group in groups or ():

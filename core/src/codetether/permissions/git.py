@@ -187,7 +187,9 @@ COMMANDS: Mapping[str, Callable[[tuple[str, ...]], Arguments]] = {
     "show": _plain(_LOG),
     "whatchanged": _plain(_LOG),
     "diff": _plain(_DIFF),
-    "shortlog": _plain(attrs.evolve(_LOG, flags=_LOG.flags + "ne", long=_LOG.long | names("numbered summary email"))),
+    "shortlog": _plain(
+        attrs.evolve(_LOG, flags=_LOG.flags + "ne", valued="GSUl", long=_LOG.long | names("numbered summary email"))
+    ),
     "rev-list": _plain(_LOG),
     "reflog": _under("show", alone=True, options=_LOG),
     "branch": _listing(_BRANCH),

@@ -35,7 +35,8 @@ _ENCODED = re.compile(
     r"\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|([0-7]{1,3})|c(.)|(.))", re.DOTALL
 )
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
-_PARTS = re.compile(r"[;&|\n\r(){}`<>,\s]+|\$\(")
+_PARTS = re.compile(r"[;&|\n\r(){}\[\]`<>,=:\s]+|\$\(")
+_TICKED = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL)
 MOST_NODES = 20_000
 
 
@@ -48,6 +49,7 @@ class Line:
         commands: argv of each command found at any depth, the outermost first; UNKNOWN stands for what cannot be told.
         reads, writes: files of redirections.
         texts: here-documents and here-strings, which a shell may be given to run.
+        run: lines that the shell runs within others, where the parser does not look.
         broken: the parser did not understand all of it.
     """
 
@@ -57,6 +59,7 @@ class Line:
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
     broken: bool = False
 
 
@@ -66,6 +69,7 @@ class _Found:
     reads: list[str] = field(factory=list)
     writes: list[str] = field(factory=list)
     texts: list[str] = field(factory=list)
+    run: list[str] = field(factory=list)
     values: dict[str, str] = field(factory=dict)
     kinds: set[str] = field(factory=set)
 
@@ -91,6 +95,7 @@ def read_line(text: str) -> Line:
         reads=tuple(found.reads),
         writes=tuple(found.writes),
         texts=tuple(found.texts),
+        run=tuple(found.run),
         broken=broken,
     )
 
@@ -112,7 +117,7 @@ def _parser() -> Parser:
 
 def _parsed(text: str) -> tuple[_Found, bool]:
     found = _Found(values={"HOME": os.path.expanduser("~"), "PWD": "."})  # noqa: PTH111 - one string
-    data = text.encode("utf-8", "surrogatepass")
+    data = text.replace("\\\n", "").encode("utf-8", "surrogatepass")  # as the shell joins lines
     root = _parser().parse(data).root_node
     left = MOST_NODES
     stack = [root]
@@ -150,6 +155,9 @@ def _take(kind: str, node: Node, children: list[Node], found: _Found) -> None:
             found.texts += [_value(child, found) for child in children if child.type in _WORDS]
         case "heredoc_body":
             found.texts.append(_text(node))
+            found.run += _TICKED.findall(_text(node))
+        case "expansion" | "arithmetic_expansion":
+            found.run += _TICKED.findall(_text(node))
         case "function_definition":
             found.commands.append(("function", UNKNOWN))
 
