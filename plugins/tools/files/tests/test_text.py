@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 
-from codetether import ToolCall
 from codetether_tools_files.editing import change
 from codetether_tools_files.text import Encoding, line_count
 from hypothesis import example, given
@@ -29,8 +28,7 @@ def test_any_bytes_survive_decoding_and_encoding(data: bytes) -> None:
 def test_an_edit_changes_its_place_alone(before: str, after: str, codec: str) -> None:
     data = f"{before}OLD{after}".encode(codec)
     encoding = Encoding.of(data)
-    call = ToolCall(id="1", name="edit", arguments={"path": "f", "old": "OLD", "new": "neu"})
-    made = change(encoding.decode(data), call, "f")
+    made = change(encoding.decode(data), {"old": "OLD", "new": "neu"}, "f")
     assert encoding.encode(made.after) == f"{before}neu{after}".encode(codec)
     assert (made.count, made.where) == (1, f"line {before.count(chr(10)) + 1}")
 

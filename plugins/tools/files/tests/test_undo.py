@@ -90,7 +90,60 @@ async def test_a_turn_comes_back_as_a_whole(work: Path, capsys: pytest.CaptureFi
     assert tree(work) == before
     assert stat.S_IMODE((work / "a.txt").stat().st_mode) == 0o755
     assert said == "turn 1 undone:\n  a.txt has its former content\n  new/deep/b.txt removed\n"
-    assert again == "nothing to undo: write and edit changed no file in this session\n"
+    assert again == "nothing to undo: the tools changed no file in this session\n"
+
+
+PATCH = """\
+diff --git a/a.txt b/sub/b.txt
+rename from a.txt
+rename to sub/b.txt
+--- a/a.txt
++++ b/sub/b.txt
+@@ -1 +1,2 @@
+ one
++more
+diff --git a/gone.txt b/gone.txt
+deleted file mode 100644
+--- a/gone.txt
++++ /dev/null
+@@ -1 +0,0 @@
+-gone
+diff --git a/run.sh b/run.sh
+old mode 100644
+new mode 100755
+diff --git a/new.txt b/new.txt
+new file mode 100644
+--- /dev/null
++++ b/new.txt
+@@ -0,0 +1 @@
++new
+"""
+
+
+async def test_what_a_patch_moved_and_removed_comes_back(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (work / "gone.txt").write_text("gone\n")
+    (work / "run.sh").write_text("echo\n")
+    (work / "run.sh").chmod(0o644)
+    before = tree(work)
+    script = [[Call("apply_patch", {"patch": PATCH}), edit("sub/b.txt", "more", "less")], "Done."]
+    async with talk(work, *script) as chat:
+        await chat.turn()
+        assert tree(work) == {"new.txt": "new\n", "run.sh": "echo\n", "sub": "", "sub/b.txt": "one\nless\n"}
+        (work / "gone.txt").write_text("mine\n")
+        refused = await chat.undo(capsys)
+        (work / "gone.txt").unlink()
+        said = await chat.undo(capsys)
+    assert refused == "error: turn 1 cannot be undone: gone.txt was changed since. Nothing was changed\n"
+    assert sorted(said.splitlines()[1:]) == [
+        "  a.txt has its former content",
+        "  gone.txt has its former content",
+        "  new.txt removed",
+        "  run.sh has its former content",
+        "  sub/b.txt removed",
+    ]
+    assert tree(work) == before
+    modes = [stat.S_IMODE((work / name).stat().st_mode) for name in ("a.txt", "run.sh")]
+    assert modes == [0o755, 0o644]
 
 
 async def test_turns_come_back_one_by_one_and_in_a_later_run(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,8 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ class Changed:
 
     Attributes:
         before: the SHA-256 of the former content, None where there was no file; under it lies the content.
-        after: the SHA-256 of the new content. mode: the permission bits of the former file.
+        after: the SHA-256 of the new content, None where the file was removed. mode: the permission bits of the former
+            file; `mode_after` those of the new one, where the change is about them.
         made: directories that were made for it, the deepest first.
         between: what the turn left for a while: the last change was announced, and perhaps never made.
     """
@@ -37,10 +38,11 @@ class Changed:
     turn: int
     path: str
     before: str | None
-    after: str
+    after: str | None
     mode: int = 0
+    mode_after: int | None = None
     made: tuple[str, ...] = ()
-    between: tuple[str, ...] = ()
+    between: tuple[str | None, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -65,7 +67,14 @@ class Changes:
         self._workspace = Workspace(directory)
 
     def replace(
-        self, turn: int, real: str, name: str, data: bytes, old: tuple[bytes, os.stat_result] | None
+        self,
+        turn: int,
+        real: str,
+        name: str,
+        data: bytes,
+        old: tuple[bytes, os.stat_result] | None,
+        *,
+        mode: int | None = None,
     ) -> os.stat_result:
         """Like `replacing.replace`, with the former content kept. `old` is None for a file that is not there yet."""
         before, status = (None, None) if old is None else old
@@ -75,15 +84,33 @@ class Changes:
             before=None if before is None else self._kept(before),
             after=_digest(data),
             mode=0 if status is None else stat.S_IMODE(status.st_mode),
+            mode_after=mode if status is not None else None,
             made=_missing(real) if status is None else (),
         )
+        with self._noted(change):
+            return replace(real, name, data, status, mode=mode)
+
+    def remove(self, turn: int, real: str, name: str, old: tuple[bytes, os.stat_result]) -> None:
+        """Like `replacing.remove`, with the former content kept."""
+        data, status = old
+        mode = stat.S_IMODE(status.st_mode)
+        with self._noted(Changed(turn=turn, path=real, before=self._kept(data), after=None, mode=mode)):
+            remove(real, name, status)
+
+    @contextmanager
+    def _noted(self, change: Changed) -> Iterator[None]:
+        """Notes a change before it is made, and that it was not made where that fails."""
         self._prepare()
         self._append(asdict(change))
         try:
-            return replace(real, name, data, status)
+            yield
         except BaseException:
-            self._append({"turn": turn, "path": real, "dropped": change.after})
+            self.drop(change.turn, change.path)
             raise
+
+    def drop(self, turn: int, real: str) -> None:
+        """Forgets the last change of a file, which was not made or is taken back already."""
+        self._append({"turn": turn, "path": real, "dropped": True})
 
     def turns(self) -> list[int]:
         """The turns that can be undone, in order."""
@@ -103,15 +130,10 @@ class Changes:
                 del of_file[-1:]
             else:
                 of_file.append(Changed(**{**line, "made": tuple(line["made"]), "between": ()}))
-        return [
-            evolve(first, after=rest[-1].after, between=tuple(step.after for step in (first, *rest[:-1])))
-            if rest
-            else first
-            for first, *rest in filter(None, steps.values())
-        ]
+        return [_joined(changes) for changes in steps.values() if changes]
 
-    def undo(self) -> Undone | None:
-        """Takes back what the last turn changed, as a whole; None where there is nothing.
+    def undo(self, *, dry_run: bool = False) -> Undone | None:
+        """Takes back what the last turn changed, as a whole; None where there is nothing. `dry_run` only tells.
 
         Refused, with every file named, when one of them lies outside of the workspace, was changed since, or its former
         content is lost: then nothing was touched.
@@ -124,10 +146,11 @@ class Changes:
             told = "; ".join(text for text in obstacles if text)
             if told:
                 raise Refused(f"turn {turns[-1]} cannot be undone: {told}. Nothing was changed")
-        for way in found:
+        for way in found if not dry_run else ():
             if not way.done:
                 way.go(self._content(way.change))
-        self._append({"undone": turns[-1]})
+        if not dry_run:
+            self._append({"undone": turns[-1]})
         named = [(way.name, way) for way in reversed(found)]
         return Undone(
             turn=turns[-1],
@@ -194,27 +217,30 @@ class _Way:
                 self._now = _digest(data)
         except Refused as refused:
             self._odd = refused.message
-        self.done = not self._odd and self._now == change.before
+        self.done = not self._odd and self._now == change.before and not self._other_mode()
         """It is as it was before already: undone by hand, or never changed."""
+
+    def _other_mode(self) -> bool:
+        """Whether the change was of the mode, and the file still has the new one."""
+        change, status = self.change, self._status
+        return change.mode_after is not None and status is not None and stat.S_IMODE(status.st_mode) != change.mode
 
     def obstacle(self, content: bytes | None) -> str:
         """Why it cannot be taken; empty when it can."""
         if self._odd:
             return self._odd
-        if self._now is None:
-            return f"{self.name} was removed since"
-        if self._now not in (self.change.after, *self.change.between):
-            return f"{self.name} was changed since"
+        if self._now not in (self.change.after, self.change.before, *self.change.between):
+            return f"{self.name} was {'removed' if self._now is None else 'changed'} since"
         if self.change.before is not None and content is None:
             return f"the former content of {self.name} is lost"
         return ""
 
     def go(self, content: bytes | None) -> None:
         """Puts the former content and mode back, or removes the file with the directories that were made for it."""
-        assert self._status is not None
         if content is not None:
             replace(self.change.path, self.name, content, self._status, mode=self.change.mode)
             return
+        assert self._status is not None
         remove(self.change.path, self.name, self._status)
         for made in self.change.made:
             parent, _, last = made.rpartition("/")
@@ -222,11 +248,22 @@ class _Way:
                 os.rmdir(last, dir_fd=above)
 
 
-def told(undone: Undone) -> str:
-    """What an undo did, in a line for each file."""
-    lines = [f"turn {undone.turn} undone:"]
-    lines += [f"  {name} has its former content" for name in undone.restored]
-    lines += [f"  {name} removed" for name in undone.removed]
+def _joined(changes: Sequence[Changed]) -> Changed:
+    """Several changes of one file as one: from before the first to after the last."""
+    first, *rest = changes
+    if not rest:
+        return first
+    modes = [change.mode_after for change in changes if change.mode_after is not None]
+    between = tuple(step.after for step in changes[:-1])
+    return evolve(first, after=rest[-1].after, between=between, mode_after=modes[-1] if modes else None)
+
+
+def told(undone: Undone, *, dry_run: bool = False) -> str:
+    """What an undo did, or would do, in a line for each file."""
+    would = " would be" if dry_run else ""
+    lines = [f"turn {undone.turn}{would} undone:"]
+    lines += [f"  {name}{' would have' if dry_run else ' has'} its former content" for name in undone.restored]
+    lines += [f"  {name}{would} removed" for name in undone.removed]
     lines += [f"  {name} was so already" for name in undone.untouched]
     return "\n".join(lines)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from attrs import frozen
-from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolDefinition, ToolResult, text_result
+from codetether import JSON, Resources, SessionContext, ToolCall, ToolContext, ToolDefinition, ToolResult, text_result
 
 from codetether_tools_files.changes import Changes
 from codetether_tools_files.diffs import unified
 from codetether_tools_files.examples import examples
 from codetether_tools_files.nearest import nearest
+from codetether_tools_files.repairs import repaired
 from codetether_tools_files.replacing import content_of
 from codetether_tools_files.text import Encoding, has_crlf, is_binary, with_crlf
 from codetether_tools_files.workspace import Refused, Workspace, counted, result_of, shown
@@ -44,12 +46,13 @@ EDIT = ToolDefinition(
 
 @frozen(kw_only=True)
 class Change:
-    """A replacement in a text: in how many places, and at which lines, as far as anybody reads them."""
+    """A replacement in a text: in how many places, at which lines, as far as anybody reads them; what was repaired."""
 
     before: str
     after: str
     count: int
     where: str
+    note: str = ""
 
 
 class Edit:
@@ -73,7 +76,7 @@ class Edit:
             real = self._workspace.looked_at(call, path)
             if Path(real).lstat().st_size <= PREVIEWED:
                 data, _ = content_of(real, name)
-                made = change(Encoding.of(data).decode(data), call, name)
+                made = change(Encoding.of(data).decode(data), call.arguments, name)
                 return unified(made.before, made.after, name)
         return ""
 
@@ -88,17 +91,21 @@ class Edit:
         if is_binary(data[:8192]):
             raise Refused(f"{name} is a binary file; edit changes text only")
         encoding = Encoding.of(data)
-        made = change(encoding.decode(data), call, name)
+        made = change(encoding.decode(data), call.arguments, name)
         new = encoded(encoding, made.after, name)
         self._workspace.saw(real, self._changes.replace(turn, real, name, new, (data, status)))
         diff = unified(made.before, made.after, name)
         places = counted(made.count, "replacement")
-        return text_result(f"{name} edited: {places} at {made.where}", path=real, diff=diff[:DIFF])
+        return text_result(f"{name} edited: {places} at {made.where}{made.note}", path=real, diff=diff[:DIFF])
 
 
-def change(text: str, call: ToolCall, name: str) -> Change:
-    """The change that the call asks for. Refused where `old` is missing, not unique, or the same as `new`."""
-    old, new = str(call.arguments["old"]), str(call.arguments["new"])
+def change(text: str, arguments: Mapping[str, JSON], name: str) -> Change:
+    """The change that `old`, `new` and `replace_all` ask for.
+
+    An `old` that stands nowhere is repaired where one place fits but for white space, quotes or line ends.
+    Refused where it is missing, not unique, or the same as `new`.
+    """
+    old, new = str(arguments["old"]), str(arguments["new"])
     if not old:
         raise Refused("old is empty; to make a new file use write")
     if old == new:
@@ -107,10 +114,16 @@ def change(text: str, call: ToolCall, name: str) -> Change:
         new = with_crlf(new)
         old = old if old in text else with_crlf(old)
     count = text.count(old)
+    if count == 0 and (repair := repaired(text, old, new)) and text.count(repair.old) == 1:
+        if repair.old == repair.new:
+            raise Refused(f"but for {repair.what}, {name} holds already what new says; nothing would change")
+        after = text.replace(repair.old, repair.new)
+        note = f" (old differs there in {repair.what}; the file's was kept)"
+        return Change(before=text, after=after, count=1, where=_where(text, repair.old), note=note)
     if count == 0:
         near = nearest(text, old)
         raise Refused(f"old does not stand in {name}. {near}" if near else f"old does not stand in {name}; read it")
-    if count > 1 and not call.arguments.get("replace_all", False):
+    if count > 1 and not arguments.get("replace_all", False):
         raise Refused(
             f"old stands {count} times in {name}, at {_where(text, old)}; give more of the lines around the one you "
             "mean, or set replace_all"

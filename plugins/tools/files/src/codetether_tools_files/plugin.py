@@ -33,14 +33,14 @@ def _taken_back(ctx: SessionContext) -> TakenBack:
 
 @hookimpl
 def codetether_tools() -> Iterable[ToolsetSpec]:
-    """The tools read, write, edit, list, glob and grep."""
+    """The tools that find, read and change files."""
     yield ToolsetSpec(name="files", create=_create)
 
 
 @hookimpl
 def codetether_slash_commands() -> Iterable[SlashCommandSpec]:
     """`/undo`."""
-    yield SlashCommandSpec(name="undo", create=_undo, help="take back what write and edit changed in the last turn")
+    yield SlashCommandSpec(name="undo", create=_undo, help="take back what the file tools changed in the last turn")
 
 
 @hookimpl

@@ -26,7 +26,7 @@ def content_of(real: str, name: str) -> tuple[bytes, os.stat_result]:
 def replace(
     real: str, name: str, data: bytes, before: os.stat_result | None, *, mode: int | None = None
 ) -> os.stat_result:
-    """Writes a file anew, with the mode it had (or `mode`), and returns its status.
+    """Writes a file anew, with the mode it had or `mode`, and returns its status.
 
     `before` is the status on which the new content rests, None for a file that must not be there yet. Missing
     directories are made. Killed at any point, this leaves the old content or the new.
@@ -41,6 +41,8 @@ def replace(
                 file.flush()
                 if before is not None:
                     _keep_owner(fd, before, mode)
+                elif mode is not None:
+                    os.fchmod(fd, mode)
                 status = os.fstat(fd)
                 _still(above, last, name, before)
                 if nameless:

@@ -10,6 +10,8 @@ from codetether import Tool
 from codetether_tools_files.changes import Changes
 from codetether_tools_files.editing import Edit
 from codetether_tools_files.listing import List
+from codetether_tools_files.multiediting import MultiEdit
+from codetether_tools_files.patching import ApplyPatch
 from codetether_tools_files.reading import Read
 from codetether_tools_files.searching import Glob, Grep
 from codetether_tools_files.workspace import Workspace
@@ -24,6 +26,7 @@ class FileTools:
         self._changes = changes
 
     async def tools(self) -> Sequence[Tool]:
-        """list, read, write, edit, glob, grep."""
+        """list, read, write, edit, multiedit, apply_patch, glob, grep."""
         here = self._workspace
-        return (List(here), Read(here), Write(here, self._changes), Edit(here, self._changes), Glob(here), Grep(here))
+        changing = [kind(here, self._changes) for kind in (Write, Edit, MultiEdit, ApplyPatch)]
+        return (List(here), Read(here), *changing, Glob(here), Grep(here))

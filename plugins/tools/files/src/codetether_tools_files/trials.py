@@ -20,6 +20,18 @@ def crowd(directory: Path) -> None:
         (directory / f"needle-{number}.x").touch()
 
 
+PATCH = """\
+*** Begin Patch
+*** Add File: new/日本.txt
++grüße
+*** Update File: notes.txt
+*** Move to: moved.txt
+@@
+ grüße
+-日本
++Japan
+*** End Patch
+"""
 TRIALS = Trials(
     tools={
         "list": ToolTrial(arguments={}, prepare=notes, odd=({"path": "nope"},), flood={"path": "."}, fill=crowd),
@@ -42,6 +54,23 @@ TRIALS = Trials(
             prepare=notes,
             flood={"path": "long.txt", "old": "needle", "new": "x", "replace_all": True},
             fill=crowd,
+        ),
+        "multiedit": ToolTrial(
+            arguments={"path": "notes.txt", "edits": [{"old": "日本", "new": "Japan"}, {"old": "Japan", "new": "日"}]},
+            odd=({"path": "notes.txt", "edits": [{"old": "日本", "new": "x"}, {"old": "absent", "new": "x"}]},),
+            prepare=notes,
+            flood={"path": "long.txt", "edits": [{"old": "needle", "new": "x", "replace_all": True}] * 2},
+            fill=crowd,
+        ),
+        "apply_patch": ToolTrial(
+            arguments={"patch": PATCH},
+            odd=(
+                {"patch": "x"},
+                {"patch": PATCH.replace("-日本", "-absent")},
+                {"patch": PATCH.replace("new/", "../O/")},
+            ),
+            prepare=notes,
+            flood={"patch": "*** Begin Patch\n*** Add File: large\n" + "+needle\n" * 200_000 + "*** End Patch\n"},
         ),
         "glob": ToolTrial(arguments={"pattern": "*.txt"}, prepare=notes, flood={"pattern": "**"}, fill=crowd),
         "grep": ToolTrial(arguments={"pattern": "日"}, prepare=notes, flood={"pattern": "needle"}, fill=crowd),

@@ -25,7 +25,7 @@ class Undo:
         changes = Changes(ctx.state_dir, ctx.session.id, ctx.directory)
         undone = await asyncio.to_thread(changes.undo)
         if undone is None:
-            return "nothing to undo: write and edit changed no file in this session"
+            return "nothing to undo: the tools changed no file in this session"
         before = ctx.recall(UNDONE)
         entry: JSON = {"turn": undone.turn, "files": [*undone.restored, *undone.removed]}
         await ctx.remember(UNDONE, [*(before if isinstance(before, list) else []), entry][-REMEMBERED:])
