@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import PurePath
 from typing import Any, TypeVar
-from uuid import uuid4
 
 from codetether.errors import AuditFailed, CodetetherError, PluginError
 from codetether.models.audit import AuditCategory, AuditEntry, AuditOutcome
@@ -109,7 +108,7 @@ class AuditTrail:
             key = self._digest_key or await self._digests()
         text = self._text
         entry = AuditEntry(
-            id=uuid4().hex,
+            id=os.urandom(16).hex(),
             timestamp=datetime.now(UTC),
             category=text(category),
             action=text(action),
@@ -188,7 +187,7 @@ class AuditTrail:
             if head is None:
                 continue
             entry = AuditEntry(
-                id=uuid4().hex,
+                id=os.urandom(16).hex(),
                 timestamp=datetime.now(UTC),
                 category="audit",
                 action="audit:anchor",

@@ -204,5 +204,9 @@ MANAGED: Mapping[Keys, Rule] = {
     ("session", "executor"): _replace,
     ("audit", "required"): _only_true,
     ("audit", "principal"): _replace,
+    ("audit", "bodies"): _replace,
+    ("audit", "model_calls"): _replace,
+    ("audit", "key"): _replace,
+    ("audit", "key_file"): _replace,
 }
 """What the managed file may say; `*` is any plugin's own table."""

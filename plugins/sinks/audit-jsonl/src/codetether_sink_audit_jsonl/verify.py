@@ -262,7 +262,7 @@ class _Chain:
 
 
 def _signed(line: bytes, link: Link, keys: Sequence[bytes]) -> bool:
-    for key in keys:  # a loop, because it runs for every line
+    for key in keys:  # noqa: SIM110 - a loop, because it runs for every line
         if hmac.compare_digest(mac(key, line[: link.signed]), link.mac):
             return True
     return False
