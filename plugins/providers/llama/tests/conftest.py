@@ -15,7 +15,7 @@ from codetether_llama import Engine, engine, inspect
 @pytest.fixture(scope="session")
 def model_path() -> Path:
     fetching = pytest.importorskip("codetether_provider_local.fetch", reason="the model is fetched by the plugin local")
-    target = Path(platformdirs.user_cache_path("codetether")) / "local" / fetching.SMOLLM2.file
+    target: Path = Path(platformdirs.user_cache_path("codetether")) / "local" / str(fetching.SMOLLM2.file)
     try:
         asyncio.run(fetching.fetch(fetching.SMOLLM2, target, lambda done, whole: None))
     except ConnectionFailed as error:

@@ -26,7 +26,7 @@ from codetether import (
     user,
 )
 from codetether.session.assemble import Assembly
-from codetether_provider_local.engine import Engine
+from codetether_llama import Engine
 from codetether_provider_local.grammar import choice_grammar, tool_grammar, words_grammar
 from codetether_provider_local.plain import Scanner, answer, body
 from hypothesis import HealthCheck, given, settings

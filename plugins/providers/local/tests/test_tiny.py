@@ -25,7 +25,7 @@ from codetether import (
     ToolResultPart,
     user,
 )
-from codetether_provider_local.engine import Engine
+from codetether_llama import Engine
 from codetether_provider_local.tiny.candidates import candidates
 from codetether_provider_local.tiny.evidence import evidence, speakable
 from codetether_provider_local.tiny.profile import TinyProfile

@@ -25,8 +25,8 @@ from codetether import (
     Usage,
     UsageReported,
 )
+from codetether_llama import Engine
 
-from codetether_provider_local.engine import Engine
 from codetether_provider_local.grammar import CLOSE, OPEN, tool_grammar
 
 _TOOLS = """

@@ -8,10 +8,9 @@ from pathlib import Path
 from types import TracebackType
 
 from codetether import CompletionRequest, ModelNotFound, PluginContext, Provider, StreamChunk
+from codetether_llama import Engine, engine, inspect
 
 from codetether_provider_local import plain
-from codetether_provider_local.engine import Engine, engine
-from codetether_provider_local.gguf import inspect
 from codetether_provider_local.settings import DEFAULT_MODEL, LocalSettings
 from codetether_provider_local.store import ModelFiles
 from codetether_provider_local.tiny.profile import TinyProfile

@@ -19,8 +19,8 @@ from codetether import (
     ToolDefinition,
     ToolResultPart,
 )
+from codetether_llama import Body, Engine
 
-from codetether_provider_local.engine import Body, Engine
 from codetether_provider_local.grammar import choice_grammar, value_grammar, words_grammar
 from codetether_provider_local.plain import inert, usage
 from codetether_provider_local.tiny.candidates import Candidate, beyond, candidates

@@ -1,5 +1,0 @@
-"""Model files, where this package looks for them."""
-
-from codetether_llama import ModelFile, inspect
-
-__all__ = ["ModelFile", "inspect"]
