@@ -28,7 +28,7 @@ POLITE = 0.3
 CHUNK = 65536
 _KEYS = re.compile(
     r".*_(API_KEY|API_TOKEN|AUTH_TOKEN|APIKEY|SECRET_KEY|SECRET_ACCESS_KEY)|(VAULT|BAO)_(TOKEN|SECRET_ID|PASSWORD|JWT)"
-    r"|AWS_(SESSION_TOKEN|BEARER_TOKEN_BEDROCK)|HF_TOKEN|CODETETHER_.*(KEY|TOKEN|SECRET)",
+    r"|AWS_(SESSION_TOKEN|BEARER_TOKEN_BEDROCK)|HF_TOKEN|CODETETHER_.*(KEY|TOKEN|SECRET)|OTEL_EXPORTER_OTLP_(\w+_)?HEADERS",
     re.IGNORECASE,
 )
 _QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
@@ -72,9 +72,7 @@ class HeadAndTail:
 class _Command:
     """One running command: its pipes and its end, watched by the event loop."""
 
-    def __init__(
-        self, launch: Launch, on_output: Callable[[bytes], None] | None, limit: int, merged: bool
-    ) -> None:
+    def __init__(self, launch: Launch, on_output: Callable[[bytes], None] | None, limit: int, merged: bool) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_output = on_output
         self._finished: asyncio.Future[None] = self._loop.create_future()

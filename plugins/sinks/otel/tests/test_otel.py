@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from codetether import RateLimited, RunningSession, ServerFailed, ToolContext, Usage, tool
+from codetether import LocalExecutor, RateLimited, RunningSession, ServerFailed, ToolContext, Usage, tool
 from codetether.session import retries
 from codetether.testing.scripted import Call, End, ScriptedProvider, Think, Wait
 from codetether.testing.sessions import opened
@@ -368,6 +368,12 @@ async def until(seen: Callable[[], bool]) -> None:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("it never came")
+
+
+def test_commands_of_the_agent_are_not_given_the_receivers_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"):
+        monkeypatch.setenv(name, "api-key=k")
+    assert not [name for name in LocalExecutor().environment() if name.endswith("HEADERS")]
 
 
 def closed_port() -> str:
