@@ -129,6 +129,12 @@ def test_a_file_is_looked_at_before_the_engine_sees_it(model_path: Path, tmp_pat
         inspect(other)
 
 
+def test_control_tokens_of_its_vocabulary_are_known(model_path: Path) -> None:
+    model = inspect(model_path)
+    tokens = [("<|im_start|>", "<|im_end|>"), ("<|im_start|>", "the"), ("<start_function_call>",), ()]
+    assert [model.controls(*each) for each in tokens] == [True, False, False, True]
+
+
 @pytest.mark.parametrize("share", [0.0001, 0.01, 0.02, 0.5])
 def test_a_file_cut_short_is_named_damaged(model_path: Path, tmp_path: Path, share: float) -> None:
     cut = tmp_path / "cut.gguf"

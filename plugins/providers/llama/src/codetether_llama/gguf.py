@@ -118,8 +118,10 @@ class _Reader:
 
     def numbers(self) -> list[int]:
         """An array of whole numbers."""
-        form = _SCALARS[self.count("<I")]
-        return [self.count(form) for _ in range(self.count())]
+        form, length = _SCALARS[self.count("<I")][1], self.count()
+        found = struct.unpack_from(f"<{length}{form}", self.data, self.at)
+        self.skip(length * struct.calcsize(f"<{form}"))
+        return list(found)
 
     def array(self) -> None:
         """Steps over an array: vocabularies are long, and nothing here needs one."""
