@@ -57,7 +57,7 @@ class Weather:
         return [line.removeprefix("PUT ") for line in self.asked if line.startswith("PUT ")]
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Relay(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     weather: Weather
     upstream: str
@@ -128,7 +128,7 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def weather(endpoint: str) -> Iterator[Weather]:
     """A proxy before the server at that URL, on a port of its own."""
-    handler = type("Handler", (_Handler,), {"upstream": urlsplit(endpoint).netloc})
+    handler = type("Relay", (_Relay,), {"upstream": urlsplit(endpoint).netloc})
     server = _Server(("127.0.0.1", 0), handler)
     made = Weather(endpoint=f"http://127.0.0.1:{server.server_address[1]}")
     handler.weather = made  # type: ignore[attr-defined]
