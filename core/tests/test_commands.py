@@ -269,6 +269,11 @@ def test_A04_submodules_have_settings_of_their_own(workspace: Path) -> None:
     assert found == ["ask", "allow", "ask"]
 
 
+def test_a_comparison_of_directories_asks(workspace: Path) -> None:
+    commands = ("diff a.txt sub/b.txt", "diff . sub", "diff -q sub .", "cmp a.txt sub/b.txt")
+    assert [verdict(workspace, command) for command in commands] == ["allow", "ask", "ask", "allow"]
+
+
 def test_an_exact_rule_means_the_very_command(workspace: Path) -> None:
     rule = "bash(find . -name '*.pyc' -delete)"
     exact = "bash(sed -i s/a/b/ a.txt)"
@@ -283,7 +288,7 @@ def test_an_exact_rule_means_the_very_command(workspace: Path) -> None:
         verdict(workspace, "timeout 5 npm test", allow=["bash(timeout *)"]),
         verdict(workspace, "find . -name '*.pyc' -delete", allow=[rule]),
     ]
-    assert found == ["allow", "ask", "allow", "allow", "ask", "ask", "allow", "ask", "ask"]
+    assert found == ["allow", "ask", "allow", "allow", "ask", "ask", "allow", "ask", "allow"]
 
 
 def test_examples_of_a_rule_are_checked_when_it_is_read(workspace: Path) -> None:

@@ -169,6 +169,8 @@ def _used(use: Use, words: tuple[str, ...], place: str, workspace: str, judge: J
         _free((use.directory,), place, judge)
         place = os.path.realpath(os.path.join(place, use.directory))  # noqa: PTH118
     _free(use.reads, place, judge)
+    if program == "diff" and any(os.path.isdir(os.path.join(place, path)) for path in use.reads):  # noqa: PTH112, PTH118
+        raise NotAllowed("diff follows links within directories")
     if use.below and (held := _secret_in(use.reads, place)):
         raise NotAllowed(f"it would read {held}, which often holds secrets; the tool grep leaves such files out")
     if use.repository and (helper := helper_of(place)):
@@ -208,6 +210,8 @@ def _matched(part: Part, place: str) -> tuple[str, ...]:
 
 def _names(part: Part, word: str, place: str) -> Iterator[str]:
     free = word[:1] in ("*", "?")
+    if len(word) > 200 or sum(1 for piece in word.split("/") if "*" in piece or "?" in piece) > 2:
+        raise NotAllowed(f"{word[:60]} may match a great many files")
     if word.startswith("-") or (free and ("/" in word or "." not in word[1:] or part.words[0] in ("git", "find"))):
         raise NotAllowed(f"what {word} matches may be taken for an option")
     found = 0

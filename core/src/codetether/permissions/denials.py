@@ -13,6 +13,8 @@ from codetether.permissions.git import subcommand
 from codetether.permissions.options import names
 from codetether.permissions.readers import READERS
 from codetether.permissions.shell import UNKNOWN, Line, crude, read_line
+from codetether.permissions.words import MOST_BYTES
+from codetether.values import define
 
 SHELLS = names("sh bash dash ash zsh ksh mksh fish rbash csh tcsh")
 INTERPRETERS = frozenset(
@@ -43,7 +45,10 @@ _GIT_RUNNING = names("bisect submodule rebase filter-branch difftool mergetool f
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
 _CODE = re.compile(r"-[A-Za-z]*[ceEr]|--eval|--command|--print|-p")
 DEPTH = 5
-MOST = 500
+MOST = 2000
+NEAR = 100
+"""Words of a command among which another one may begin."""
+NOBODY_KNOWS = (UNKNOWN, UNKNOWN)
 
 
 def speaks_of(pattern: tuple[str, ...], line: Line) -> bool | None:
@@ -60,19 +65,8 @@ def speaks_of(pattern: tuple[str, ...], line: Line) -> bool | None:
 @lru_cache(maxsize=256)
 def candidates(line: Line) -> tuple[tuple[str, ...], ...]:
     """Every argv that the line may run, as far as that can be seen; the last of words that come later is UNKNOWN."""
-    found = tuple(dict.fromkeys(islice(_candidates(line, DEPTH), MOST)))
-    return found if len(found) < MOST else (*found, (UNKNOWN, UNKNOWN))
-
-
-def _candidates(line: Line, depth: int) -> Iterator[tuple[str, ...]]:
-    feeds = any(_takes_code(words) for words in line.commands)
-    for text in line.run:
-        yield from _read(text, depth)
-    for words in line.commands:
-        yield from _within(words, depth, feeds)
-    if feeds or any(base(words[0]) not in _DATA for words in line.commands):
-        for text in line.texts:
-            yield from _read(text, depth)
+    found = tuple(dict.fromkeys(islice(_Search().within_line(line, DEPTH), MOST)))
+    return found if len(found) < MOST else (*found, NOBODY_KNOWS)
 
 
 def _takes_code(words: tuple[str, ...]) -> bool:
@@ -82,71 +76,91 @@ def _takes_code(words: tuple[str, ...]) -> bool:
     return any(base(word) in SHELLS or base(word) in INTERPRETERS for word in words[:8])
 
 
-def _read(text: str, depth: int) -> Iterator[tuple[str, ...]]:
-    if depth and len(text) > 1:
-        yield from _candidates(read_line(text.replace(UNKNOWN, "${_}")), depth - 1)
+@define
+class _Search:
+    """A search for commands within commands; `left`: characters that may still be read."""
 
+    left: int = 4 * MOST_BYTES
 
-def _within(words: tuple[str, ...], depth: int, feeds: bool) -> Iterator[tuple[str, ...]]:
-    """The command, and what its arguments may run."""
-    yield words
-    program = base(words[0])
-    if program == "git":
-        yield from _git(words, depth)
-    elif program == "find":
-        for at, word in enumerate(words):
-            if word in ("-exec", "-execdir", "-ok", "-okdir"):
-                yield from _runs(words[at + 1 :], depth, sure=True)
-    elif program in INTERPRETERS:
-        for word in words[1:]:
-            yield from crude(word) if any(map(_CODE.fullmatch, words[1:])) or "awk" in program else ()
-    elif program in ("echo", "printf") and feeds:
-        for word in words[1:]:
-            yield from _read(word, depth)
-        yield from _read(" ".join(words[1:]), depth)
-    elif program in _MANAGERS:
-        if len(words) > 2 and words[1] in _RUNNING:
-            yield from _runs(words[2:], depth, sure=False)
-    elif program == "alias":
-        for word in words[1:]:
-            yield from _read(word.partition("=")[2], depth)
-    elif program == "tar" or program in _DATA:
-        for word in words[1:]:
-            if word.startswith(("--checkpoint-action=exec=", "--to-command=", "--use-compress-program=")):
-                yield from _read(word.rpartition("=")[2], depth)
-    elif program != "command" or words[1:2] not in (("-v",), ("-V",)):
-        yield from _runs(words[1:], depth, sure=program in WRAPPERS)
+    def within_line(self, line: Line, depth: int) -> Iterator[tuple[str, ...]]:
+        feeds = any(_takes_code(words) for words in line.commands)
+        for text in line.run:
+            yield from self._read(text, depth)
+        for words in line.commands:
+            yield from self._within(words, depth, feeds)
+        if feeds or any(base(words[0]) not in _DATA for words in line.commands):
+            for text in line.texts:
+                yield from self._read(text, depth)
 
+    def _read(self, text: str, depth: int) -> Iterator[tuple[str, ...]]:
+        if not depth or len(text) < 2:
+            return
+        self.left -= len(text)
+        if self.left < 0:
+            yield NOBODY_KNOWS
+        else:
+            yield from self.within_line(read_line(text.replace(UNKNOWN, "${_}")), depth - 1)
 
-def _runs(words: tuple[str, ...], depth: int, *, sure: bool) -> Iterator[tuple[str, ...]]:
-    """Any of the words may begin a command, and any may hold a whole line. `sure`: one of them does."""
-    for at, word in enumerate(words):
-        rest = words[at:]
-        if not word.startswith("-") and not _ASSIGNS.match(word) and (sure or UNKNOWN not in word):
-            yield (*rest, UNKNOWN)
-            if depth and (base(word) in _LOOKED_INTO or base(word) in INTERPRETERS):
-                yield from islice(_within(rest, depth - 1, feeds=False), 1, None)
-        if " " in word or "\n" in word or ";" in word or "=" in word:
-            yield from _read(word, depth)
-            if word.startswith("-"):  # an option with its value attached
-                yield from _read(word[2:], depth)
-    if len(words) > 1:
-        yield from _read(" ".join(words), min(depth, 1))
+    def _within(self, words: tuple[str, ...], depth: int, feeds: bool) -> Iterator[tuple[str, ...]]:
+        """The command, and what its arguments may run."""
+        yield words
+        program = base(words[0])
+        if program == "git":
+            yield from self._git(words, depth)
+        elif program == "find":
+            for at, word in enumerate(words):
+                if word in ("-exec", "-execdir", "-ok", "-okdir"):
+                    yield from self._runs(words[at + 1 : at + NEAR], depth, sure=True)
+        elif program in INTERPRETERS:
+            for word in words[1:]:
+                yield from crude(word) if any(map(_CODE.fullmatch, words[1:])) or "awk" in program else ()
+        elif program in ("echo", "printf") and feeds:
+            for word in words[1:]:
+                yield from self._read(word, depth)
+            yield from self._read(" ".join(words[1:]), depth)
+        elif program in _MANAGERS:
+            if len(words) > 2 and words[1] in _RUNNING:
+                yield from self._runs(words[2:], depth, sure=False)
+        elif program == "alias":
+            for word in words[1:]:
+                yield from self._read(word.partition("=")[2], depth)
+        elif program == "tar" or program in _DATA:
+            for word in words[1:]:
+                if word.startswith(("--checkpoint-action=exec=", "--to-command=", "--use-compress-program=")):
+                    yield from self._read(word.rpartition("=")[2], depth)
+        elif program != "command" or words[1:2] not in (("-v",), ("-V",)):
+            yield from self._runs(words[1:], depth, sure=program in WRAPPERS)
 
+    def _runs(self, words: tuple[str, ...], depth: int, *, sure: bool) -> Iterator[tuple[str, ...]]:
+        """Any of the words may begin a command, and any may hold a whole line. `sure`: one of them does."""
+        for at, word in enumerate(words[:NEAR]):
+            rest = words[at : at + NEAR]
+            if not word.startswith("-") and not _ASSIGNS.match(word) and (sure or UNKNOWN not in word):
+                yield (*rest, UNKNOWN)
+                if depth and (base(word) in _LOOKED_INTO or base(word) in INTERPRETERS):
+                    yield from islice(self._within(rest, depth - 1, feeds=False), 1, None)
+            if " " in word or "\n" in word or ";" in word or "=" in word:
+                yield from self._read(word, depth)
+                if word.startswith("-"):  # an option with its value attached
+                    yield from self._read(word[2:], depth)
+        if len(words) > NEAR and sure:
+            yield NOBODY_KNOWS
+        elif len(words) > 1:
+            yield from self._read(" ".join(words[:NEAR]), min(depth, 1))
 
-def _git(words: tuple[str, ...], depth: int) -> Iterator[tuple[str, ...]]:
-    at = subcommand(words)
-    for before, word in pairwise(words[1:at]):
-        if before == "-c":
-            name, _, value = word.partition("=")
-            if value.startswith("!"):
-                yield from _read(value[1:], depth)
-            elif name.startswith("alias."):
-                yield ("git", *value.split(), UNKNOWN)
-            elif value:
-                yield from _read(value, depth)
-    if at < len(words) and words[at] in _GIT_RUNNING:
-        yield from _runs(words[at + 1 :], depth, sure=False)
+    def _git(self, words: tuple[str, ...], depth: int) -> Iterator[tuple[str, ...]]:
+        at = subcommand(words)
+        for before, word in pairwise(words[1:at]):
+            if before == "-c":
+                name, _, value = word.partition("=")
+                if value.startswith("!"):
+                    yield from self._read(value[1:], depth)
+                elif name.startswith("alias."):
+                    yield ("git", *value.split(), UNKNOWN)
+                elif value:
+                    yield from self._read(value, depth)
+        if at < len(words) and words[at] in _GIT_RUNNING:
+            yield from self._runs(words[at + 1 :], depth, sure=False)
 
 
 @lru_cache(maxsize=2048)

@@ -23,7 +23,9 @@ _MODE_FIRST = names("chmod chown chgrp")
 _COPIES = names("cp install ln rsync")
 _REMOVERS = names("rm rmdir shred unlink mv chmod chown chgrp find")
 _ALL_UNKNOWN = re.compile(r"\0+(?:/+(?:\*|\.\*)*)*")
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/@\s]*@)?(\[[0-9a-fA-F:.]+\]|[^/:?#\s]+)(:\d+)?", re.IGNORECASE)
+_URL = re.compile(
+    r"(?<![a-z])[a-z][a-z0-9+.-]{0,20}://(?:[^/@\s]{0,200}@)?(\[[0-9a-fA-F:.]+\]|[^/:?#\s]+)(:\d+)?", re.IGNORECASE
+)
 _NETWORK = re.compile(r"/dev/(?:tcp|udp)/([^/]+)/(.*)")
 _WITH_VALUE = re.compile(r"-[mots]|--(?:mode|target-directory|size|reference|suffix)")
 MOST = 100
@@ -116,7 +118,7 @@ def _operands(words: tuple[str, ...]) -> Iterator[str]:
 
 
 def _hosts(words: tuple[str, ...]) -> Iterator[str]:
-    for word in words[1:]:
+    for word in (word for word in words[1:] if "://" in word):
         for found in _URL.finditer(word):
             yield found[1] + (found[2] or "")
 

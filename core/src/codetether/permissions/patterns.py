@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from functools import lru_cache
 from typing import Literal
 
 from codetether.models.tools import Effect, Verdict
 from codetether.values import frozen
 
+STAR = "\ue000"
+"""Stands in the words of a pattern for a star that is only a star."""
+_STARS = frozenset({"*", STAR})
+_WORD = re.compile(r"""(?:'[^']*'|"[^"]*"|[^\s'"]|['"])+""")
+_PIECE = re.compile(r"""'[^']*'|"[^"]*"|.""", re.DOTALL)
 Kind = Literal["path", "command", "host", "whole", "implied"]
 
 
@@ -54,7 +58,7 @@ class Rule:
     @property
     def exact(self) -> bool:
         """Whether it fits one command only, which a person wrote out."""
-        return "*" not in (self.pattern or "*")
+        return bool(self.words) and not any("*" in word for word in self.words)
 
     @property
     def literal(self) -> int:
@@ -103,22 +107,23 @@ def _speaks_of(pattern: tuple[str, ...], command: str) -> bool | None:
     from codetether.permissions.denials import speaks_of
     from codetether.permissions.shell import read_line
 
-    return speaks_of(pattern, read_line(command))
+    return speaks_of(tuple(word.replace(STAR, "[*]") for word in pattern), read_line(command))
 
 
 @lru_cache(maxsize=512)
 def _split(pattern: str) -> tuple[str, ...]:
+    """The words of a command's pattern; in quotes a `*` is only a star."""
     if "'" not in pattern and '"' not in pattern:
         return tuple(pattern.split())
-    try:
-        return tuple(shlex.split(pattern))
-    except ValueError:
-        return tuple(pattern.split())
+    return tuple(
+        "".join(p[1:-1].replace("*", STAR) if p[0] in "'\"" else p for p in _PIECE.findall(word))
+        for word in _WORD.findall(pattern)
+    )
 
 
 def _each(pattern: tuple[str, ...], words: tuple[str, ...]) -> bool:
     for wanted, word in zip(pattern, words, strict=False):
-        if wanted != word and ("*" not in wanted or not name_pattern(wanted).fullmatch(word)):
+        if wanted != word and (not _STARS.intersection(wanted) or not name_pattern(wanted).fullmatch(word)):
             return False
     return True
 
@@ -126,7 +131,7 @@ def _each(pattern: tuple[str, ...], words: tuple[str, ...]) -> bool:
 @lru_cache(maxsize=512)
 def name_pattern(pattern: str) -> re.Pattern[str]:
     """A name in which `*` stands for anything."""
-    return re.compile(".*".join(re.escape(piece) for piece in pattern.split("*")), re.DOTALL)
+    return re.compile(".*".join(re.escape(piece.replace(STAR, "*")) for piece in pattern.split("*")), re.DOTALL)
 
 
 def _fits_path(pattern: str, path: str, directory: str, verdict: Verdict) -> bool:

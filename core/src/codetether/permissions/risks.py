@@ -10,8 +10,6 @@ from codetether.permissions.git import COMMANDS as GIT_READING
 from codetether.permissions.git import subcommand
 from codetether.permissions.options import names
 
-RUNNERS = names("make npm yarn pnpm uv poetry bundle docker podman kubectl cargo go just task rake gradle mvn tox nox")
-"""Programs that run what files of the project say."""
 _CODE: Mapping[str, frozenset[str]] = {
     "python": names("-c -"),
     "node": names("-e -p -r --eval --print --require --import --loader --experimental-loader -"),

@@ -38,6 +38,8 @@ _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", 
 _PARTS = re.compile(r"[;&|\n\r(){}\[\]`<>,=:\s]+|\$\(")
 _TICKED = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL)
 MOST_NODES = 20_000
+MOST_PIPES = 300
+"""Beyond so many the parser takes seconds."""
 
 
 @frozen(kw_only=True)
@@ -116,6 +118,8 @@ def _parser() -> Parser:
 
 
 def _parsed(text: str) -> tuple[_Found, bool]:
+    if text.count("|") > MOST_PIPES:
+        return _Found(), True
     found = _Found(values={"HOME": os.path.expanduser("~"), "PWD": "."})  # noqa: PTH111 - one string
     data = text.replace("\\\n", "").encode("utf-8", "surrogatepass")  # as the shell joins lines
     root = _parser().parse(data).root_node
