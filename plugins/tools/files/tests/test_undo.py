@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import stat
 import time
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 from codetether import RunningSession, Runtime
+from codetether.cli.app import run as main
 from codetether.cli.chat.conversation import Wishes
 from codetether.cli.chat.slash import SlashCommands
 from codetether.cli.terminal import Screen
@@ -285,3 +288,33 @@ def test_a_former_content_that_is_lost_is_said(tmp_path: Path, work: Path) -> No
     with pytest.raises(Refused, match=r"the former content of a\.txt is lost"):
         changes.undo()
     assert file.read_text() == "two\n"
+
+
+async def test_without_a_conversation_it_is_the_same(
+    work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with talk(work, edit("a.txt", "one", "two"), "Done.", "I see.") as chat:
+        await chat.turn()
+    monkeypatch.chdir(work)
+    here = chat.session.id
+
+    async def undo(*words: str) -> tuple[int, str]:
+        code = await asyncio.to_thread(lambda: main(["undo", *words]))
+        read = capsys.readouterr()
+        return code, read.out + read.err
+
+    told = {"session_id": here, "dry_run": True, "turn": 1, "restored": ["a.txt"], "removed": [], "untouched": []}
+    code, said = await undo("--json", "--dry-run")
+    assert (code, json.loads(said), tree(work)) == (0, told, {"a.txt": "two\n"})
+    (work / "a.txt").write_text("mine\n")
+    refused = await undo()
+    assert refused == (1, "error: turn 1 cannot be undone: a.txt was changed since. Nothing was changed\n")
+    (work / "a.txt").write_text("two\n")
+    assert await undo(here) == (0, f"session {here}: turn 1 undone:\n  a.txt has its former content\n")
+    assert tree(work) == {"a.txt": "one\n"}
+    assert await undo() == (0, f"session {here}: nothing to undo: the tools changed no file in this session\n")
+    async with talk(work, "I see.", session=here) as later:
+        await later.turn()
+        assert "The user took back changes of yours" in (later.model.requests[0].system or "")
+        code, said = await undo()
+        assert (code, "is in use" in said or "locked" in said or "open" in said) == (1, True), said

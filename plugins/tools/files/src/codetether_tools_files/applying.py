@@ -83,15 +83,17 @@ def applied(text: str, hunks: Sequence[Hunk], name: str) -> Applied:
 def _laid(found: list[str], fit: _Fit, crlf: bool) -> list[str]:
     """What stands in place of the lines that were found: context as it is there, new lines ended as those around."""
     hunk = fit.hunk
-    if fit.key is _exact and hunk.old:
-        return list(hunk.new)
     new = list(hunk.new)
+    if fit.key is _exact and (hunk.old or not crlf):
+        return new
     if fit.key is _shifted:
         new = indented_like(found, hunk.old, new)
     if crlf and not any(line.endswith("\r\n") for line in new):
         new = [line[:-1] + "\r\n" if line.endswith("\n") else line for line in new]
     if not crlf and found and not any(line.endswith("\r\n") for line in found):
         new = [line[:-2] + "\n" if line.endswith("\r\n") else line for line in new]
+    if not hunk.old:
+        return new
     from difflib import SequenceMatcher
 
     keys = [fit.key(line) for line in hunk.old], [fit.key(line) for line in hunk.new]

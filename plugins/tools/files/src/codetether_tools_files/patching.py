@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -96,19 +96,22 @@ class ApplyPatch:
         """Reads and writes every file that the patch names; the preview is the change as it would be made."""
         reads: dict[str, None] = {}
         writes: dict[str, None] = {}
-        for patch in files_of(call):
+        patches = files_of(call)
+        for patch in patches:
             for path in {patch.path: None, patch.place: None}:
                 spelled = self._workspace.declare(call, path)
                 if path == patch.path and patch.kind != "add":
                     reads |= dict.fromkeys(spelled)
                 if path == patch.place or not patch.copied:
                     writes |= dict.fromkeys(spelled)
-        return Resources(reads=tuple(reads), writes=tuple(writes), preview=self._preview(call))
+        return Resources(reads=tuple(reads), writes=tuple(writes), preview=self._preview(call, patches))
 
-    def _preview(self, call: ToolCall) -> str:
+    def _preview(self, call: ToolCall, patches: Sequence[FilePatch]) -> str:
         text = text_of(call)
+        if len(text) > PREVIEWED:
+            return text[:PREVIEWED]
         with suppress(Refused, OSError, ValueError):
-            outcome = self._outcome(call, {path: self._workspace.looked_at(call, path) for path in named(call)})
+            outcome = self._outcome(patches, {path: self._workspace.looked_at(call, path) for path in named(patches)})
             return "".join(_diff(each) for each in outcome.files.values())[:PREVIEWED]
         return text[:PREVIEWED]
 
@@ -117,7 +120,8 @@ class ApplyPatch:
         return await result_of(self._patch, call, ctx.session.turn)
 
     def _patch(self, call: ToolCall, turn: int) -> ToolResult:
-        outcome = self._outcome(call, {path: self._workspace.target(call, path) for path in named(call)})
+        patches = files_of(call)
+        outcome = self._outcome(patches, {path: self._workspace.target(call, path) for path in named(patches)})
         for each in outcome.files.values():
             self._must_be_known(each)
         diff = "".join(_diff(each) for each in outcome.files.values())
@@ -136,10 +140,10 @@ class ApplyPatch:
         if seen != Stamp.of(file.old[1]):
             raise Refused(f"{file.name} was changed since it was read; read it again. Nothing was changed")
 
-    def _outcome(self, call: ToolCall, places: Mapping[str, str]) -> _Outcome:
+    def _outcome(self, patches: Sequence[FilePatch], places: Mapping[str, str]) -> _Outcome:
         """What every file shall be; refused where one part of the patch does not fit. Nothing is written."""
         work = _Work()
-        said = [work.take(patch, places) for patch in files_of(call)]
+        said = [work.take(patch, places) for patch in patches]
         work.check()
         return _Outcome(files=work.files, said=tuple(said))
 
@@ -296,9 +300,9 @@ def files_of(call: ToolCall) -> list[FilePatch]:
     raise Refused(f"no patch is recognised; begin with {codex.BEGIN!r}, or with `--- a/path` and `+++ b/path`")
 
 
-def named(call: ToolCall) -> list[str]:
+def named(patches: Sequence[FilePatch]) -> list[str]:
     """Every path that the patch names, once."""
-    return list(dict.fromkeys(path for patch in files_of(call) for path in (patch.path, patch.place)))
+    return list(dict.fromkeys(path for patch in patches for path in (patch.path, patch.place)))
 
 
 def _mode(mode: int | None, executable: bool | None, file: _Changed) -> int | None:

@@ -5,9 +5,20 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
-from attrs import frozen
-from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolDefinition, ToolResult, text_result
+from attrs import evolve, frozen
+from codetether import (
+    ImagePart,
+    Resources,
+    SessionContext,
+    TextPart,
+    ToolCall,
+    ToolContext,
+    ToolDefinition,
+    ToolResult,
+    text_result,
+)
 
+from codetether_tools_files.documents import LARGEST_IMAGE, document, image_type
 from codetether_tools_files.examples import examples
 from codetether_tools_files.text import Encoding, is_binary
 from codetether_tools_files.workspace import CHUNK, Refused, Workspace, counted, file_at, result_of, shown
@@ -24,7 +35,7 @@ READ = ToolDefinition(
     name="read",
     description=(
         "Reads a text file: how many lines it has, then its lines with their numbers. Long files come in parts: go on "
-        "with offset."
+        "with offset. Images are shown; of notebooks and PDF the text."
     ),
     schema={
         "type": "object",
@@ -77,21 +88,33 @@ class Read:
         offset, limit = int(call.arguments.get("offset", 1)), int(call.arguments.get("limit", LINES))
         real = self._workspace.target(call, path)
         name = shown(path)
+        kind = ""
         with file_at(real, name) as (fd, status), os.fdopen(os.dup(fd), "rb") as file:
             head = file.read(_HEAD)
-            if is_binary(head):
+            file.seek(0)
+            if media_type := image_type(head):
+                self._workspace.saw(real, status)
+                return _image(name, real, media_type, status.st_size, file)
+            found = document(name, head, file)
+            if found is None and is_binary(head):
                 raise Refused(f"{name} is a binary file of {counted(status.st_size, 'byte')}, not text")
             file.seek(0)
-            encoding = Encoding.of(head)
-            excerpt = _wide(file, encoding, offset, limit) if "16" in encoding.name else _excerpt(file, offset, limit)
+            encoding = Encoding() if found else Encoding.of(head)
+            if found:
+                kind = f"{found.kind}, "
+                excerpt = _lines_of(found.text, offset, limit)
+            elif "16" in encoding.name:
+                excerpt = _wide(file, encoding, offset, limit)
+            else:
+                excerpt = _excerpt(file, offset, limit)
         self._workspace.saw(real, status)
         if excerpt.total == 0:
             return text_result(f"{name}: empty file, 0 lines", path=real, lines=0)
         if not excerpt.lines:
             raise Refused(f"{name} has only {counted(excerpt.total or 0, 'line')}; offset {offset} is past its end")
-        return self._shown(name, real, excerpt, encoding, offset)
+        return self._shown(f"{name}: {kind}", real, excerpt, encoding, offset)
 
-    def _shown(self, name: str, real: str, excerpt: Excerpt, encoding: Encoding, offset: int) -> ToolResult:
+    def _shown(self, head: str, real: str, excerpt: Excerpt, encoding: Encoding, offset: int) -> ToolResult:
         raw = b"".join(excerpt.lines)
         used = Encoding("utf-8") if "16" in encoding.name else Encoding.of(raw)
         rows: list[str] = []
@@ -113,7 +136,7 @@ class Read:
             notes.append("CRLF line ends")
         if used.name == "latin-1" or encoding.mark:
             notes.append(str(encoding if encoding.mark else used))
-        rows.insert(0, f"{name}: {', '.join(notes)}")
+        rows.insert(0, head + ", ".join(notes))
         if excerpt.total is None or last < excerpt.total:
             rows.append(f"… go on with offset {last + 1}")
         return text_result("\n".join(rows), path=real, lines=excerpt.total, first=offset, last=last)
@@ -188,9 +211,19 @@ def _wide(file: BinaryIO, encoding: Encoding, offset: int, limit: int) -> Excerp
     """The same for UTF-16, as UTF-8 lines."""
     data = file.read(COUNTED // 16)
     text = data.removeprefix(encoding.mark).decode(encoding.name, "replace")
+    excerpt = _lines_of(text, offset, limit)
+    return excerpt if not file.read(1) else evolve(excerpt, total=None)
+
+
+def _lines_of(text: str, offset: int, limit: int) -> Excerpt:
     lines = [line.encode("utf-8", "replace") for line in text.splitlines(keepends=True)]
-    whole = not file.read(1)
     ended = not text or text.endswith("\n")
-    return Excerpt(
-        lines=tuple(lines[offset - 1 : offset - 1 + limit]), total=len(lines) if whole else None, ended=ended
-    )
+    return Excerpt(lines=tuple(lines[offset - 1 : offset - 1 + limit]), total=len(lines), ended=ended)
+
+
+def _image(name: str, real: str, media_type: str, size: int, file: BinaryIO) -> ToolResult:
+    if size > LARGEST_IMAGE:
+        raise Refused(f"{name} is an image ({media_type}) of {counted(size, 'byte')}, too large to be shown")
+    said = TextPart(text=f"{name}: {media_type}, {counted(size, 'byte')}")
+    image = ImagePart(media_type=media_type, data=file.read(LARGEST_IMAGE))
+    return ToolResult(content=(said, image), metadata={"path": real})

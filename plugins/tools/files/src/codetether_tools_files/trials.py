@@ -70,7 +70,7 @@ TRIALS = Trials(
                 {"patch": PATCH.replace("new/", "../O/")},
             ),
             prepare=notes,
-            flood={"patch": "*** Begin Patch\n*** Add File: large\n" + "+needle\n" * 200_000 + "*** End Patch\n"},
+            flood={"patch": "*** Begin Patch\n*** Add File: large\n" + "+needle\n" * 60_000 + "*** End Patch\n"},
         ),
         "glob": ToolTrial(arguments={"pattern": "*.txt"}, prepare=notes, flood={"pattern": "**"}, fill=crowd),
         "grep": ToolTrial(arguments={"pattern": "日"}, prepare=notes, flood={"pattern": "needle"}, fill=crowd),

@@ -6,7 +6,7 @@ import asyncio
 
 from codetether import JSON, SessionContext
 
-from codetether_tools_files.changes import Changes, told
+from codetether_tools_files.changes import Changes, Undone, told
 
 UNDONE = "undone"
 """Under this key the session remembers what was taken back, the last ones."""
@@ -26,10 +26,14 @@ class Undo:
         undone = await asyncio.to_thread(changes.undo)
         if undone is None:
             return "nothing to undo: the tools changed no file in this session"
-        before = ctx.recall(UNDONE)
-        entry: JSON = {"turn": undone.turn, "files": [*undone.restored, *undone.removed]}
-        await ctx.remember(UNDONE, [*(before if isinstance(before, list) else []), entry][-REMEMBERED:])
+        await ctx.remember(UNDONE, remembered(ctx.recall(UNDONE), undone))
         return told(undone)
+
+
+def remembered(before: JSON, undone: Undone) -> JSON:
+    """What the session remembers from now on of what was taken back."""
+    entry: JSON = {"turn": undone.turn, "files": [*undone.restored, *undone.removed]}
+    return [*(before if isinstance(before, list) else []), entry][-REMEMBERED:]
 
 
 class TakenBack:
