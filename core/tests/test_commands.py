@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -321,3 +322,28 @@ def test_C10_examples_that_do_not_hold_are_errors(rule: Any, path: tuple[str, ..
 
 def test_C07_the_strictest_layer_wins_for_commands(workspace: Path) -> None:
     assert verdict(workspace, "ls; curl x", allow=["bash", "bash(curl *)"], deny=["bash(curl *)"]) == "deny"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "(",
+        "$(",
+        "`",
+        "'",
+        '"',
+        "sh ",
+        "sh -c 'x y' ",
+        "env ",
+        "find -exec ",
+        "a;",
+        "a|",
+        "git bisect run ",
+        "*/",
+        "x://",
+    ],
+)
+def test_a_command_of_nothing_but_repetition_is_judged_soon(workspace: Path, piece: str) -> None:
+    began = time.process_time()
+    assert verdict(workspace, piece * (10_000 // len(piece)), allow=["bash"], deny=["bash(rm *)"]) in ("allow", "ask")
+    assert time.process_time() - began < 5
