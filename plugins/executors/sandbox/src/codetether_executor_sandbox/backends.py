@@ -17,6 +17,7 @@ from codetether import ExecutorError, Launch
 from codetether_executor_sandbox.bubblewrap import Bubblewrap
 from codetether_executor_sandbox.door import opened
 from codetether_executor_sandbox.environment import clean_environment, program_file
+from codetether_executor_sandbox.groups import Groups
 from codetether_executor_sandbox.guard import Seals, Watch, fences
 from codetether_executor_sandbox.hosts import allowed_hosts
 from codetether_executor_sandbox.layout import Layout, inside
@@ -75,6 +76,7 @@ class Common:
         own: directories of codetether; where the workspace holds them, they are protected too.
         grace: seconds that processes have which a command left running.
         python: an interpreter that everyone may run. outer: what starts the backend's own program, if anything.
+        groups: where control groups can be made, if anywhere.
     """
 
     layout: Layout
@@ -85,6 +87,7 @@ class Common:
     grace: float = GRACE
     python: str = field(factory=lambda: os.path.realpath(sys.executable))
     outer: Sequence[str] = ()
+    groups: Groups | None = None
 
     @property
     def workspace(self) -> Path:
@@ -97,6 +100,15 @@ class Common:
         own = (Path(os.path.realpath(each)) for each in self.own)
         ours = (str(each.relative_to(self.workspace)) for each in own if each.is_relative_to(self.workspace))
         return (*PROTECTED, *self.settings.protected, *(each for each in ours if each != "."))
+
+    @contextmanager
+    def started(self) -> Iterator[list[str]]:
+        """What stands before the backend's own program."""
+        if self.groups is None:
+            yield [*self.outer]
+            return
+        with self.groups.joined(self.settings.memory, self.settings.processes) as prefix:
+            yield [*prefix, *self.outer]
 
     def environment(self, more: Mapping[str, str]) -> dict[str, str]:
         """What the command gets; `more` is laid over it as it is."""
@@ -176,6 +188,7 @@ class BubblewrapBackend:
             stack.callback(os.close, seccomp)
             hosts = allowed_hosts(common.settings.hosts)
             door = stack.enter_context(opened(Proxy(hosts=hosts))) if hosts else None
+            before = stack.enter_context(common.started())
             sealed = stack.enter_context(Seals(workspace=self.workspace, protected=common.protected))
             shut = fences(self.workspace, common.protected, sealed)
             watch = stack.enter_context(Watch(workspace=self.workspace, paths=shut.watched))
@@ -190,7 +203,7 @@ class BubblewrapBackend:
             )
             fds = (seccomp, theirs) if door is None else (seccomp, theirs, door.theirs)
             yield Prepared(
-                launch=Launch(argv=[*common.outer, *wrapped], environment=variables, fds=fds, enclosed=True),
+                launch=Launch(argv=[*before, *wrapped], environment=variables, fds=fds, enclosed=True),
                 left_behind=lambda: _told(report),
                 notes=lambda: [*watch.notes, *(door.proxy.refused if door else ())],
                 exit_code=exit_code,

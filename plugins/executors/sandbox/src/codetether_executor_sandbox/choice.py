@@ -18,6 +18,7 @@ from codetether import Confinement, ExecutorError, from_json, replace_file, to_j
 from codetether_executor_sandbox.backends import GRACE, Backend, BubblewrapBackend, Common
 from codetether_executor_sandbox.bubblewrap import Bubblewrap, find_bubblewrap
 from codetether_executor_sandbox.executor import SandboxExecutor
+from codetether_executor_sandbox.groups import Groups, usable_groups
 from codetether_executor_sandbox.landlock import LACKS, LandlockBackend, landlock_version
 from codetether_executor_sandbox.layout import plan
 from codetether_executor_sandbox.seatbelt import SeatbeltBackend
@@ -55,6 +56,7 @@ class Choice:
     root: bool = field(factory=lambda: os.geteuid() == 0)
     python: str = field(factory=lambda: os.path.realpath(sys.executable))
     outer: tuple[str, ...] = ()
+    groups: Groups | None = field(default=None, init=False)
     home: Path = field(factory=lambda: Path(os.path.expanduser("~")).resolve())  # noqa: PTH111
 
     async def executor(self) -> SandboxExecutor:
@@ -62,7 +64,10 @@ class Choice:
         unknown = sorted(set(self.settings.require) - set(MEANING))
         if unknown:
             raise ExecutorError(f"no property {unknown[0]!r} to require", remedy=f"There are: {', '.join(MEANING)}.")
+        self.groups = await usable_groups()
         name, confinement = await self._strongest()
+        if self.root and self.groups is None:
+            confinement = _with_detail(confinement, "limits", "memory and file size are; processes of root are not")
         missing = [each for each in confinement.missing if each in self.settings.require]
         if missing:
             why = "; ".join(f"{p.name}: {p.detail}" for p in confinement.properties if p.name in missing)
@@ -141,6 +146,7 @@ class Choice:
             grace=grace,
             python=self.python,
             outer=self.outer,
+            groups=self.groups,
         )
         if name == "landlock":
             return LandlockBackend(common=common)
@@ -173,6 +179,15 @@ class Choice:
                 found = Path(program).stat()
                 parts.append(f"{program} {found.st_size} {found.st_mtime_ns}")
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _with_detail(confinement: Confinement, name: str, detail: str) -> Confinement:
+    """The same, with other words about a property that is enforced."""
+    properties = tuple(
+        attrs.evolve(each, detail=detail) if each.name == name and each.state == "enforced" else each
+        for each in confinement.properties
+    )
+    return attrs.evolve(confinement, properties=properties)
 
 
 def _how_to_install() -> str:

@@ -76,10 +76,10 @@ class LandlockBackend:
         paths = [self.workspace / each for each in common.protected]
         paths += [] if (self.workspace / ".git").exists() else [self.workspace / ".git"]
         try:
-            with Watch(workspace=self.workspace, paths=paths) as watch:
+            with common.started() as before, Watch(workspace=self.workspace, paths=paths) as watch:
                 yield Prepared(
                     launch=Launch(
-                        argv=[*common.outer, *python, *command],
+                        argv=[*before, *python, *command],
                         directory=directory,
                         environment=variables,
                         enclosed=True,
