@@ -18,7 +18,8 @@ async def test_a_conversation_is_read(tmp_path: Path) -> None:
     (found,) = [found async for found in Talks().read(file)]
     assert isinstance(found, ForeignSession)
     assert [(m.role, m.text) for m in found.session.messages] == [("user", "hello"), ("assistant", "grüß dich")]
-    assert (found.session.id, found.session.metadata.directory) == ("change-me_talk", str(tmp_path))
+    assert found.session.id == f"{NAME}_talk"
+    assert found.session.metadata.directory == str(tmp_path)
     assert found.lost == ()
 
 
