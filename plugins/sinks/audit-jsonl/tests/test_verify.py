@@ -15,9 +15,10 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import datetime, tzinfo
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from attrs import evolve
@@ -393,6 +394,56 @@ def test_a_former_key_still_proves_what_it_wrote(copy: Path) -> None:
     assert verify(log, [now, former], anchors) == Verdict(records=RECORDS + 5)
     assert verify(log, [now], anchors).bad is not None
     assert verify(log, [former], anchors).bad is not None
+
+
+def test_a_file_that_was_begun_too_long_ago_is_full_for_the_next_run(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    write(state, 3, max_seconds=3600)
+    write(state, 3, first=3, max_seconds=3600)
+    assert len(files_of(state / "audit.jsonl")) == 1
+    time.sleep(0.3)
+    write(state, 3, first=6, max_seconds=0.2)
+    assert [file.path.read_bytes().count(b"\n") for file in files_of(state / "audit.jsonl")] == [6, 3]
+    assert look(state) == Verdict(records=9)
+
+
+def test_D04_odd_entries_are_links_like_any_other(tmp_path: Path) -> None:
+    deep: Any = "end"
+    for _ in range(5000):
+        deep = [deep]
+    odd = ["a\nb", "\ud800", "\0", "x" * 10_000_000, float("nan"), "\u2028", 10**400, deep, ',"seq":1,"prev":"']
+    odd.append(f',"seq":9,"prev":"{"0" * 64}","mac":"{"0" * 64}"}}')
+    state = tmp_path / "state"
+
+    async def run() -> None:
+        async with AuditLog(AuditJsonlSettings(), lambda: state, print) as log:
+            (spec,) = plugin.codetether_audit_sinks()
+            trail = AuditTrail([("audit-jsonl", spec, log)], Redactor(), "me@here", print)
+            for value in odd:
+                await trail.record("tool_execution", "tool:x", "success", detail={"odd": value}, rule=str(value)[:99])
+            await trail.close()
+
+    asyncio.run(run())
+    assert look(state) == Verdict(records=len(odd))
+    assert [line for _, _, line in content(state) if len(line) > 10_000] == []
+
+
+def test_D06_the_clock_may_jump_and_the_order_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clock(datetime):
+        hours: ClassVar = iter([9, 8, 8, 23, 0, 7, 6, 5, 4, 3])
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime(2026, 3, 1, next(cls.hours), tzinfo=tz)
+
+    monkeypatch.setattr("codetether.record.trail.datetime", Clock)
+    state = tmp_path / "state"
+    write(state, 6)
+    assert look(state) == Verdict(records=6)
+    entries = [from_json(line, AuditEntry) for _, _, line in content(state)]
+    assert [(e.action, e.timestamp.hour) for e in entries] == [
+        (f"tool:t{n}", hour) for n, hour in enumerate([9, 8, 8, 23, 0, 7])
+    ]
 
 
 # -- processes that die, and many at once

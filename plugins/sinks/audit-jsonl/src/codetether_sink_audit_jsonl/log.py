@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import stat
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +28,7 @@ from codetether import (
 
 from codetether_sink_audit_jsonl.anchors import Anchors
 from codetether_sink_audit_jsonl.chain import Chain, link_of
-from codetether_sink_audit_jsonl.files import anchor_path, chain_name, lines_of, log_path
+from codetether_sink_audit_jsonl.files import anchor_path, chain_name, lines, lines_of, log_path, opened
 from codetether_sink_audit_jsonl.settings import AuditJsonlSettings
 
 T = TypeVar("T")
@@ -164,11 +165,23 @@ class AuditLog:
             link=Chain(derived_key(self._key, "chain"), lambda: lines_of(path)).link,
         )
         segments.open()
+        self._seal_what_is_old(segments, path)
         last = segments.last_line() if segments.end else b""
         anchors = Anchors(anchor_path(self._settings, path, self._state_dir), self._key)
         self._said += anchors.open(link_of(last), lambda: sum(1 for _ in lines_of(path)) if last else 0)
         self._segments, self._anchors = segments, anchors
         return segments
+
+    def _seal_what_is_old(self, segments: Segments, path: Path) -> None:
+        """A file that an earlier run began too long ago is full; within a run the segments see to that."""
+        most = self._settings.max_seconds
+        if most is None or segments.empty:
+            return
+        with suppress(OSError, ValueError, KeyError, TypeError):  # what has no time is as young as this run
+            first = next(lines(opened(path)), b"{}")
+            began = datetime.fromisoformat(json.loads(first)["timestamp"])
+            if (datetime.now(UTC) - began).total_seconds() >= most:
+                segments.seal()
 
     def _note_repairs(self, segments: Segments) -> None:
         """What was cut off stands in the log too, so that it is told apart from what somebody else cut."""

@@ -26,7 +26,7 @@ class Syslog:
 
     def __init__(self, settings: AuditSyslogSettings) -> None:
         self._settings = settings
-        self._handler: _Handler | None = None
+        self._handler: _Channel | None = None
         self._thread = Disk()
 
     async def record(self, entry: AuditEntry) -> None:
@@ -57,10 +57,10 @@ class Syslog:
                     remedy="Does it listen there? It is set by [plugins.audit-syslog] address.",
                 ) from error
 
-    def _connected(self) -> _Handler:
+    def _connected(self) -> _Channel:
         if self._handler is None or self._handler.gone():
             self._close()
-            self._handler = _Handler(self._settings)
+            self._handler = _Channel(self._settings)
         return self._handler
 
     def _close(self) -> None:
@@ -69,7 +69,7 @@ class Syslog:
             handler.close()
 
 
-class _Handler(logging.handlers.SysLogHandler):
+class _Channel(logging.handlers.SysLogHandler):
     """The standard library's handler, but that failures are raised."""
 
     append_nul = False

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from codetether.models.record import JSON
+from codetether import JSON
 from codetether.testing.trials import Trials
 
 
