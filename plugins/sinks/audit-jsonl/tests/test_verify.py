@@ -420,7 +420,13 @@ def test_D04_odd_entries_are_links_like_any_other(tmp_path: Path) -> None:
             (spec,) = plugin.codetether_audit_sinks()
             trail = AuditTrail([("audit-jsonl", spec, log)], Redactor(), "me@here", print)
             for value in odd:
-                await trail.record("tool_execution", "tool:x", "success", detail={"odd": value}, rule=str(value)[:99])
+                await trail.record(
+                    "tool_execution",
+                    "tool:x",
+                    "success",
+                    detail={"odd": value},
+                    rule=value[:99] if isinstance(value, str) else None,
+                )
             await trail.close()
 
     asyncio.run(run())
