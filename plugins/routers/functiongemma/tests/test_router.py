@@ -42,7 +42,7 @@ def response(*parts: MessagePart | str) -> CompletionResponse:
 
 def settings(path: Path, **changes: Any) -> FunctionGemmaSettings:
     return FunctionGemmaSettings(
-        **{"enabled": True, "model_path": str(path), "threads": 1, "context": 2048, "timeout": 60.0, **changes}
+        **{"enabled": True, "model_path": str(path), "threads": 1, "context": 2048, "timeout": 100.0, **changes}
     )
 
 

@@ -18,7 +18,7 @@ def read_poem(title: str) -> str:
 
 
 def settings(path: Path, **changes: Any) -> dict[str, Any]:
-    own = {"enabled": True, "model_path": str(path), "threads": 1, "context": 2048, "timeout": 60.0, **changes}
+    own = {"enabled": True, "model_path": str(path), "threads": 1, "context": 2048, "timeout": 100.0, **changes}
     return {"plugins": {"only": ["functiongemma", "text"], "functiongemma": own}}
 
 
