@@ -24,6 +24,9 @@ RETRY_FIRST, RETRY_LAST = 1.0, 60.0
 PASS_LIMIT = 600.0
 """Seconds after which an archive is asked anew; it goes on where it was."""
 
+PATIENCE = 60.0
+"""Seconds after which a flush gives up on an archive that has stored nothing meanwhile."""
+
 EXIT_LIMIT = 5.0
 """Seconds for which the end of the process waits for the archives."""
 
@@ -112,14 +115,18 @@ class Archiving:
             self._say_left(each.name)
 
     async def flush(self, told: Told = untold, *, limit: float | None = None) -> list[tuple[str, ArchiveReport]]:
-        """Asks each archive until nothing waits or so many seconds have passed; what each has done in all."""
+        """Asks each archive until nothing waits; what each has done in all.
+
+        Gives up after `limit` seconds, and on an archive that has stored nothing for a minute.
+        """
         made = await self.made()
         stored: dict[str, ArchiveReport] = {
             each.name: ArchiveReport(problem="there was not enough time") for each in made.archives
         }
 
         async def until_done(each: NamedArchive) -> None:
-            delay = RETRY_FIRST
+            delay, loop = RETRY_FIRST, asyncio.get_running_loop()
+            patient_until = loop.time() + PATIENCE
             while True:
                 report = await self._pass(each, made.spools, told)
                 before = stored[each.name]
@@ -129,6 +136,10 @@ class Archiving:
                     stored_bytes=before.stored_bytes + report.stored_bytes,
                 )
                 if not report.waiting and not report.busy and not report.problem:
+                    return
+                if report.stored:
+                    patient_until = loop.time() + PATIENCE
+                if loop.time() > patient_until:
                     return
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, 10.0)
