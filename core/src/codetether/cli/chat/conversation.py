@@ -24,6 +24,7 @@ from codetether.models.events import SessionEvent
 from codetether.models.tools import Mode
 from codetether.protocols import Person
 from codetether.runtime import Runtime
+from codetether.session.confinement import confinement_of
 from codetether.values import define, frozen
 
 if TYPE_CHECKING:
@@ -187,7 +188,9 @@ class Conversation:
 
     def _greet(self, session: RunningSession) -> None:
         title = f" · {session.session.title}" if session.session.title else ""
-        self.screen.say(f"{session.model} · mode {session.mode} · {session.shared.directory}{title}", DIM)
+        confinement = confinement_of(session.shared.executor)
+        fence = f" · sandbox {confinement.backend}" if confinement else ""
+        self.screen.say(f"{session.model} · mode {session.mode}{fence} · {session.shared.directory}{title}", DIM)
         self.screen.say("/help lists the commands, Ctrl-D leaves.", DIM)
         if session.mode == "unsafe":
             self.screen.say("Mode unsafe: nothing is asked, nothing is confined.", YELLOW)
