@@ -153,6 +153,12 @@ def test_P25_a_rule_for_an_interpreter_is_none_for_code_in_its_arguments(judged:
     assert [c for c in commands.P25_UNDER_BROAD_RULES if judged(c, allow=INTERPRETERS) == "allow"] == []
 
 
+def test_P25_a_rule_for_a_whole_program_means_no_code_and_no_file_outside(judged: Judged) -> None:
+    programs = more_commands.P25_PROGRAMS
+    assert [c for c in more_commands.P25_MORE if judged(c, allow=programs) == "allow"] == []
+    assert [c for c in more_commands.P25_MEANT if judged(c, allow=programs) != "allow"] == []
+
+
 def test_P31_options_in_other_words(judged: Judged) -> None:
     rules = {"allow": ("git push",), "deny": ("git push --force",)}
     assert [c for c in (*commands.P31, *more_commands.P31_MORE) if judged(c, **rules) != "deny"] == []
@@ -181,6 +187,11 @@ def test_what_people_expect_to_run_unasked(judged: Judged) -> None:
     benign = (*commands.BENIGN, *more_commands.BENIGN_MORE)
     assert [c for c in benign if judged(c) != "allow"] == []
     assert [c for c in benign if judged(c, allow=()) != "allow" and not c.startswith("npm test")] == []
+
+
+@pytest.mark.parametrize("command", ["npm tests", "npm", "npmtest", "/x/npm test", "./npm test", "sudo npm test"])
+def test_P23_words_are_whole(judged: Judged, command: str) -> None:
+    assert (judged(command, allow=("npm test",)), judged("npm test -- x", allow=("npm test",))) == ("ask", "allow")
 
 
 @pytest.mark.parametrize("command", ["git push", "sudo git push", "sh -c 'git push'", "cd x && git -C y push"])

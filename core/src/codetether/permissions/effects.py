@@ -105,6 +105,11 @@ def _writes(words: tuple[str, ...]) -> Iterator[str]:
         yield from (b for a, b in pairwise(words) if a in ("-o", "-O", "--output", "--output-document"))
     if program not in _WRITERS:
         return
+    for before, word in pairwise((*words, "")):
+        if before == "-t" or (before.startswith("--t") and "=" not in before):
+            yield word
+        elif before.startswith(("--t", "-t")):
+            yield before.partition("=")[2] or before[2:]
     operands = list(_operands(words))
     yield from operands[-1:] if program in _COPIES else operands[1:] if program in _MODE_FIRST else operands
 

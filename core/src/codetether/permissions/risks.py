@@ -170,7 +170,7 @@ def _git(words: tuple[str, ...], named: int) -> str:
         return "git archive writing a file"
     if command == "grep" and any(word.startswith("-O") for word in rest):
         return "git grep with a pager"
-    if command == "rebase" and any(word.startswith("-x") for word in rest):
+    if command == "rebase" and any(re.match(r"-[a-zA-Z]*x", word) for word in rest):
         return "git rebase running commands"
     if command in ("bisect", "submodule") and any(word in ("run", "foreach") for word in rest) and at + 2 > named:
         return f"git {command} running commands"

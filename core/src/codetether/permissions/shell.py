@@ -178,10 +178,16 @@ def _words(children: list[Node], found: _Found) -> Iterator[str]:
 
 def _split(value: str, node: Node) -> Iterator[str]:
     """A known variable without quotes becomes several words, as the shell splits it."""
-    if " " in value and b"$" in (node.text or b"") and b'"' not in (node.text or b""):
+    if " " in value and _expands(node):
         yield from value.split()
     else:
         yield value
+
+
+def _expands(node: Node) -> bool:
+    if node.type in ("concatenation", "command_name"):
+        return any(_expands(child) for child in node.children)
+    return node.type in ("simple_expansion", "expansion")
 
 
 def _redirect(children: list[Node], found: _Found) -> None:
