@@ -90,8 +90,8 @@ async def test_one_that_hangs_holds_the_end_up_no_longer_than_the_limit(
     assert (status, time.monotonic() - began < 5) == ("done", True)
     assert said == [
         (
-            'events: archive "shelf" (shelf) could not look at what is to be archived; nothing is lost: codetether events '
-            "flush"
+            'events: archive "shelf" (shelf) could not look at what is to be archived; nothing is lost: '
+            "codetether events flush"
         )
     ]
 
@@ -102,8 +102,8 @@ async def test_what_is_left_at_the_end_is_told(tmp_path: Path) -> None:
     assert said == [
         'events: archive "shelf" (shelf) waits, and tries again: the store is away',
         (
-            'events: archive "shelf" (shelf) lacks 2 files of events (3.4 MB), which stay here: the next run stores them, '
-            "or codetether events flush"
+            'events: archive "shelf" (shelf) lacks 2 files of events (3.4 MB), which stay here: '
+            "the next run stores them, or codetether events flush"
         ),
     ]
 

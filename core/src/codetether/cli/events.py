@@ -136,7 +136,9 @@ def tail(session_id: str | None, limit: int, follow: bool, as_json: bool) -> int
 
 
 @events.command("flush")
-@click.option("--timeout", type=click.FloatRange(0), help="Give up after so many seconds, at the latest when nothing was stored for a minute.")
+@click.option(
+    "--timeout", type=click.FloatRange(0), help="Give up after so many seconds; else when nothing was stored for 60."
+)
 @as_json
 def flush(timeout: float | None, as_json: bool) -> int:
     """Seal what no running session writes, and archive everything that waits."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import random
 import time
@@ -158,6 +159,25 @@ async def test_what_takes_somebody_to_mend_is_told_without_keys(site: Site, chan
     for secret in ("wrong-secret", "nobodys-key", "pa55word", site.settings.access_key, site.settings.secret_key):
         assert secret is not None
         assert secret not in report.problem + repr(site.settings) + "".join(site.said)
+
+
+async def test_K01_logs_of_every_library_at_level_debug_hold_no_key(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    site.seal()
+    await site.run()
+    site.seal()
+    assert "AccessDenied" in str(await _denied(site))
+    for secret in (site.settings.access_key, site.settings.secret_key, "Signature=", "StringToSign"):
+        assert secret is not None
+        assert secret not in caplog.text
+
+
+async def _denied(site: Site) -> str:
+    site.weather.fault = lambda method, path: "denied"
+    problem: str = (await site.run()).problem
+    return problem
 
 
 async def test_an_hour_without_the_store_is_waited_through(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
