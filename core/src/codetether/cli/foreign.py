@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from codetether.errors import CodetetherError
 
 if TYPE_CHECKING:
     from codetether.models.foreign import ForeignSession
+    from codetether.runtime import Runtime
     from codetether.session.foreign import Foreign, ForeignSessions
     from codetether.storage.store import Store
 
@@ -72,6 +73,41 @@ async def read_foreign(store: Store, screen: Screen, session_id: str) -> Foreign
     """A session of another product by the id that listings show. Raises SessionNotFound, SourceDamaged."""
     async with foreign_sessions(store, screen) as foreign:
         return await foreign.one(session_id)
+
+
+async def session_to_go_on_with(
+    runtime: Runtime, session_id: str | None, directory: Path, notice: Callable[[str, str], None], *, resume: bool
+) -> str | None:
+    """The id of the session to open: the one named, or (`resume`) the newest of the directory; None for a new one.
+
+    Ours come before those of other agents; one of theirs is taken in first, and that is said.
+    """
+    if session_id:
+        return await _taken_in(runtime, session_id, directory, notice)
+    if not resume:
+        return None
+    # A subagent's session is not one that the user can mean.
+    recent = await runtime.sessions.list_for_directory(directory, limit=50)
+    last = next((session for session in recent if session.parent_id is None), None)
+    if last is not None:
+        return last.id
+    foreign = await runtime.foreign.newest(directory)
+    if foreign is not None:
+        notice("", f"going on with {foreign.title}")
+        return await _taken_in(runtime, foreign.id, directory, notice)
+    notice("", f"no session in {directory} yet: starting one")
+    return None
+
+
+async def _taken_in(runtime: Runtime, session_id: str, directory: Path, notice: Callable[[str, str], None]) -> str:
+    from codetether.ids import bucket_of
+
+    named = "_" in session_id and any(session_id.startswith(f"{name}_") for name in await runtime.foreign.formats())
+    if named and not (runtime.sessions.directory / bucket_of(session_id) / session_id).is_dir():
+        found = await runtime.foreign.one(session_id)
+        await runtime.foreign.take_in(found, directory=directory)
+        notice("", f"imported {session_id}" + "".join(f"; not taken over: {what}" for what in found.lost))
+    return session_id
 
 
 def report(found: ForeignSession) -> dict[str, Any]:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from codetether.cli.machine_output import JsonOutput
     from codetether.cli.outcome import Outcome
     from codetether.cli.text_output import TextOutput
-    from codetether.runtime import Runtime
 
 
 @frozen(kw_only=True)
@@ -109,6 +108,7 @@ async def _run(wish: Wish, output: TextOutput | JsonOutput, interrupts: Interrup
 
 
 async def _converse(wish: Wish, output: TextOutput | JsonOutput, outcome: Outcome, interrupts: Interrupts) -> None:
+    from codetether.cli.foreign import session_to_go_on_with
     from codetether.runtime import Runtime
 
     directory = Path.cwd()
@@ -120,7 +120,7 @@ async def _converse(wish: Wish, output: TextOutput | JsonOutput, outcome: Outcom
         on_notice=output.notice,
     )
     async with opened as runtime:
-        session_id = await _session_id(runtime, wish, directory, output)
+        session_id = await session_to_go_on_with(runtime, wish.session, directory, output.notice, resume=wish.resume)
         async with runtime.session(
             session_id,
             model=wish.model,
@@ -173,37 +173,3 @@ def _person(output: TextOutput | JsonOutput) -> Any:
     from codetether.cli.person import TerminalPerson
 
     return TerminalPerson(output.screen, output.pause) if TerminalPerson.present() else None
-
-
-async def _session_id(runtime: Runtime, wish: Wish, directory: Path, output: TextOutput | JsonOutput) -> str | None:
-    """The session to go on with: ours before others', which are taken in first."""
-    if wish.session:
-        return await _taken_in(runtime, wish.session, directory, output)
-    if not wish.resume:
-        return None
-    # A subagent's session is not one that the user can mean.
-    recent = await runtime.sessions.list_for_directory(directory, limit=50)
-    last = next((session for session in recent if session.parent_id is None), None)
-    if last is not None:
-        return last.id
-    foreign = await runtime.foreign.newest(directory)
-    if foreign is not None:
-        output.notice("", f"going on with {foreign.title}")
-        return await _taken_in(runtime, foreign.id, directory, output)
-    output.notice("", f"no session in {directory} yet: starting one")
-    return None
-
-
-async def _taken_in(runtime: Runtime, session_id: str, directory: Path, output: TextOutput | JsonOutput) -> str:
-    """The id; a session of another agent that is not ours yet is imported, and that is said."""
-    from codetether.errors import SessionNotFound
-
-    if "_" not in session_id or session_id.partition("_")[0] not in await runtime.foreign.formats():
-        return session_id
-    try:
-        await runtime.sessions.load(session_id)
-    except SessionNotFound:
-        found = await runtime.foreign.one(session_id)
-        await runtime.foreign.take_in(found, directory=directory)
-        output.notice("", f"imported {session_id}" + "".join(f"; not taken over: {what}" for what in found.lost))
-    return session_id

@@ -14,6 +14,7 @@ from attrs import evolve
 from codetether.cli import started
 from codetether.cli.app import EXIT, say_error
 from codetether.cli.chat.slash import Leave, Reopen, SlashCommands
+from codetether.cli.foreign import session_to_go_on_with
 from codetether.cli.interrupts import Interrupts
 from codetether.cli.outcome import Outcome
 from codetether.cli.session_options import sandbox_settings
@@ -101,11 +102,9 @@ class Conversation:
         settings = sandbox_settings(self.wishes.sandbox)
         opened = Runtime.open(settings, directory=self.directory, person=person, on_notice=display.notice)
         async with opened as runtime:
-            if self.wishes.resume:
-                last = await runtime.sessions.last_for_directory(self.directory)
-                if last is None:
-                    display.notice("", f"no session in {self.directory} yet: starting one")
-                self.wishes = evolve(self.wishes, session_id=last.id if last else None)
+            wanted, resume = self.wishes.session_id, self.wishes.resume
+            session_id = await session_to_go_on_with(runtime, wanted, self.directory, display.notice, resume=resume)
+            self.wishes = evolve(self.wishes, session_id=session_id)
             while await self._session(runtime, display, interrupts):
                 pass
         return 0 if self.interactive else EXIT[self.last_status]

@@ -153,7 +153,7 @@ def _call(part: Fields) -> ToolCallPart:
     given: Any = part.get("arguments")
     arguments = given if isinstance(given, str) else json.dumps({} if given is None else given, ensure_ascii=False)
     signature = part.text("thought_signature")
-    kept = {"google": {"thought_signature": signature}} if signature else {}
+    kept = {"google": {"thoughtSignature": signature}} if signature else {}
     return ToolCallPart(
         id=part.text("id"), name=part.text("name") or "unknown", arguments=arguments or "{}", provider_data=kept
     )

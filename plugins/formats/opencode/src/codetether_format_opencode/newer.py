@@ -56,11 +56,11 @@ def _assistant(talk: Transcript, row: Fields) -> None:
             case "text":
                 said.append(TextPart(text=piece.text("text")))
             case "reasoning":
-                said.append(
-                    content.thinking(piece, piece.object("metadata") or piece.object("providerMetadata") or state)
-                )
+                said.append(content.thinking(piece, known_of(piece) or state))
             case "tool":
-                said.append(content.call(piece.text("id", "callID"), piece.text("name", "tool"), state))
+                said.append(
+                    content.call(piece.text("id", "callID"), piece.text("name", "tool"), state, known_of(piece))
+                )
                 ran, done = piece.object("time").time("ran", "created"), piece.object("time").time("completed")
                 content.timed(said[-1].id, done, (done - ran).total_seconds() * 1000 if ran and done else 0.0)  # type: ignore[union-attr]
             case "file":
@@ -82,3 +82,8 @@ def _assistant(talk: Transcript, row: Fields) -> None:
         talk.lose("snapshots of files")
     if error := row.object("error"):
         talk.lose(f"errors of responses ({error.text('type', 'name')[:40] or 'unnamed'})")
+
+
+def known_of(piece: Fields) -> Fields:
+    """What the provider told of a piece."""
+    return piece.object("metadata") or piece.object("providerMetadata")

@@ -55,7 +55,9 @@ class Content:
         note: dict[str, JSON] = {}
         anthropic = metadata.object("anthropic") or metadata.object("bedrock") or metadata
         openai = metadata.object("openai") or metadata.object("azure")
-        if signature := anthropic.text("signature"):
+        if signed := metadata.object("google").text("thoughtSignature"):
+            note = {"thoughtSignature": signed}
+        elif signature := anthropic.text("signature"):
             note = {"signature": signature}
         elif redacted := anthropic.text("redactedData"):
             note = {"redacted": redacted}
@@ -65,8 +67,9 @@ class Content:
             note = {"item": {**{k: v for k, v in item.items() if v}, "summary": summary}}
         return ThinkingPart(text=part.text("text"), provider_data={self._provider: note} if note else {})
 
-    def call(self, call_id: str, name: str, state: Fields) -> ToolCallPart:
+    def call(self, call_id: str, name: str, state: Fields, metadata: Fields) -> ToolCallPart:
         """A call, and its result where its state holds one."""
+        signed = metadata.object("google").text("thoughtSignature")
         time = state.object("time")
         begun, ended = time.time("start"), time.time("end")
         took = (ended - begun).total_seconds() * 1000 if begun and ended else 0.0
@@ -84,7 +87,8 @@ class Content:
         if given is None or given == "":
             given = state.text("raw") or {}
         arguments = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False, separators=(",", ":"))
-        return ToolCallPart(id=call_id, name=name or "unknown", arguments=arguments)
+        note = {self._provider: {"thoughtSignature": signed}} if signed else {}
+        return ToolCallPart(id=call_id, name=name or "unknown", arguments=arguments, provider_data=note)
 
     def old_call(self, invocation: Fields) -> ToolCallPart:
         """A call of the time when messages held their parts."""

@@ -128,7 +128,8 @@ class _Message:
                 case "reasoning":
                     said.append(self._content.thinking(part, part.object("metadata")))
                 case "tool":
-                    said.append(self._content.call(part.text("callID", "id"), part.text("tool"), part.object("state")))
+                    id_, state, metadata = part.text("callID", "id"), part.object("state"), part.object("metadata")
+                    said.append(self._content.call(id_, part.text("tool"), state, metadata))
                 case "tool-invocation":
                     said.append(self._content.old_call(part.object("toolInvocation")))
                 case "file":
