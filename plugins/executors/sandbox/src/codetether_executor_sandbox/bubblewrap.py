@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from attrs import frozen
@@ -21,6 +23,13 @@ NOBODY = 1000
 def find_bubblewrap(places: Sequence[str] = PLACES) -> str | None:
     """Its file, if it and its directory belong to root and nobody else may write them."""
     return next((place for place in places if _trusted(Path(place))), None)
+
+
+@cache
+def options(program: str) -> frozenset[str]:
+    """The options that it knows: some came with versions 0.7 and 0.8."""
+    told = subprocess.run([program, "--help"], capture_output=True, text=True, check=False, timeout=5, env={})
+    return frozenset(word for word in told.stdout.split() if word.startswith("--"))
 
 
 def _trusted(file: Path) -> bool:
@@ -63,7 +72,8 @@ class Bubblewrap:
         return [
             self.program,
             *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
-            *("--unshare-net", "--disable-userns", "--die-with-parent", "--cap-drop", "ALL"),
+            *("--unshare-net", "--die-with-parent", "--cap-drop", "ALL"),
+            *(("--disable-userns",) if "--disable-userns" in options(self.program) else ()),
             *who,
             *("--seccomp", str(seccomp)),
             *self._mounts(fences, hidden),
@@ -76,10 +86,10 @@ class Bubblewrap:
             yield from ("--symlink", target, link)
         # Root keeps the right to write sysctls and other files of /proc, as their owner: nobody has it on this mount.
         yield from ("--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev")
-        for place in ("/tmp", "/var/tmp", "/dev/shm", "/run"):
-            yield from ("--size", str(self.scratch), "--tmpfs", place)
-        if layout.home_is_private:
-            yield from ("--size", str(self.scratch), "--tmpfs", str(layout.home))
+        size = ("--size", str(self.scratch)) if "--size" in options(self.program) else ()
+        private = (str(layout.home),) if layout.home_is_private else ()
+        for place in ("/tmp", "/var/tmp", "/dev/shm", "/run", *private):
+            yield from (*size, "--tmpfs", place)
         for tree in layout.readable:
             yield from ("--ro-bind-try", tree, tree)
         for tree in layout.writable:

@@ -6,10 +6,10 @@ import fcntl
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import TypeAlias
 
 from attrs import define, field, frozen
@@ -18,8 +18,26 @@ SEALED = (".codetether", ".git", ".git/hooks")
 """Of the protected paths those that are held by an empty directory where they are not there."""
 _MOST = 16 * 1024 * 1024
 """Bytes of protected files that are kept to be put back."""
-State: TypeAlias = "str | tuple[int, bytes] | int | None"
-"""Where a link leads; mode and content of a file; the mode of a directory; nothing there."""
+
+
+@frozen
+class File:
+    """A file as it was: its mode, its content if that is kept, and what changes with it."""
+
+    mode: int
+    content: bytes | None
+    signature: tuple[int, int, int] = (0, 0, 0)
+
+
+@frozen
+class Directory:
+    """A directory as it was."""
+
+    mode: int
+
+
+State: TypeAlias = "File | Directory | str | None"
+"""What stands at a path; text is where a link leads."""
 
 
 @frozen(kw_only=True)
@@ -77,7 +95,7 @@ class Seals:
             wanted = any(each == relative or each.startswith(f"{relative}/") for each in self.protected)
             if not wanted or path.parent in sealed or not _real(path.parent):
                 continue
-            with suppress(FileExistsError):
+            with suppress(OSError):  # it is there, or nobody can make it
                 path.mkdir(mode=0o700)
             if not path.is_symlink() and path.is_dir() and not os.listdir(path):  # noqa: PTH208
                 descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -99,6 +117,8 @@ class Seals:
 class Watch:
     """Paths that are put back as they were when a command has ended; a context manager.
 
+    What stood in their place then is not lost: it is moved to a directory that the note names.
+
     Attributes:
         undone: those that had changed, below the workspace.
     """
@@ -107,19 +127,25 @@ class Watch:
     paths: Sequence[Path]
     undone: list[str] = field(factory=list)
     _before: dict[Path, State] = field(factory=dict, init=False)
+    _aside: Path | None = field(default=None, init=False)
 
     def __enter__(self) -> Watch:
         self._before = _states(self.paths)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         after = _states(self.paths)
         for path in sorted(self._before.keys() | after.keys()):
-            before = self._before.get(path)
-            if before == after.get(path) or not self._reachable(path):
+            before, now = self._before.get(path), after.get(path)
+            if before == now or not _reachable(path) or (before is None and not os.path.lexists(path)):
                 continue
             self.undone.append(str(path.relative_to(self.workspace)))
-            _remove(path)
+            if isinstance(before, File) and before.content is None:
+                continue  # too large to be kept: it is only said
+            if isinstance(before, Directory) and isinstance(now, Directory):
+                path.chmod(before.mode)
+                continue
+            self._move_aside(path)
             _restore(path, before)
 
     @property
@@ -128,40 +154,53 @@ class Watch:
         if not self.undone:
             return []
         more = f" and {len(self.undone) - 5} more" if len(self.undone) > 5 else ""
-        return [f"{', '.join(self.undone[:5])}{more}: protected, and put back as before"]
+        aside = f"; what stood there is in {self._aside}" if self._aside else ""
+        return [f"{', '.join(self.undone[:5])}{more}: protected, and put back as before{aside}"]
 
-    def _reachable(self, path: Path) -> bool:
-        """Whether no link stands on the way: a directory that became one is watched, or was undone before this."""
-        return os.path.realpath(path.parent) == str(path.parent) or path in self.paths
+    def _move_aside(self, path: Path) -> None:
+        if not os.path.lexists(path):
+            return
+        if self._aside is None:
+            self._aside = Path(tempfile.mkdtemp(prefix="codetether-aside-"))
+        name = "__".join(path.relative_to(self.workspace).parts)
+        try:
+            shutil.move(path, self._aside / name)
+        except OSError:  # a pipe, or something else that cannot be taken along
+            _remove(path)
+
+
+def _reachable(path: Path) -> bool:
+    """Whether no link stands on the way: a directory that became one was undone before what is in it."""
+    return os.path.realpath(path.parent) == str(path.parent)
 
 
 def _states(paths: Iterable[Path]) -> dict[Path, State]:
     found: dict[Path, State] = {}
     room = _MOST
-    left = list(paths)
+    left = sorted(paths, reverse=True)
     while left:
         path = left.pop()
-        state = _state(path)
-        if isinstance(state, int):
+        state = _state(path, room)
+        if isinstance(state, Directory):
             with suppress(OSError):
-                left += [path / name for name in os.listdir(path)]  # noqa: PTH208
-        if isinstance(state, tuple):
-            room -= len(state[1])
-        if room < 0:
-            break
+                left += sorted((path / name for name in os.listdir(path)), reverse=True)  # noqa: PTH208
+        if isinstance(state, File):
+            room -= len(state.content or b"")
         found[path] = state
     return found
 
 
-def _state(path: Path) -> State:
+def _state(path: Path, room: int) -> State:
     try:
         found = path.lstat()
+        mode = stat.S_IMODE(found.st_mode)
         if stat.S_ISLNK(found.st_mode):
             return os.readlink(path)  # noqa: PTH115
         if stat.S_ISDIR(found.st_mode):
-            return stat.S_IMODE(found.st_mode)
-        content = path.read_bytes() if stat.S_ISREG(found.st_mode) and found.st_size <= _MOST else b""
-        return stat.S_IMODE(found.st_mode), content
+            return Directory(mode)
+        if stat.S_ISREG(found.st_mode) and found.st_size <= room:
+            return File(mode, path.read_bytes())
+        return File(mode, None, (found.st_size, found.st_mtime_ns, found.st_ino))
     except OSError:
         return None
 
@@ -179,12 +218,12 @@ def _restore(path: Path, state: State) -> None:
         match state:
             case str():
                 path.symlink_to(state)
-            case int():
-                path.mkdir(mode=state, parents=True, exist_ok=True)
-            case (mode, content):
+            case Directory(mode):
+                path.mkdir(mode=mode, parents=True, exist_ok=True)
+            case File(mode, bytes() as content):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(content)
-            case None:
+            case _:
                 pass
