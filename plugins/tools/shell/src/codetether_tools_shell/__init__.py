@@ -1,1 +1,1 @@
-"""The tool bash for codetether: shell commands in the workspace."""
+"""Tools for codetether that run commands in the workspace."""

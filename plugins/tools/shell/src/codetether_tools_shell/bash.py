@@ -1,18 +1,19 @@
-"""The tool bash: one command line, run in the workspace, with its output and its exit code."""
+"""The tools bash and exec: a command, run in the workspace, with its output and its exit code."""
 
 from __future__ import annotations
 
 import codecs
+import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from signal import Signals
 
 from codetether import (
     Completed,
     Resources,
     SessionContext,
-    Tool,
     ToolCall,
     ToolContext,
     ToolDefinition,
@@ -21,6 +22,8 @@ from codetether import (
 )
 
 from codetether_tools_shell.examples import examples
+from codetether_tools_shell.jobs import Jobs
+from codetether_tools_shell.place import Follower, Place
 
 DEFAULT_TIMEOUT = 120.0
 LONGEST_TIMEOUT = 600.0
@@ -34,8 +37,8 @@ BASH = ToolDefinition(
     description=(
         "Runs a shell command in the workspace and returns its output and exit code. Use it for git, tests, builds "
         "and other programs; to read, search or change files use the tools made for that. Nothing can be typed while "
-        "it runs, each command starts anew in the workspace, and whatever it leaves running in the background ends "
-        "with it."
+        "it runs. A `cd` inside the workspace holds for the next command, variables do not. Whatever it leaves running "
+        "in the background ends with it; a server or a long build is started with `background`."
     ),
     schema={
         "type": "object",
@@ -48,6 +51,11 @@ BASH = ToolDefinition(
                 "default": DEFAULT_TIMEOUT,
                 "description": "Seconds after which the command is ended.",
             },
+            "background": {
+                "type": "boolean",
+                "default": False,
+                "description": "Return at once with the id of a job, for job_output and job_kill. No timeout counts.",
+            },
         },
         "required": ["command"],
         "additionalProperties": False,
@@ -58,43 +66,108 @@ BASH = ToolDefinition(
 )
 
 
-class ShellTools:
-    """The tools of this plugin."""
-
-    async def tools(self) -> Sequence[Tool]:
-        """bash alone."""
-        return (Bash(),)
+EXEC = ToolDefinition(
+    name="exec",
+    description=(
+        "Runs a program with its arguments, without a shell: nothing is quoted, expanded or piped. Returns its output "
+        "and exit code."
+    ),
+    schema={
+        "type": "object",
+        "properties": {
+            "argv": {
+                "type": "array",
+                "minItems": 1,
+                "items": {"type": "string"},
+                "description": 'The program, then each argument, e.g. `["git", "status"]`.',
+            },
+            "timeout": BASH.schema["properties"]["timeout"],
+        },
+        "required": ["argv"],
+        "additionalProperties": False,
+    },
+    effects=("read", "write", "execute", "network"),
+    timeout=LONGEST_TIMEOUT + 10,
+)
 
 
 class Bash:
-    """Runs commands through the session's executor."""
+    """Runs command lines through the session's executor."""
 
     definition = BASH
 
+    def __init__(self, place: Place, jobs: Jobs) -> None:
+        self._place = place
+        self._jobs = jobs
+
     def resources(self, call: ToolCall, ctx: SessionContext) -> Resources:
-        """The command; what it touches beyond that nobody can tell."""
-        command = str(call.arguments["command"])
+        """The command, where it runs; what it touches beyond that nobody can tell."""
+        command = self._place.judged(call, str(call.arguments["command"]))
         return Resources(commands=(command,), preview=command)
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """The output as it would stand on a terminal, and how the command ended."""
-        timeout = float(call.arguments.get("timeout", DEFAULT_TIMEOUT))
-        done = await ctx.executor.run(
-            [_shell(), "-c", str(call.arguments["command"])],
-            directory=ctx.directory,
-            timeout=timeout,
-            on_output=_shown_on(ctx),
-            limit=KEPT,
-            merged=True,
-        )
-        output = done.stdout.decode("utf-8", "replace").rstrip("\n")
-        status = _status(done, timeout)
-        return text_result(
-            f"{output}\n[{status}]" if output else f"(no output)\n[{status}]",
-            success=done.exit_code == 0 and not done.timed_out,
-            exit_code=done.exit_code,
-            timed_out=done.timed_out,
-        )
+        command, directory, shell = str(call.arguments["command"]), self._place.directory(call), _shell()
+        if call.arguments.get("background", False):
+            argv = [shell, "-c", 'exec </dev/null; eval "shift; $1"', shell, command]
+            job = await self._jobs.start(ctx.executor, argv, directory, command)
+            return text_result(f"{job.id} started; job_output shows its output, job_kill ends it", job=job.id)
+        follower = Follower.of(shell, command)
+        argv = [shell, "-c", command] if follower is None else follower.argv(command)
+        done, timeout = await _run(argv, directory, call, ctx, follower)
+        output, told = (done.stdout, None) if follower is None else follower.split(done.stdout)
+        return _result(done, output, timeout, "" if told is None else self._place.move(told))
+
+
+class Exec:
+    """Runs programs through the session's executor."""
+
+    definition = EXEC
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def resources(self, call: ToolCall, ctx: SessionContext) -> Resources:
+        """The command as a shell would be told it."""
+        command = self._place.judged(call, shlex.join(_argv(call)))
+        return Resources(commands=(command,), preview=command)
+
+    async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
+        """The output as it would stand on a terminal, and how the program ended."""
+        done, timeout = await _run(_argv(call), self._place.directory(call), call, ctx, None)
+        return _result(done, done.stdout, timeout, "")
+
+
+def _argv(call: ToolCall) -> list[str]:
+    argv = call.arguments["argv"]
+    assert isinstance(argv, Sequence)
+    return [str(word) for word in argv]
+
+
+async def _run(
+    argv: Sequence[str], directory: Path, call: ToolCall, ctx: ToolContext, follower: Follower | None
+) -> tuple[Completed, float]:
+    timeout = float(call.arguments.get("timeout", DEFAULT_TIMEOUT))
+    done = await ctx.executor.run(
+        argv,
+        directory=directory,
+        timeout=timeout,
+        on_output=_shown_on(ctx, follower),
+        limit=KEPT,
+        merged=True,
+    )
+    return done, timeout
+
+
+def _result(done: Completed, data: bytes, timeout: float, moved: str) -> ToolResult:
+    output = data.decode("utf-8", "replace").rstrip("\n")
+    status = _status(done, timeout) + moved
+    return text_result(
+        f"{output}\n[{status}]" if output else f"(no output)\n[{status}]",
+        success=done.exit_code == 0 and not done.timed_out,
+        exit_code=done.exit_code,
+        timed_out=done.timed_out,
+    )
 
 
 def _shell() -> str:
@@ -116,15 +189,17 @@ def _signal(number: int) -> str:
     return str(number)
 
 
-def _shown_on(ctx: ToolContext) -> Callable[[bytes], None]:
+def _shown_on(ctx: ToolContext, follower: Follower | None) -> Callable[[bytes], None]:
     """Shows output as it comes, whole characters only, and no more than anybody would read."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    room = SHOWN
+    room, held = SHOWN, b""
 
     def show(data: bytes) -> None:
-        nonlocal room
+        nonlocal room, held
         if room <= 0:
             return
+        if follower is not None:
+            data, held = follower.shown(held, data)
         text = decoder.decode(data)[:room]
         room -= len(text)
         if text:

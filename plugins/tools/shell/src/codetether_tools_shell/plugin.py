@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from codetether import SessionContext, ToolsetSpec, hookimpl
 
 if TYPE_CHECKING:
-    from codetether_tools_shell.bash import ShellTools
+    from codetether_tools_shell.toolset import ShellTools
 
 
 def _create(ctx: SessionContext) -> ShellTools:
-    from codetether_tools_shell.bash import ShellTools
+    from codetether_tools_shell.toolset import ShellTools
 
-    return ShellTools()
+    return ShellTools(ctx.directory)
 
 
 @hookimpl
 def codetether_tools() -> Iterable[ToolsetSpec]:
-    """The tool bash."""
+    """The tools that run commands."""
     yield ToolsetSpec(name="shell", create=_create)

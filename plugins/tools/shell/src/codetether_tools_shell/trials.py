@@ -12,6 +12,15 @@ TRIALS = Trials(
             slow={"command": "sleep 68 & setsid sleep 69 & sleep 70"},
             flood={"command": "yes", "timeout": 1},
             environment={"command": "env"},
-        )
+        ),
+        "exec": ToolTrial(
+            arguments={"argv": ["echo", "grüße"]},
+            odd=({"argv": ["false"]},),
+            slow={"argv": ["sh", "-c", "sleep 68 & setsid sleep 69 & sleep 70"]},
+            flood={"argv": ["yes"], "timeout": 1},
+            environment={"argv": ["env"]},
+        ),
+        "job_output": ToolTrial(arguments={}, odd=({"job": "job9"},)),
+        "job_kill": ToolTrial(odd=({"job": "job9"},)),
     }
 )
