@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from codetether import ToolDefinition
 from codetether_router_functiongemma.excerpt import Excerpt, clean
-from codetether_router_functiongemma.functiongemma import prompt, read, templated, written
+from codetether_router_functiongemma.functiongemma import prompt, question, read, templated, written
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,6 +78,14 @@ def test_a_prompt_of_the_file_s_own_template_is_the_same(name: str, tool: ToolDe
 def test_a_template_that_cannot_be_used_says_so(template: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         templated(template, WEATHER, Excerpt(text="x"))
+
+
+def test_the_question_is_laid_out_by_the_file_s_template_where_that_can_be_used() -> None:
+    shown = Excerpt(text="I will call get_weather for Paris.")
+    other = TEMPLATE.replace("<start_of_turn>model", "<start_of_turn>model, by the template")
+    made = [question(each, WEATHER, shown) for each in (other, "", "{{ messages }}", TEMPLATE + "{{ 1 / 0 }}")]
+    golden = (DATA / "one-argument.txt").read_text()
+    assert made == [golden.replace(">model", ">model, by the template"), golden, golden, golden]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from attrs import frozen
 from codetether import JSON, InvalidRequest, ToolDefinition
-from codetether_llama import Engine, ModelFile
+from codetether_llama import Engine
 
 from codetether_router_functiongemma import chat, functiongemma
 from codetether_router_functiongemma.excerpt import Excerpt
@@ -31,7 +31,7 @@ class Asking(Protocol):
 def asking(engine: Engine, settings: FunctionGemmaSettings) -> Asking:
     """How the engine's model is asked: as `arch` says, else as the file tells of itself."""
     model, arch = engine.model, settings.arch.strip().lower()
-    own = functiongemma.START_CALL in model.template or (not model.template and model.architecture.startswith("gemma"))
+    own = functiongemma.is_known(model.template) or (not model.template and model.architecture.startswith("gemma"))
     sampling: dict[str, JSON] = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
     if arch == FUNCTIONGEMMA or (arch != CHAT and own):
         return _FunctionGemma(engine=engine, sampling=sampling, tokens=model.controls(*functiongemma.MARKS))
@@ -45,13 +45,12 @@ class _FunctionGemma:
     sampling: Mapping[str, JSON]
 
     async def calls(self, tool: ToolDefinition, shown: Excerpt) -> Calls:
-        model = self.engine.model
         grammar = call_grammar(tool, shown, functiongemma.FunctionGemmaForm(tokens=self.tokens))
         if grammar is None:
             return []
         body: dict[str, JSON] = {
             **self.sampling,
-            "prompt": _prompt(model, tool, shown),
+            "prompt": functiongemma.question(self.engine.model.template, tool, shown),
             "grammar": grammar,
             "stop": [*functiongemma.STOPS],
             "preserved_tokens": [*functiongemma.MARKS],
@@ -80,12 +79,6 @@ class _Chat:
             async for event in events:
                 answer += "".join(choice["delta"].get("content") or "" for choice in event.get("choices", ()))
         return _read(chat.read, answer)
-
-
-def _prompt(model: ModelFile, tool: ToolDefinition, shown: Excerpt) -> str:
-    if functiongemma.START_CALL in model.template:
-        return functiongemma.templated(model.template, tool, shown)
-    return functiongemma.prompt(tool, shown)
 
 
 def _read(reader: Any, answer: str) -> Calls:

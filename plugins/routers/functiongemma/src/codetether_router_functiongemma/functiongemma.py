@@ -64,6 +64,23 @@ def declared(tool: ToolDefinition) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
+def is_known(template: str) -> bool:
+    """Whether a chat template is one for this format."""
+    return START_CALL in template or "<start_function_declaration>" in template
+
+
+def question(template: str, tool: ToolDefinition, shown: Excerpt) -> str:
+    """The prompt, laid out by the file's own chat template where that knows the format and can be used."""
+    if is_known(template):
+        try:
+            return templated(template, tool, shown)
+        except (
+            ValueError
+        ):  # made for another renderer: the format is documented, so the question can be asked all the same
+            return prompt(tool, shown)
+    return prompt(tool, shown)
+
+
 def prompt(tool: ToolDefinition, shown: Excerpt) -> str:
     """The prompt, for a file that brings no template. The engine itself puts `<bos>` before it."""
     function = declared(tool)["function"]
