@@ -59,7 +59,7 @@ def test_help_names_a_command_without_importing_it(site: Site) -> None:
 
     ran = site.run("--help", **EVERYTHING)
 
-    assert ran.out.endswith("\nCommands of plugins:\n  weather  from codetether-weather 1.2\n")
+    assert ran.out.endswith("\n  undo     from codetether-tools-files 0.1.0\n  weather  from codetether-weather 1.2\n")
     assert not (site.cli.workspace / "imported").exists()
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from attrs import frozen
 
+from codetether_router_text.examples import ASSIGNED, EXAMPLE, QUOTES, SUPPOSED
 from codetether_router_text.offers import Call, Offers
 from codetether_router_text.sites import Echo, Site, Sites
 from codetether_router_text.source import NoCall, Reading, Source
@@ -35,14 +36,6 @@ INDENT = re.compile(r"[ \t]*")
 TICKS = re.compile(r"`*")
 INLINE = re.compile(r"`+|\n[ \t]*\n")
 MESSAGE_ENDS = re.compile(r"<\|(?:end|eom|eot|start|return|call)\|>| to=[\w.:-]{1,80}<\|message\|>")
-QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "«": "»", "\u201e": "\u201c", "\u2018": "\u2019"}
-ASSIGNED = re.compile(r"[\w\])][ \t]*[=(][ \t]*\Z")
-EXAMPLE = re.compile(
-    r"(?:(?:^|\n|\b(?:for|an?) )examples?\b|\be\.g\.|\bfor instance\b|\bsuch as\b|\blooks? like(?: this)?\b)"
-    r"[,:]?[ \t]*\s{0,3}\Z",
-    re.IGNORECASE,
-)
-SUPPOSED = re.compile(r"\bwould (?:write|look like|be|call|emit|output)\b[^.!?\n]{0,60}\Z", re.IGNORECASE)
 BEHIND = 500
 """So much is kept, for what looks back."""
 MANY = 1000
