@@ -82,3 +82,16 @@ def test_programs_are_looked_for_in_absolute_places_outside_the_workspace(home: 
     assert program_file("tool", f"{workspace}:{home}/link:{home}/bin", workspace) is None
     (home / "bin" / "mine").chmod(0o755)
     assert program_file("mine", f"{workspace}:{home}/bin", workspace) == f"{home}/bin/mine"
+
+
+def test_a_worktree_sees_its_repository_if_that_knows_it(home: Path) -> None:
+    repository, workspace = home / "work" / "main" / ".git", home / "tree"
+    own = repository / "worktrees" / "tree"
+    own.mkdir(parents=True)
+    workspace.mkdir()
+    (workspace / ".git").write_text(f"gitdir: {own}\n")
+    (own / "commondir").write_text("../..\n")
+    (own / "gitdir").write_text(f"{home}/another/.git\n")
+    assert "work/main/.git" not in at_home(planned(home, "tree"), home)
+    (own / "gitdir").write_text(f"{workspace}/.git\n")
+    assert "work/main/.git" in at_home(planned(home, "tree"), home)

@@ -111,7 +111,7 @@ def plan(
     system, links = _system()
     programs = _programs(home, path, prefixes)
     wanted = (_real(os.path.expanduser(each)) for each in readable)  # noqa: PTH111 - a person wrote it
-    seen = [*system, *PARTS, *programs, *_repository(workspace, home), *wanted]
+    seen = [*system, *PARTS, *programs, *_repository(workspace, home), *_shared_repository(workspace), *wanted]
     writes = tuple(_real(os.path.expanduser(each)) for each in writable)  # noqa: PTH111
     linked = [Path(link) for _, link in links]
     trees = _outermost(
@@ -173,6 +173,20 @@ def _repository(workspace: Path, home: Path) -> Iterator[str]:
         if (place / ".git").is_dir():
             yield str(place)
             return
+
+
+def _shared_repository(workspace: Path) -> Iterator[str]:
+    """The repository of a git worktree, to be read, if it knows the worktree as its own."""
+    link = workspace / ".git"
+    try:
+        named = link.read_text().removeprefix("gitdir:").strip()
+        own = (workspace / named).resolve()
+        known = (own / "gitdir").read_text().strip() == str(link)
+        shared = (own / (own / "commondir").read_text().strip()).resolve()
+    except (OSError, ValueError):
+        return
+    if known and shared.name == ".git":
+        yield str(shared)
 
 
 def _real(path: str) -> str:
