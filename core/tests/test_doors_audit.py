@@ -135,6 +135,16 @@ async def test_bodies_and_requests_to_models_are_told_where_the_settings_say_so(
     assert first.detail["output_tokens"] == 5
 
 
+async def test_a_plugins_own_request_to_the_model_is_told_too(codetether_home: Path, tmp_path: Path) -> None:
+    async with kept("an answer", directory=tmp_path, settings={"audit": {"model_calls": True}}) as (session, book):
+        request = codetether.CompletionRequest(model=session.model, messages=(codetether.user("hello"),))
+        assert (await session.complete(request)).message.text == "an answer"
+    assert [(e.action, e.outcome, e.session_id) for e in book.entries if e.category == "api"] == [
+        ("model:scripted/model", "intent", session.id),
+        ("model:scripted/model", "success", session.id),
+    ]
+
+
 async def test_a_subagent_leaves_entries_under_its_own_session(codetether_home: Path, tmp_path: Path) -> None:
     @codetether.tool
     async def hand_on(ctx: codetether.ToolContext) -> str:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 
 import attrs
 from attrs import field
@@ -30,6 +31,7 @@ from codetether.models.tools import Mode
 from codetether.session.agent import Agent, Emit
 from codetether.session.assemble import Assembly
 from codetether.session.contexts import Shared
+from codetether.session.recorded import recorded
 from codetether.session.structured import Form
 from codetether.storage.journal import Journal
 from codetether.values import define
@@ -144,6 +146,10 @@ class RunningSession:
 
     async def complete(self, request: CompletionRequest) -> CompletionResponse:
         """A metered call for a plugin: its usage is recorded and announced."""
+        audit, turn = self.agent.dispatch.audit, self.session.turn
+        return await recorded(audit, attrs.evolve(request, session_id=self.id), turn, partial(self._complete, request))
+
+    async def _complete(self, request: CompletionRequest) -> CompletionResponse:
         assembly = Assembly(request.model.provider, request.model.model)
         began, first = time.perf_counter(), 0.0
         async with aclosing(self.agent.asking.line.connection.stream(request)) as chunks:  # type: ignore[type-var]
