@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,7 +25,7 @@ from codetether import (
 from codetether_format_opencode.database import MAGIC, information, opened
 from codetether_format_opencode.held import Held
 from codetether_format_opencode.reader import NAME, session_of
-from codetether_format_opencode.trees import tree_of, trees_below
+from codetether_format_opencode.trees import Tree, tree_of, trees_below
 
 _EXPORT = re.compile(rb'\s*\{\s*"info"\s*:\s*\{')
 Found = ForeignSession | Unreadable
@@ -42,7 +43,7 @@ class Layouts:
     def recognises(self, source: Path) -> bool:
         """Whether it is a database, an export, a session's file in a tree, or a directory with one of these."""
         if source.is_dir():
-            return any(True for _ in trees_below(source)) or any(map(_is_database, _databases(source)))
+            return any(_databases(p) or _exports(p) or Tree(p).there for p in _places(source))
         path, _ = _parted(source)
         return _is_database(path) or _in_tree(path) or _is_export(path)
 
@@ -58,7 +59,7 @@ class Layouts:
         data = Path(self._environment.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "opencode"
         named = self._environment.get("OPENCODE_DB")
         places = [data / named] if named and named != ":memory:" else []
-        places += _databases(data)
+        places += sorted(data.glob("opencode*.db"))
         known = [path for path in dict.fromkeys(places) if SourceFile(path).regular]
         return [*known, *(info for tree in trees_below(data) for info in tree.infos())]
 
@@ -85,17 +86,21 @@ class Layouts:
 
     def _of_directory(self, directory: Path) -> Iterator[Callable[[], list[Found]]]:
         seen: set[str] = set()
-        found = 0
-        for path in _databases(directory):
-            found += 1
+        places = _places(directory)
+        databases = [path for place in places for path in _databases(place)]
+        trees = sorted((tree for place in places if (tree := Tree(place)).there), key=lambda tree: tree.oldest)
+        exports = [path for place in places for path in _exports(place)]
+        for path in databases:
             yield from _guarded(lambda path=path: _of_database(path, "", seen))  # type: ignore[misc]
-        for tree in trees_below(directory):
-            for info in tree.infos():
-                found += 1
-                if info.stem not in seen:
-                    seen.add(info.stem)
-                    yield lambda info=info: _part(lambda: _from_tree(info))  # type: ignore[misc]
-        if not found:
+        for info in (info for tree in trees for info in tree.infos()):
+            if info.stem not in seen:
+                seen.add(info.stem)
+                yield lambda info=info: _part(lambda: _from_tree(info))  # type: ignore[misc]
+        for path in exports:
+            read = _part(lambda path=path: _from_export(path))  # type: ignore[misc]
+            fresh = [found for found in read if not (isinstance(found, ForeignSession) and found.source_id in seen)]
+            yield lambda fresh=fresh: fresh  # type: ignore[misc]
+        if not (databases or trees or exports):
             raise SourceDamaged(directory, "it holds no sessions of OpenCode")
 
     def _listed(self, source: Path) -> list[ForeignSummary]:
@@ -191,11 +196,34 @@ def _parted(source: Path) -> tuple[Path, str]:
     return source, ""
 
 
+def _places(directory: Path) -> list[Path]:
+    """A directory and those in it, three deep, but for what is within a tree."""
+    found, level = [directory], [directory]
+    for _ in range(3):
+        below: list[Path] = []
+        for place in level:
+            if (place / "session").is_dir():
+                continue
+            with suppress(OSError):
+                below += sorted(path for path in place.iterdir() if path.is_dir() and not path.is_symlink())
+        level = below[:2000]
+        found += level
+    return found
+
+
 def _databases(directory: Path) -> list[Path]:
-    try:
-        return sorted(directory.glob("opencode*.db"))
-    except OSError:
-        return []
+    """OpenCode's databases: by their name, which they need not have where their tables tell."""
+    with suppress(OSError):
+        named = sorted(directory.glob("opencode*.db"))
+        return [*named, *(p for p in sorted(directory.glob("*.db")) if p not in named and _is_database(p))]
+    return []
+
+
+def _exports(directory: Path) -> list[Path]:
+    """The exports that lie in a directory."""
+    with suppress(OSError):
+        return [path for path in sorted(directory.glob("*.json")) if _is_export(path)]
+    return []
 
 
 def _is_database(path: Path) -> bool:
