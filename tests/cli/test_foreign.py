@@ -160,10 +160,13 @@ def test_a_model_that_only_the_other_agent_has_is_replaced(cli: CommandLine, mod
 def test_known_secrets_do_not_come_in_and_do_not_go_out(cli: CommandLine) -> None:
     cli = others(cli)
     key = cli.environment["OPENAI_API_KEY"]
-    rollout(cli, said=f"use {key}")
+    path = rollout(cli, said=f"use {key}")
     assert cli("sessions", "import").code == 0
     assert key not in "".join(path.read_text() for path in (cli.home / "data").rglob("*.jsonl"))
-    sent = cli("sessions", "export", f"codex_{ID}", "--to", "opencode")
+    assert cli("sessions", "import", "--again", str(path), OPENAI_API_KEY="sk-another-9876543210").code == 0
+    kept = "".join(path.read_text() for path in (cli.home / "data").rglob("*.jsonl"))
+    assert key in kept  # it was not known then
+    sent = cli("sessions", "export", f"codex_{ID}_2", "--to", "opencode")
     assert key not in sent.out
     assert json.loads(sent.out)["messages"][0]["parts"][0]["text"] == "use [redacted:openai.api_key]"
 
