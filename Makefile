@@ -1,6 +1,6 @@
 # Run in an active environment with the extra `test`, after `uv sync --all-packages --all-extras`, or as `uv run make …`.
 .DEFAULT_GOAL := help
-.PHONY: help check check-docs docs site fix test proof bench release changelog constraints new-plugin
+.PHONY: help check check-docs docs site fix test proof fuzz bench release changelog constraints new-plugin
 ifndef VIRTUAL_ENV
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 endif
@@ -30,6 +30,9 @@ test: ## every test, some minutes
 
 proof: ## every test with its long counts, an hour or so
 	CODETETHER_PROOF=1 pytest --timeout 7200
+
+fuzz: ## look for commands that are misread, for hours
+	CODETETHER_PROOF=1 pytest -n 0 --timeout 0 tests/permissions/test_fuzz.py
 
 bench: ## measure against the floors; fails where a bar is missed
 	python -m benchmarks

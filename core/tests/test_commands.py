@@ -114,6 +114,12 @@ def test_own_files_are_denied_to_commands_as_far_as_they_can_be_seen(workspace: 
     assert verdict(workspace, command, mode="unsafe", allow=["bash"], own=own) == "deny"
 
 
+def test_what_a_command_copies_is_read_and_where_to_is_written(workspace: Path) -> None:
+    commands = ("cp .env.example .env", "cp .env x", "cp -t sub .env", "cp a.txt .gitconfig", "mv a.txt b.txt")
+    found = [verdict(workspace, command, mode="unsafe") for command in commands]
+    assert found == ["allow", "ask", "ask", "ask", "allow"]
+
+
 def test_hosts_that_a_command_names_are_judged(workspace: Path) -> None:
     how: dict[str, Any] = {"allow": ["bash"], "deny": ["network(*.evil.invalid)"]}
     found = [verdict(workspace, f"curl {u}", **how) for u in ("https://a.evil.invalid/x", "https://good.invalid")]

@@ -27,7 +27,6 @@ _URL = re.compile(
     r"(?<![a-z])[a-z][a-z0-9+.-]{0,20}://(?:[^/@\s]{0,200}@)?(\[[0-9a-fA-F:.]+\]|[^/:?#\s]+)(:\d+)?", re.IGNORECASE
 )
 _NETWORK = re.compile(r"/dev/(?:tcp|udp)/([^/]+)/(.*)")
-_WITH_VALUE = re.compile(r"-[mots]|--(?:mode|target-directory|size|reference|suffix)")
 MOST = 100
 
 
@@ -75,11 +74,13 @@ def _reads(words: tuple[str, ...]) -> tuple[str, ...]:
             return ()
         # Not harmless, but what stands there as a file is read all the same.
         return tuple(word for word in words[1:] if not word.startswith("-"))[:20]
-    if use is None:
-        return (
-            tuple(w for w in words[1:] if not w.startswith("-")) if base(words[0] if words else "") in _COPIES else ()
-        )
-    return use.reads
+    if use is not None:
+        return use.reads
+    if not words or base(words[0]) not in _COPIES:
+        return ()
+    operands = tuple(_operands(words))
+    into = any(word.startswith(("-t", "--t")) for word in words)
+    return operands if into else operands[:-1]
 
 
 def read(words: tuple[str, ...]) -> Use | None:
@@ -115,11 +116,8 @@ def _writes(words: tuple[str, ...]) -> Iterator[str]:
 
 
 def _operands(words: tuple[str, ...]) -> Iterator[str]:
-    before = ""
-    for word in words[1:]:
-        if not word.startswith("-") and not _WITH_VALUE.fullmatch(before):
-            yield word
-        before = word
+    """What is no option; the value of one counts too, since a path too many does no harm."""
+    yield from (word for word in words[1:] if not word.startswith("-"))
 
 
 def _hosts(words: tuple[str, ...]) -> Iterator[str]:
