@@ -110,11 +110,11 @@ def test_providers_and_models(cli: CommandLine, bare: CommandLine) -> None:
 
 
 def test_tools(bare: CommandLine) -> None:
-    (bash,) = bare("tools", "--json").json
+    bash, *_ = bare("tools", "--json").json
     assert bash["name"] == "bash"
     assert bash["effects"] == ["read", "write", "execute", "network"]
     assert bash["schema"]["type"] == "object"
-    assert bare("tools").out.splitlines()[1].startswith("bash  read,write,execute,network  ")
+    assert bare("tools").out.splitlines()[1].startswith("bash        read,write,execute,network  ")
 
 
 def test_settings_are_shown_with_their_origin(bare: CommandLine) -> None:
