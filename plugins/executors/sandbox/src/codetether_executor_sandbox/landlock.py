@@ -18,7 +18,7 @@ from codetether import ExecutorError, Launch
 from codetether_executor_sandbox.backends import Common, Prepared, filter_for
 from codetether_executor_sandbox.guard import Watch
 from codetether_executor_sandbox.layout import inside
-from codetether_executor_sandbox.limits import exit_code
+from codetether_executor_sandbox.limits import exit_code, resource_limits
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 LACKS: Mapping[str, str] = {
@@ -62,12 +62,7 @@ class LandlockBackend:
             "readable": [*self._readable(), "/proc"],
             "writable": [str(self.workspace), scratch, *common.layout.writable],
             "devices": [*DEVICES],
-            "limits": {
-                "RLIMIT_CORE": 0,
-                "RLIMIT_DATA": settings.memory,
-                "RLIMIT_FSIZE": settings.file_size,
-                "RLIMIT_NOFILE": 4096,
-            },
+            "limits": {f"RLIMIT_{name.upper()}": value for name, value in resource_limits(settings).items()},
             "grace": common.grace,
             "seccomp": filter_for(settings.sockets).hex(),
         }

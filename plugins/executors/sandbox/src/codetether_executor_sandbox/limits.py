@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 from collections.abc import Sequence
 
 from codetether_executor_sandbox.settings import SandboxSettings
 
+_FILES = 65536
+"""Files that a process may hold open."""
 SYSTEM_PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 _LAST_WORDS = """
 exec {told}>&2 2>/dev/null
@@ -29,14 +32,24 @@ def limited(settings: SandboxSettings, command: Sequence[str]) -> list[str]:
     program = shutil.which("prlimit", path=SYSTEM_PATH)
     if program is None:
         return list(command)
-    limits = {
-        "core": 0,
-        "data": settings.memory,
-        "fsize": settings.file_size,
-        "nproc": settings.processes,
-        "nofile": 4096,
-    }
+    limits = {**resource_limits(settings), "nproc": _lower(resource.RLIMIT_NPROC, settings.processes)}
     return [program, *(f"--{name}={value}" for name, value in limits.items()), "--", *command]
+
+
+def resource_limits(settings: SandboxSettings) -> dict[str, int]:
+    """What each process may take, by the names of rlimits."""
+    return {
+        "core": 0,
+        "data": _lower(resource.RLIMIT_DATA, settings.memory),
+        "fsize": _lower(resource.RLIMIT_FSIZE, settings.file_size),
+        "nofile": _lower(resource.RLIMIT_NOFILE, _FILES),
+    }
+
+
+def _lower(kind: int, wanted: int) -> int:
+    """The limit, or the one that holds already where that is lower: nobody may raise it."""
+    _, hard = resource.getrlimit(kind)
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
 def with_last_words(command: Sequence[str], report: int, grace: float) -> list[str]:
