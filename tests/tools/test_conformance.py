@@ -59,6 +59,18 @@ def crowd(directory: Path) -> None:
         (directory / f"needle-{number}.x").touch()
 
 
+PATCH = """\
+*** Begin Patch
+*** Add File: new/日本.txt
++grüße
+*** Update File: notes.txt
+*** Move to: moved.txt
+@@
+ grüße
+-日本
++Japan
+*** End Patch
+"""
 SUBJECTS = {
     "list": Subject(
         arguments={}, prepare=notes, odd=({"path": "nope"},), flood={"path": "."}, fill=crowd, text="notes.txt"
@@ -88,6 +100,23 @@ SUBJECTS = {
         changes=("notes.txt",),
         text="notes.txt",
     ),
+    "multiedit": Subject(
+        arguments={"path": "notes.txt", "edits": [{"old": "日本", "new": "Japan"}, {"old": "Japan", "new": "日"}]},
+        odd=({"path": "notes.txt", "edits": [{"old": "日本", "new": "x"}, {"old": "absent", "new": "x"}]},),
+        prepare=notes,
+        flood={"path": "long.txt", "edits": [{"old": "needle", "new": "x", "replace_all": True}]},
+        fill=crowd,
+        changes=("notes.txt",),
+        text="notes.txt",
+    ),
+    "apply_patch": Subject(
+        arguments={"patch": PATCH},
+        odd=({"patch": "x"}, {"patch": PATCH.replace("-日本", "-absent")}, {"patch": PATCH.replace("new/", "../O/")}),
+        prepare=notes,
+        flood={"patch": "*** Begin Patch\n*** Add File: large\n" + "+needle\n" * 60_000 + "*** End Patch\n"},
+        changes=("moved.txt", "new/日本.txt", "notes.txt"),
+        text="日本",
+    ),
     "glob": Subject(
         arguments={"pattern": "*.txt"},
         prepare=notes,
@@ -111,7 +140,18 @@ SUBJECTS = {
         changes=("made",),
         text="grüße",
     ),
+    "exec": Subject(
+        arguments={"argv": ["sh", "-c", "echo grüße > made; cat made"]},
+        odd=({"argv": ["sh", "-c", "exit 3"]},),
+        flood={"argv": ["yes"], "timeout": 1},
+        changes=("made",),
+        text="grüße",
+    ),
 }
+ELSEWHERE = {"job_output", "job_kill"}
+"""Tools that do something only after another one: their own stories try them."""
+FEW_EXAMPLES = {"multiedit", "apply_patch", "exec"}
+"""Tools for which a small model has others."""
 EVERY = pytest.mark.parametrize("name", SUBJECTS)
 
 
@@ -120,7 +160,7 @@ async def bench(tmp_path: Path) -> Workbench:
     """All our tools, by their mere installation, with everything inside the workspace allowed."""
     (tmp_path / "W").mkdir()
     plugins = [point.load() for point in sorted(entry_points(group="codetether")) if point.name in ("files", "shell")]
-    return await workbench(tmp_path / "W", *plugins, permissions={"allow": ["bash"]})
+    return await workbench(tmp_path / "W", *plugins, permissions={"allow": ["bash", "exec"]})
 
 
 def snapshot(directory: Path) -> dict[str, tuple[int, bytes]]:
@@ -133,7 +173,7 @@ def snapshot(directory: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def test_every_tool_has_its_subject(bench: Workbench) -> None:
-    assert sorted(bench.tools) == sorted(SUBJECTS)
+    assert set(bench.tools) == SUBJECTS.keys() | ELSEWHERE
 
 
 @EVERY
@@ -154,7 +194,7 @@ def test_the_examples_are_calls_of_the_tool(bench: Workbench, name: str) -> None
     definition = bench.definition(name)
     check = validator(definition.schema)
     broken = [example for example in definition.examples if not check.is_valid(dict(example.arguments))]
-    assert (broken, len(definition.examples) > 2) == ([], True)
+    assert (broken, len(definition.examples) > 2) == ([], name not in FEW_EXAMPLES)
 
 
 @EVERY
@@ -227,7 +267,9 @@ async def test_a_cancelled_call_is_over(bench: Workbench, name: str) -> None:
     assert snapshot(bench.directory) == before
 
 
-@pytest.mark.parametrize("name", [name for name in SUBJECTS if name != "bash"])
+@pytest.mark.parametrize(
+    "name", [name for name, subject in SUBJECTS.items() if not subject.arguments.keys() & {"command", "argv", "patch"}]
+)
 async def test_nothing_outside_the_workspace_is_reached_by_a_path(bench: Workbench, name: str) -> None:
     outside = bench.directory.parent / "O"
     outside.mkdir()
