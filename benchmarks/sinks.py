@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 import tempfile
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +71,12 @@ def archive(yardsticks: Yardsticks, rounds: int) -> Iterator[Figure]:
 
 
 def record(yardsticks: Yardsticks, rounds: int) -> Iterator[Figure]:
-    """A step with the audit trail and the event stream on, beside the same step without them."""
-    with tempfile.TemporaryDirectory() as scratch:
+    """A step with every sink on (events, audit in a file and in syslog, OpenTelemetry), beside one without."""
+    with tempfile.TemporaryDirectory() as scratch, _listening() as (syslog, receiver):
         home = Path(scratch)
         sinks = {
+            "CODETETHER_AUDIT_SYSLOG": syslog,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver,
             "CODETETHER_EVENT_STREAM_PATH": str(home / "events"),
             "CODETETHER_AUDIT_LOG_PATH": str(home / "audit" / "audit.jsonl"),
         }
@@ -88,6 +94,36 @@ def record(yardsticks: Yardsticks, rounds: int) -> Iterator[Figure]:
             bar=1.15,
             command=with_[1],
         )
+
+
+class _Receiver(BaseHTTPRequestHandler):
+    """Takes whatever is sent, as an OTLP receiver answers."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        """Reads it all, and says so."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as the library names it
+        """Nothing."""
+
+
+@contextmanager
+def _listening() -> Iterator[tuple[str, str]]:
+    """A syslog and an OTLP receiver that take everything: their addresses."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(("127.0.0.1", 0))  # nobody reads it: what is too much is dropped by the kernel
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _Receiver)
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield f"udp://127.0.0.1:{syslog.getsockname()[1]}", f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            server.server_close()
 
 
 def _loop(yardsticks: Yardsticks, home: Path, script: str, more: dict[str, str], *options: str) -> Command:
