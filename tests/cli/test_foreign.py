@@ -184,6 +184,16 @@ def test_export_replaces_no_file_and_names_what_can_be_written(bare: CommandLine
     assert (back["source_id"], back["messages"], back["tool_calls"], back["tool_results"]) == (ID, 3, 1, 1)
 
 
+def test_formats_are_looked_for_again_when_other_plugins_are_there(bare: CommandLine) -> None:
+    cli = others(bare)
+    rollout(cli)
+    listings = [
+        cli("sessions", "list", "--json", CODETETHER_PLUGINS=plugins).json
+        for plugins in ("openai", PLUGINS, "openai,claude", PLUGINS, PLUGINS)
+    ]
+    assert [len(listing) for listing in listings] == [0, 1, 0, 1, 1]
+
+
 def test_without_formats_ours_are_listed_all_the_same(bare: CommandLine) -> None:
     rollout(bare)
     ran = bare("sessions", "list")

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from codetether.cli.terminal import DIM, YELLOW, Screen
-from codetether.errors import CodetetherError
+from codetether.errors import CodetetherError, StorageError
 
 if TYPE_CHECKING:
     from codetether.models.foreign import ForeignSession
+    from codetether.plugins.discovery import Candidate
+    from codetether.plugins.loaded import LoadedPlugins
     from codetether.runtime import Runtime
     from codetether.session.foreign import Foreign, ForeignSessions
     from codetether.storage.store import Store
 
 
 @asynccontextmanager
-async def foreign_sessions(store: Store, screen: Screen) -> AsyncIterator[ForeignSessions]:
-    """The formats alone, of all that is installed: half the time of a whole runtime.
+async def foreign_sessions(store: Store, screen: Screen, *, whole: bool) -> AsyncIterator[ForeignSessions]:
+    """The formats alone, of all that is installed: a part of the time of a whole runtime.
 
+    Which plugins have formats is remembered for as long as the same are installed; `whole` looks at all of them.
     Raises SettingsError; what is wrong with a plugin is said where all of them are asked.
     """
     import attrs
@@ -42,7 +47,9 @@ async def foreign_sessions(store: Store, screen: Screen) -> AsyncIterator[Foreig
     async with AsyncExitStack() as stack:
         loaded = LoadedPlugins()
         stack.callback(loaded.close)
-        loaded.load(installed(), attrs.evolve(chosen, block=(*chosen.block, *chosen.not_)))
+        memory = _Memory(settings.directories.cache, installed(), repr(chosen))
+        loaded.load(memory.wanted(whole=whole), attrs.evolve(chosen, block=(*chosen.block, *chosen.not_)))
+        memory.keep(loaded)
         contexts = ContextFactory(
             core=settings.core,
             credentials=Chain(()),
@@ -53,10 +60,40 @@ async def foreign_sessions(store: Store, screen: Screen) -> AsyncIterator[Foreig
         yield ForeignSessions(plugins=loaded, contexts=contexts, store=store, stack=stack)
 
 
+class _Memory:
+    """Which of the installed plugins have formats: to import the others would cost a listing most of its time."""
+
+    def __init__(self, cache: Path, found: list[Candidate], chosen: str) -> None:
+        self._path = cache / "formats.json"
+        self._found = found
+        self._here = [chosen, *([c.name, c.distribution, c.version, c.module] for c in found)]
+        self._known = False
+
+    def wanted(self, *, whole: bool) -> list[Candidate]:
+        """Those to load: all where the installed ones changed, or something was wrong the last time."""
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            held = orjson.loads(self._path.read_bytes())
+            if held["installed"] == self._here and not whole:
+                self._known = True
+                return [candidate for candidate in self._found if candidate.name in held["formats"]]
+        return self._found
+
+    def keep(self, loaded: LoadedPlugins) -> None:
+        """Remembers what was learnt of them."""
+        from codetether.specs import SessionFormatSpec
+        from codetether.storage.durable import private_directory, replace
+
+        names = [provided.plugin for provided in loaded.collect(SessionFormatSpec)]
+        if not self._known and not loaded.problems():
+            with suppress(OSError, StorageError):
+                body = orjson.dumps({"installed": self._here, "formats": names})
+                replace(private_directory(self._path.parent) / self._path.name, body, durable=False)
+
+
 async def listed_beside(store: Store, screen: Screen, *, patient: bool) -> list[Foreign]:
     """The sessions of other products for a listing of ours, which is shown whatever happens here."""
     try:
-        async with foreign_sessions(store, screen) as foreign:
+        async with foreign_sessions(store, screen, whole=patient) as foreign:
             if patient:
                 foreign.patience = None
             found = await foreign.listing()
@@ -71,7 +108,7 @@ async def listed_beside(store: Store, screen: Screen, *, patient: bool) -> list[
 
 async def read_foreign(store: Store, screen: Screen, session_id: str) -> ForeignSession:
     """A session of another product by the id that listings show. Raises SessionNotFound, SourceDamaged."""
-    async with foreign_sessions(store, screen) as foreign:
+    async with foreign_sessions(store, screen, whole=False) as foreign:
         return await foreign.one(session_id)
 
 
