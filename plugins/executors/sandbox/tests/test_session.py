@@ -30,6 +30,8 @@ from codetether_executor_sandbox.landlock import landlock_version
 from codetether_executor_sandbox.settings import SandboxSettings
 from codetether_executor_sandbox.trial import MEANING
 
+from .conftest import Ground
+
 NEEDS_BUBBLEWRAP = pytest.mark.skipif(find_bubblewrap() is None, reason="bubblewrap is not installed")
 
 
@@ -175,3 +177,15 @@ async def test_nothing_outlives_codetether_itself(tmp_path: Path) -> None:
     await asyncio.sleep(0.2)
     assert beat.stat().st_size == size
     assert not (tmp_path / ".git" / "hooks").exists()
+
+
+async def test_a_server_takes_nothing_back_that_others_made_meanwhile(ground: Ground) -> None:
+    process = await ground.executor.start(["cat"])
+    ground.file(ground.workspace / ".envrc", "the user's own")
+    await process.write(b"here\n")
+    async for piece in process.output():
+        assert piece == b"here\n"
+        break
+    await process.kill()
+    assert (ground.workspace / ".envrc").read_text() == "the user's own"
+    assert [p.name for p in ground.workspace.iterdir()] == [".envrc"]

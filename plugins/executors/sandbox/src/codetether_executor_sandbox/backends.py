@@ -62,9 +62,12 @@ class Backend(Protocol):
         """What commands may change."""
 
     def prepared(
-        self, argv: Sequence[str], directory: Path, environment: Mapping[str, str]
+        self, argv: Sequence[str], directory: Path, environment: Mapping[str, str], *, lasting: bool = False
     ) -> AbstractContextManager[Prepared]:
-        """The command made ready, for as long as it runs. Raises ExecutorError where it cannot be."""
+        """The command made ready, for as long as it runs. Raises ExecutorError where it cannot be.
+
+        `lasting`: it is a server, beside which others work: nothing is put back when it ends.
+        """
 
 
 @define(kw_only=True)
@@ -177,7 +180,9 @@ class BubblewrapBackend:
         return self.common.workspace
 
     @contextmanager
-    def prepared(self, argv: Sequence[str], directory: Path, environment: Mapping[str, str]) -> Iterator[Prepared]:
+    def prepared(
+        self, argv: Sequence[str], directory: Path, environment: Mapping[str, str], *, lasting: bool = False
+    ) -> Iterator[Prepared]:
         """The command in namespaces of its own."""
         common = self.common
         variables = common.environment(environment)
@@ -191,7 +196,8 @@ class BubblewrapBackend:
             before = stack.enter_context(common.started())
             sealed = stack.enter_context(Seals(workspace=self.workspace, protected=common.protected))
             shut = fences(self.workspace, common.protected, sealed)
-            watch = stack.enter_context(Watch(workspace=self.workspace, paths=shut.watched))
+            watched = () if lasting else shut.watched
+            watch = stack.enter_context(Watch(workspace=self.workspace, paths=watched))
             if door is not None:
                 command = door.wrapped(common.python, command)
             wrapped = self.bubblewrap.argv(

@@ -51,12 +51,18 @@ class SandboxExecutor:
     ) -> Process:
         """Starts it with pipes, for servers that speak over them. Raises ExecutorError when it cannot start."""
         with ExitStack() as stack:
-            prepared = self._prepared(stack, argv, directory, environment)
+            prepared = self._prepared(stack, argv, directory, environment, lasting=True)
             process = await prepared.launch.start()
             return SandboxProcess(process, prepared, stack.pop_all())
 
     def _prepared(
-        self, stack: ExitStack, argv: Sequence[str], directory: Path | None, environment: Mapping[str, str] | None
+        self,
+        stack: ExitStack,
+        argv: Sequence[str],
+        directory: Path | None,
+        environment: Mapping[str, str] | None,
+        *,
+        lasting: bool = False,
     ) -> Prepared:
         if not argv or any("\0" in word for word in argv):
             raise ExecutorError(f"cannot run {argv!r}", remedy="A command has words, none with a null in it.")
@@ -65,7 +71,8 @@ class SandboxExecutor:
             raise ExecutorError(
                 f"cannot run {argv[0]!r}: there is no directory {place}", remedy="Name one that exists."
             )
-        return stack.enter_context(self.backend.prepared(argv, place.resolve(), environment or {}))
+        made = self.backend.prepared(argv, place.resolve(), environment or {}, lasting=lasting)
+        return stack.enter_context(made)
 
 
 class SandboxProcess:

@@ -49,7 +49,9 @@ class LandlockBackend:
         return self.common.workspace
 
     @contextmanager
-    def prepared(self, argv: Sequence[str], directory: Path, environment: Mapping[str, str]) -> Iterator[Prepared]:
+    def prepared(
+        self, argv: Sequence[str], directory: Path, environment: Mapping[str, str], *, lasting: bool = False
+    ) -> Iterator[Prepared]:
         """The command behind a small program that confines itself before it becomes it."""
         common, settings = self.common, self.common.settings
         if settings.hosts:
@@ -68,8 +70,8 @@ class LandlockBackend:
         }
         source = Path(__file__).with_name("confine.py").read_text()
         python = [common.python, "-I", "-S", "-c", source, json.dumps(spec)]
-        paths = [self.workspace / each for each in common.protected]
-        paths += [] if (self.workspace / ".git").exists() else [self.workspace / ".git"]
+        paths = [] if lasting else [self.workspace / each for each in common.protected]
+        paths += [] if lasting or (self.workspace / ".git").exists() else [self.workspace / ".git"]
         try:
             with common.started() as before, Watch(workspace=self.workspace, paths=paths) as watch:
                 yield Prepared(

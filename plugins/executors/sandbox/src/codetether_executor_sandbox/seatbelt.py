@@ -71,7 +71,9 @@ class SeatbeltBackend:
         return self.common.workspace
 
     @contextmanager
-    def prepared(self, argv: Sequence[str], directory: Path, environment: Mapping[str, str]) -> Iterator[Prepared]:
+    def prepared(
+        self, argv: Sequence[str], directory: Path, environment: Mapping[str, str], *, lasting: bool = False
+    ) -> Iterator[Prepared]:
         """The command behind `sandbox-exec`."""
         if sys.platform != "darwin" or not Path(PROGRAM).exists():
             raise ExecutorError("Seatbelt is a part of macOS", remedy="On Linux, bubblewrap does more.")
@@ -82,7 +84,7 @@ class SeatbeltBackend:
         paths = [self.workspace / each for each in common.protected]
         text = profile(common.layout, paths, str(Path(scratch).resolve()))
         try:
-            with Watch(workspace=self.workspace, paths=paths) as watch:
+            with Watch(workspace=self.workspace, paths=[] if lasting else paths) as watch:
                 yield Prepared(
                     launch=Launch(argv=[PROGRAM, "-p", text, *command], directory=directory, environment=variables),
                     notes=lambda: watch.notes,
