@@ -190,6 +190,8 @@ async def test_a_child_knows_its_parent_and_a_name_its_thread(tmp_path: Path) ->
         tmp_path / "sessions", ("session_meta", {**META[1], "source": spawned}), META, said("user", "hello")
     )
     assert (found.session.parent_id, found.session.title) == ("codex_parent-1", "A good name")
+    fork = await read(tmp_path, ("session_meta", {**META[1], "forked_from_id": "other"}), said("user", "hello"))
+    assert fork.session.parent_id is None
 
 
 async def test_pictures_of_the_user_and_of_tools(tmp_path: Path) -> None:

@@ -157,14 +157,15 @@ class Rollout:
         source_id = self._meta.text("id", "session_id") or (found[0] if found else self.path.name.partition(".")[0])
         spawned = self._meta.object("source").object("subagent").object("thread_spawn").text("parent_thread_id")
         git = self._meta.object("git")
-        origin = {"version": self._meta.text("cli_version"), "git": git.raw if git else None}
+        forked = self._meta.text("forked_from_id")
+        origin = {"version": self._meta.text("cli_version"), "git": git.raw if git else None, "forked_from": forked}
         talk = Transcript(
             format="codex",
             source_id=source_id,
             created_at=self._begun,
             updated_at=self._latest,
             title=self.names.get(source_id) or self._meta.text("thread_name") or self._title or None,
-            parent=self._meta.text("parent_thread_id", "forked_from_id") or spawned or None,
+            parent=self._meta.text("parent_thread_id") or spawned or None,
             origin={name: value for name, value in origin.items() if value},
         )
         provider = self._meta.text("model_provider") or "openai"

@@ -213,7 +213,7 @@ def information(row: Fields) -> Fields:
     info: dict[str, Any] = {
         name: row.get(name) for name in ("id", "slug", "directory", "title", "version", "agent", "cost")
     }
-    info["parentID"] = row.get("parent_id") or row.get("fork_session_id")
+    info["parentID"], info["forkedFrom"] = row.get("parent_id"), row.get("fork_session_id")
     info["projectID"] = row.get("project_id")
     info["time"] = {"created": row.get("time_created"), "updated": row.get("time_updated")}
     info["share"] = {"url": row.get("share_url")} if row.text("share_url") else None

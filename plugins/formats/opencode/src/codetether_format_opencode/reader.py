@@ -21,6 +21,7 @@ _PUT_BY = {
     "subtask": "orders to subagents (their sessions are taken over)",
     "compaction": "marks of compactions (the messages before them are kept)",
 }
+_ORIGIN = {"version": "version", "forked_from": "forkedFrom"}
 _SILENT = frozenset(("step-start", "step-finish"))
 
 
@@ -39,7 +40,7 @@ def session_of(held: Held) -> ForeignSession:
         model=f"{provider}/{name}" if provider and name else None,
         agent=info.text("agent") or _agent(held) or "build",
         parent=info.text("parentID") or None,
-        origin={"version": info.text("version")} if info.text("version") else {},
+        origin={ours: text for ours, name in _ORIGIN.items() if (text := info.text(name))},
     )
     for what in held.lost:
         talk.lose(what)
