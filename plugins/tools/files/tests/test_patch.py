@@ -236,6 +236,14 @@ async def test_a_hunk_that_is_not_quite_right(bench: Workbench, hunk: str, said:
     assert tree(bench.directory) == {"a": TEN.replace("line 4", "LINE").encode()}
 
 
+async def test_a_diff_of_a_patch_is_a_diff(bench: Workbench) -> None:
+    (bench.directory / "a").write_text("*** Begin Patch\n*** Add File: b\n")
+    result = await patched(
+        bench, "--- a/a\n+++ b/a\n@@ -1,2 +1,2 @@\n *** Begin Patch\n-*** Add File: b\n+*** Add File: c\n"
+    )
+    assert (result.success, tree(bench.directory)) == (True, {"a": b"*** Begin Patch\n*** Add File: c\n"})
+
+
 async def test_fuzz_is_not_for_places_that_are_many(bench: Workbench) -> None:
     (bench.directory / "a").write_text("x\nsame\nold\ny\nz\nsame\nold\nw\n")
     result = await patched(bench, "--- a/a\n+++ b/a\n@@ -1,4 +1,4 @@\n q\n same\n-old\n+new\n r\n")

@@ -71,8 +71,8 @@ def applied(text: str, hunks: Sequence[Hunk], name: str) -> Applied:
         out += lines[done : fit.place]
         out += _laid(lines[fit.place : fit.place + len(fit.hunk.old)], fit, crlf)
         done = fit.place + len(fit.hunk.old)
-        if hunk.line is not None and hunk.old:
-            moved = fit.place - fit.hunk.before + hunk.before - (hunk.line - 1) if fit.hunk is hunk else moved
+        if hunk.line is not None and fit.hunk is hunk and hunk.old:
+            moved = fit.place - (hunk.line - 1)
         if fit.note:
             notes.append(f"hunk {number} fits at line {fit.place + 1} {fit.note}")
     out += lines[done:]

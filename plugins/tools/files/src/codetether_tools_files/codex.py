@@ -14,7 +14,12 @@ _EOF = "*** End of File"
 
 def is_codex(patch: str) -> bool:
     """Whether the patch is written in this format."""
-    return any(line.strip() == BEGIN or line.startswith((_ADD, _DELETE, _UPDATE)) for line in patch.splitlines()[:20])
+    for line in patch.splitlines():
+        if line.startswith(("diff --git ", "--- ")):
+            return False
+        if line.strip() == BEGIN or line.startswith((_ADD, _DELETE, _UPDATE)):
+            return True
+    return False
 
 
 def parse(patch: str) -> list[FilePatch]:
