@@ -153,7 +153,7 @@ def _reason(error: BaseException) -> str:
 
 def _words(error: ValueError) -> str:
     text = str(error)
-    if "recursion" in text:
+    if "recursion" in text or "depth" in text:
         return "it is nested too deeply"
     if "UTF-8" in text or "utf-8" in text:
         return "it is not UTF-8"
