@@ -20,7 +20,8 @@ def _exact(line: str) -> str:
 
 
 def _unended(line: str) -> str:
-    return "".join("\ufffd" if "\udc80" <= c <= "\udcff" else c for c in line.rstrip("\r\n"))
+    plain = line.rstrip("\r\n")
+    return plain if plain.isascii() else "".join("\ufffd" if "\udc80" <= c <= "\udcff" else c for c in plain)
 
 
 def _trimmed(line: str) -> str:

@@ -18,7 +18,7 @@ _INDENT = re.compile(r"[ \t]*")
 
 def plain_quotes(text: str) -> str:
     """The text with quotes, dashes and blanks as a keyboard has them; of the same length."""
-    return text.translate(_QUOTES)
+    return text if text.isascii() else text.translate(_QUOTES)
 
 
 @frozen(kw_only=True)
