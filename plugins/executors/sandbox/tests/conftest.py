@@ -121,9 +121,12 @@ def _ground(backend: str, who: str) -> Iterator[Ground]:
     for each in (made.workspace, made.outside, made.home):
         each.mkdir()
         os.chown(each, user, user)
+    before, tempfile.tempdir = tempfile.tempdir, str(place / "T")
+    Path(tempfile.tempdir).mkdir()
     try:
         yield made
     finally:
+        tempfile.tempdir = before
         shutil.rmtree(place, ignore_errors=True)
 
 

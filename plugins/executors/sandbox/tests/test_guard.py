@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
+import pytest
 from codetether_executor_sandbox.guard import Fences, Seals, Watch, fences
 
 PROTECTED = (".codetether", ".git/hooks", ".git/config", ".envrc")
@@ -51,7 +53,10 @@ def test_a_seal_that_was_filled_meanwhile_stays(tmp_path: Path) -> None:
     assert tree(tmp_path) == {".git/HEAD": "made by the user, outside"}
 
 
-def test_all_that_changed_is_put_back_and_kept_aside(tmp_path: Path) -> None:
+def test_all_that_changed_is_put_back_and_kept_aside(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("aside")))
     for name, text in ((".git/config", "mine"), (".git/hooks/a", "mine"), (".codetether/x/y", "mine")):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +83,10 @@ def test_all_that_changed_is_put_back_and_kept_aside(tmp_path: Path) -> None:
     }
 
 
-def test_what_appeared_is_taken_away_once_as_a_whole(tmp_path: Path) -> None:
+def test_what_appeared_is_taken_away_once_as_a_whole(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("aside")))
     with Watch(workspace=tmp_path, paths=[tmp_path / ".vscode"]) as watch:
         (tmp_path / ".vscode").mkdir()
         (tmp_path / ".vscode" / "tasks.json").write_text("x")
