@@ -88,8 +88,9 @@ class Bubblewrap:
         yield from ("--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev")
         size = ("--size", str(self.scratch)) if "--size" in options(self.program) else ()
         private = (str(layout.home),) if layout.home_is_private else ()
-        for place in ("/tmp", "/var/tmp", "/dev/shm", "/run", *private):
+        for place in ("/tmp", "/dev/shm", *private):
             yield from (*size, "--tmpfs", place)
+        yield from ("--symlink", "../tmp", "/var/tmp", "--dir", "/run", "--symlink", "../run", "/var/run")
         for tree in layout.readable:
             yield from ("--ro-bind-try", tree, tree)
         for tree in layout.writable:
