@@ -37,6 +37,7 @@ _ENCODED = re.compile(
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
 _PARTS = re.compile(r"[;&|\n\r(){}\[\]`<>,=:\s]+|\$\(")
 _TICKED = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL)
+_WIDE = re.compile(r"[^\x00-\x7f]")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 MOST_NODES = 20_000
 MOST_PIPES = 300
@@ -89,7 +90,9 @@ def read_line(text: str) -> Line:
         why, commands = why or "something that the parser does not understand", (*commands, *crude(text))
     elif isinstance(parts, tuple):
         # Two readers that were made apart must agree word for word: where one errs, nothing is allowed by that.
-        agreed = found.kinds <= _SIMPLE and commands == tuple(part.words for part in parts)
+        agreed = found.kinds <= _SIMPLE and commands == tuple(
+            tuple(_WIDE.sub("_", word) for word in part.words) for part in parts
+        )
         why = "" if agreed else "words that shells may read in different ways"
     return Line(
         parts=parts if isinstance(parts, tuple) and not why else (),
@@ -129,7 +132,8 @@ def _parsed(text: str) -> tuple[_Found, bool]:
     if text.count("|") > MOST_PIPES:
         return _Found(), True
     found = _Found(values={"HOME": os.path.expanduser("~"), "PWD": "."})  # noqa: PTH111 - one string
-    data = _UNSEEN.sub(" ", text.replace("\\\n", "")).encode("utf-8", "surrogatepass")  # as the shell joins lines
+    # As the shell joins lines; ASCII only, since the grammar's scanner asks tables of 256 entries about characters.
+    data = _WIDE.sub("_", _UNSEEN.sub(" ", text.replace("\\\n", ""))).encode()
     root = _parser().parse(data).root_node
     left = MOST_NODES
     stack = [root]
