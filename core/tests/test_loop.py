@@ -341,7 +341,8 @@ async def test_a_failure_that_may_pass_is_tried_again_and_withdraws_what_was_sho
     async with opened(*script) as (session, provider):
         events = await heard(session)
     assert kinds(events)[1:6] == ["Thinking", "TextChunk", "Retry", "Thinking", "ThinkingChunk"]
-    assert next(e for e in events if isinstance(e, Retry)) == Retry(attempt=1, delay=0.0, reason="busy", kind="ServerFailed")
+    retry = next(e for e in events if isinstance(e, Retry))
+    assert retry == Retry(attempt=1, delay=0.0, reason="busy", kind="ServerFailed")
     assert isinstance(events[-1], Done)
     assert events[-1].text == "Whole answer"
     assert len(provider.requests) == 2

@@ -87,7 +87,8 @@ def test_a_decision_names_the_rule_the_source_and_what_helps(workspace: Path) ->
         verdict="ask",
         rule="mode default: execute asks",
         source="mode",
-        reason="running npm test needs permission in mode default, since no rule allows npm test; --allow bash gives it",
+        reason="running npm test needs permission in mode default, since no rule allows npm test; "
+        "--allow bash gives it",
     )
 
 

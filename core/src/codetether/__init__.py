@@ -38,14 +38,17 @@ _ROOMS = {
     """,
     "models.foreign": "ForeignSession ForeignSummary Unreadable",
     "models.events": """
-        ApprovalRequired AuditAnchor CHAT_EVENT_SCHEMA ChatEvent Done Error EventRecord Notice Retry SessionEvent SessionSync
-        Status TextChunk TextComplete Thinking ThinkingChunk ThinkingComplete ToolCallComplete ToolCallOutput ToolCallStart
+        ApprovalRequired AuditAnchor CHAT_EVENT_SCHEMA ChatEvent Done Error EventRecord Notice Retry SessionEvent
+        SessionSync
+        Status TextChunk TextComplete Thinking ThinkingChunk ThinkingComplete ToolCallComplete ToolCallOutput
+        ToolCallStart
         UsageReport UserMessage
     """,
     "models.archive": "ArchiveProgress ArchiveReport EventArchive",
     "models.audit": "AuditCategory AuditEntry AuditOutcome",
     "protocols": """
-        AnchoredAuditSink AuditSink Catalogue ConfiningExecutor Connection ContextPolicy CredentialSource CredentialStore Credentials
+        AnchoredAuditSink AuditSink Catalogue ConfiningExecutor Connection ContextPolicy CredentialSource
+        CredentialStore Credentials
         EventSink Executor
         ModelStore PermissionPolicy Person PluginContext Process PromptSection Selector SessionContext
         SlashCommand SpokenCalls Tool ToolCallRouter ToolCallScanner ToolContext ToolFilter Toolset Wire
