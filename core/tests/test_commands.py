@@ -353,3 +353,11 @@ def test_a_command_of_nothing_but_repetition_is_judged_soon(workspace: Path, pie
     began = time.process_time()
     assert verdict(workspace, piece * (10_000 // len(piece)), allow=["bash"], deny=["bash(rm *)"]) in ("allow", "ask")
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["cd sub && cat b.txt", "cd ./sub; cat b.txt", "cd sub && (cd . && cat ../sub/b.txt)", "pushd sub && cat b.txt"],
+)
+def test_a_denied_path_is_denied_after_a_change_of_directory_too(workspace: Path, command: str) -> None:
+    assert verdict(workspace, command, allow=["bash"], deny=["read(sub/b.txt)"]) == "deny"

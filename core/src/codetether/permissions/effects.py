@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 
@@ -55,9 +55,26 @@ def effects(line: Line, directory: str) -> Effects:
         reads += _reads(words)
         writes += _writes(words)
         hosts += _hosts(words)
+    places = _places(found)
+    reads, writes = [*reads, *_below(places, reads)], [*writes, *_below(places, writes)]
     hosts += [f"{m[1]}:{m[2]}" for path in (*reads, *writes) if (m := _NETWORK.fullmatch(path))]
     whole = next((name for words in found if (name := _whole(words, directory))), "")
     return Effects(reads=_known(reads), writes=_known(writes), hosts=tuple(dict.fromkeys(hosts)), whole=whole)
+
+
+def _places(found: Iterable[tuple[str, ...]]) -> list[str]:
+    """Where `cd` leads, one after the other: what follows is relative to that, or still to where the line began."""
+    places: list[str] = []
+    for words in found:
+        if base(words[0]) in ("cd", "pushd"):
+            for word in _operands(words):
+                if UNKNOWN not in word:
+                    places += [word, *(os.path.join(place, word) for place in places[:MOST])]  # noqa: PTH118
+    return places[:MOST]
+
+
+def _below(places: list[str], paths: list[str]) -> list[str]:
+    return [os.path.join(place, path) for place in places for path in paths if not path.startswith(("/", "~"))]  # noqa: PTH118
 
 
 def _known(paths: list[str]) -> tuple[str, ...]:
