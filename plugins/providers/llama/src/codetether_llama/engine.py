@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -112,8 +113,9 @@ class Engine:
         return self._server
 
     def close(self) -> None:
-        """Lets the model go once the answer in progress has ended."""
-        self._thread.submit(self._unload)
+        """Lets the model go once the answer in progress has ended; once more does nothing."""
+        with suppress(RuntimeError):  # closed already, or the interpreter ends
+            self._thread.submit(self._unload)
         self._thread.shutdown(wait=False)
 
     def _unload(self) -> None:

@@ -38,10 +38,8 @@ INLINE = re.compile(r"`+|\n[ \t]*\n")
 MESSAGE_ENDS = re.compile(r"<\|(?:end|eom|eot|start|return|call)\|>| to=[\w.:-]{1,80}<\|message\|>")
 BEHIND = 500
 """So much is kept, for what looks back."""
-MANY = 1000
-"""Pieces of prose that are kept apart before they are looked at as a whole."""
-TRANSPORT = 1 << 16
-"""So much text that is done with is forgotten at once."""
+MANY = 1000  # pieces of prose that are kept apart before they are looked at as a whole
+TRANSPORT = 1 << 16  # so much text that is done with is forgotten at once
 PATIENCE = 3
 """How often the text may be read in vain, all sites together, before the rest of it passes as it is."""
 
