@@ -18,8 +18,3 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     place = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("CODETETHER_HOME", str(place))
     return place
-
-
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One worker more than there are cores: many tests wait for a process or a clock."""
-    return (os.cpu_count() or 1) + 1

@@ -97,7 +97,7 @@ async def test_what_is_judged_says_where_it_runs(bench: Workbench) -> None:
     assert (await bench.call("bash", command="git status")).metadata.get("decision") is None
     assert (await bench.call("bash", command="git push")).metadata["decision"] == "ask"
     (bench.directory / "sub" / "private").write_text("x")
-    assert (await bench.call("bash", command="cat ../private")).metadata["decision"] == "ask"
+    assert (await bench.call("bash", command="cat ../private")).metadata["decision"] == "deny"
 
 
 def test_the_mark_is_never_shown_however_the_output_is_cut() -> None:
