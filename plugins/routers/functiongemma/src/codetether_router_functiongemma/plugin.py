@@ -22,6 +22,11 @@ def codetether_tool_call_routers() -> Iterable[RouterSpec]:
 
 
 def _create(ctx: SessionContext) -> ToolCallRouter:
+    settings: FunctionGemmaSettings = ctx.settings or FunctionGemmaSettings()
+    if settings.disabled or not settings.enabled:
+        from codetether_router_functiongemma.silent import Silent
+
+        return Silent()
     from codetether_router_functiongemma.router import router
 
     return router(ctx)

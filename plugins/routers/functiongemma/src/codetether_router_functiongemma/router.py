@@ -17,7 +17,6 @@ from codetether import (
     TextPart,
     ToolCallPart,
     ToolCallRouter,
-    ToolCallScanner,
     ToolDefinition,
 )
 from codetether_llama import Engine, engine, inspect
@@ -27,6 +26,7 @@ from codetether_router_functiongemma.evidence import Evidence, evidence
 from codetether_router_functiongemma.excerpt import excerpt
 from codetether_router_functiongemma.schemas import fitted, problem, resolved
 from codetether_router_functiongemma.settings import FunctionGemmaSettings
+from codetether_router_functiongemma.silent import Silent
 
 ANSWERED = frozenset(["stop", "unknown"])
 """An answer that was cut off, filtered or failed announces nothing."""
@@ -55,18 +55,6 @@ def router(ctx: SessionContext) -> ToolCallRouter:
         ctx.notice(_without(f"{path} is no GGUF file"))
         return Silent()
     return FunctionGemmaRouter(ctx, settings, path)
-
-
-class Silent:
-    """The router that is off."""
-
-    async def reformat(self, response: CompletionResponse, offered: Sequence[ToolDefinition]) -> CompletionResponse:
-        """The very same response."""
-        return response
-
-    def scanner(self, offered: Sequence[ToolDefinition], native: bool) -> ToolCallScanner | None:
-        """None: what is announced may be seen."""
-        return None
 
 
 class FunctionGemmaRouter(Silent):
