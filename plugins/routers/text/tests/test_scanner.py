@@ -207,7 +207,7 @@ def test_a_long_text_of_openings_takes_no_more_than_seconds(piece: str) -> None:
 
 
 def test_prose_is_shown_at_once_and_only_what_could_be_a_call_is_held() -> None:
-    screen = Screen(offering())
+    screen = Screen(lambda: Scanner(offering()))
     assert screen.feed("Some words, a < b") == "Some words, a < b"
     assert screen.feed(" and <b>bold</b>") == " and <b>bold</b>"
     assert screen.feed("\nThen <tool_ca") == "\nThen"
@@ -219,7 +219,7 @@ def test_prose_is_shown_at_once_and_only_what_could_be_a_call_is_held() -> None:
 
 
 def test_a_text_without_calls_is_shown_to_the_last_space() -> None:
-    screen = Screen(offering())
+    screen = Screen(lambda: Scanner(offering()))
     assert screen.feed("words \n") + screen.feed("\n") + screen.finish() == "words \n\n"
 
 

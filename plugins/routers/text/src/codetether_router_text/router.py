@@ -1,9 +1,13 @@
-"""The router: calls in the text of an answer become parts, and what a model without structured calls is told."""
+"""The router: calls in the text of an answer become parts, and what a model without structured calls is told.
+
+What reads text is loaded when there is some: an answer is asked for before that.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from attrs import evolve
@@ -17,9 +21,9 @@ from codetether import (
     ToolDefinition,
 )
 
-from codetether_router_text.explanation import explained, spoken
-from codetether_router_text.offers import Call, Offers
-from codetether_router_text.scanner import Found, Scanner, prose, scanned
+if TYPE_CHECKING:
+    from codetether_router_text.offers import Call, Offers
+    from codetether_router_text.scanner import Found, Scanner
 
 ANSWERED = frozenset(["stop", "tool_calls", "length", "unknown"])
 """An answer that a filter or a failure stopped asks for nothing."""
@@ -47,6 +51,8 @@ class TextRouter:
         text = message.text
         if not text or not any(tool.name in text for tool in offered):
             return response
+        from codetether_router_text.scanner import scanned
+
         offers = self._of(offered)
         parts: list[MessagePart] = []
         for part in message.parts:
@@ -60,17 +66,30 @@ class TextRouter:
 
     def scanner(self, offered: Sequence[ToolDefinition], native: bool) -> ToolCallScanner | None:
         """Shows the prose of one streamed answer."""
-        return Screen(self._of(offered)) if offered else None
+        return Screen(lambda: self._begun(offered)) if offered else None
+
+    def _begun(self, offered: Sequence[ToolDefinition]) -> Scanner:
+        from codetether_router_text.scanner import Scanner
+
+        return Scanner(self._of(offered))
 
     def explanation(self, offered: Sequence[ToolDefinition]) -> str:
         """What a model that makes no structured calls is told of the tools; empty where it is told nothing."""
-        return explained(offered) if self._explains and offered else ""
+        if not self._explains or not offered:
+            return ""
+        from codetether_router_text.explanation import explained
+
+        return explained(offered)
 
     def spoken(self, message: Message) -> Message:
         """The message as such a model is shown it: calls and results as text, in the format that it was told."""
+        from codetether_router_text.explanation import spoken
+
         return spoken(message)
 
     def _of(self, offered: Sequence[ToolDefinition]) -> Offers:
+        from codetether_router_text.offers import Offers
+
         if self._offers is None or self._offered != offered:
             self._offers, self._offered = Offers.of(offered, lenient=self._lenient), offered
         return self._offers
@@ -91,8 +110,10 @@ class Silent:
 class Screen:
     """What of a streamed answer a screen shows: the prose, without the white space around calls."""
 
-    def __init__(self, offers: Offers) -> None:
-        self._scanner = Scanner(offers)
+    def __init__(self, begin: Callable[[], Scanner]) -> None:
+        """`begin` makes the scanner when the first text is there."""
+        self._begin = begin
+        self._scanner: Scanner | None = None
         self._space = ""
         """White space that is shown only before more prose."""
         self._shown = False
@@ -101,10 +122,14 @@ class Screen:
 
     def feed(self, text: str) -> str:
         """The prose that can be shown by now."""
+        if self._scanner is None:
+            self._scanner = self._begin()
         return "".join(map(self._piece, self._scanner.feed(text)))
 
     def finish(self) -> str:
         """The prose that is left."""
+        if self._scanner is None:
+            return ""
         rest = "".join(map(self._piece, self._scanner.finish()))
         return rest if self._called else rest + self._space
 
@@ -130,6 +155,8 @@ def _rewritten(part: TextPart, found: Sequence[Found], is_cut: bool) -> list[Mes
 
     In an answer that was cut off at the output limit a call that only the end of the text ended is not whole.
     """
+    from codetether_router_text.scanner import Found, prose
+
     found = [Found(piece.text) if is_cut and piece.cut else piece for piece in found]
     calls: list[MessagePart] = [_part(call, piece.text) for piece in found for call in piece.calls]
     if not calls:

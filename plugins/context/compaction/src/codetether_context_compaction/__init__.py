@@ -1,0 +1,1 @@
+"""Keeps the history of a session within the context of its model, for codetether."""

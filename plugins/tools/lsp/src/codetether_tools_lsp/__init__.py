@@ -1,0 +1,1 @@
+"""Diagnostics, definitions and references from language servers, for codetether."""

@@ -1,0 +1,1 @@
+"""The tools webfetch and websearch, for codetether."""

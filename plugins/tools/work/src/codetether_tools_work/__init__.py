@@ -1,0 +1,1 @@
+"""The tools todo, plan, task, skill and memory, for codetether."""
