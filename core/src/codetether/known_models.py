@@ -18,6 +18,7 @@ from codetether.settings.core import SamplingSettings
 from codetether.specs import ModelDefaults
 from codetether.values import frozen
 
+_WILDCARD = re.compile(r"[*?\[]")
 _KINDS = ("input", "cache_read", "cache_write", "output", "reasoning")
 
 
@@ -92,7 +93,7 @@ class KnownModels:
 
     def _merge(self, ref: ModelRef) -> ModelDefaults:
         name = f"{ref.provider}/{ref.model}".lower()
-        fitting = [layer for layer in self._layers if fnmatchcase(name, layer.match.lower())]
+        fitting = [layer for layer in self._layers if _fits(name, layer.match.lower())]
         general = [layer for layer in fitting if not layer.match.strip("*/")]
         own = [layer for layer in fitting if layer.match.strip("*/")]
         listed = self.listed(ref)
@@ -131,6 +132,11 @@ class KnownModels:
         except BROKEN as error:  # a catalogue that fails is as good as none, and that is said
             self._failed(named.plugin, f"codetether_catalogues {named.name}", error)
             return otherwise
+
+
+def _fits(name: str, match: str) -> bool:
+    """Whether the glob fits. Most are about other providers: what stands before their first wildcard tells."""
+    return name.startswith(_WILDCARD.split(match, maxsplit=1)[0]) and fnmatchcase(name, match)
 
 
 def _checked(made: Any) -> ModelDefaults | None:
