@@ -14,6 +14,7 @@ from codetether.models.completion import CompletionRequest, CompletionResponse
 from codetether.models.events import SessionEvent, ToolCallOutput
 from codetether.models.record import JSON
 from codetether.models.session import Remembered, Session, SessionResult
+from codetether.models.tools import Decision, Resources
 from codetether.protocols import Credentials, Executor, Person
 from codetether.settings.core import CoreSettings
 from codetether.settings.settings import Directories
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 def _nobody_listens(event: SessionEvent) -> None:
     """Before the session is open, events have no reader."""
+
+
+async def _nobody_judges(resources: Resources) -> Decision:
+    """Outside of a session's calls nothing more is permitted."""
+    return Decision(verdict="deny", rule="no permission policy", reason="nobody judges it here")
 
 
 def _not_open(*args: object, **kwargs: object) -> NoReturn:
@@ -144,6 +150,11 @@ class CallContext(SessionPluginContext):
     """A ToolContext."""
 
     call_id: str = ""
+    judge: Callable[[Resources], Awaitable[Decision]] = _nobody_judges
+
+    async def permitted(self, resources: Resources) -> Decision:
+        """What is said of more that the call comes to touch."""
+        return await self.judge(resources)
 
     async def delegate(
         self, prompt: str, *, agent: str = "build", tools: Sequence[str] | None = None, max_steps: int | None = None
@@ -184,6 +195,12 @@ class ContextFactory:
         """The context of a plugin in a session."""
         return SessionPluginContext(**self._common(plugin), shared=shared)
 
-    def call(self, plugin: str, shared: Shared, call_id: str) -> CallContext:
-        """The context of one tool call."""
-        return CallContext(**self._common(plugin), shared=shared, call_id=call_id)
+    def call(
+        self,
+        plugin: str,
+        shared: Shared,
+        call_id: str,
+        judge: Callable[[Resources], Awaitable[Decision]] = _nobody_judges,
+    ) -> CallContext:
+        """The context of one tool call; `judge` decides about what it comes to touch besides."""
+        return CallContext(**self._common(plugin), shared=shared, call_id=call_id, judge=judge)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Protocol
 
 import attrs
-import orjson
 from attrs import field
 
 from codetether.errors import AuditFailed, CodetetherError, PluginError, StorageError
@@ -31,10 +30,11 @@ from codetether.models.tools import (
 )
 from codetether.permissions.rules import strictest
 from codetether.plugins.boundary import BROKEN, asked, plain, reason_of
-from codetether.plugins.contracts import check_result, validator
+from codetether.plugins.contracts import check_result
 from codetether.protocols import PermissionPolicy, SessionContext, Tool
 from codetether.record.redact import Redactor
 from codetether.record.sinks import AuditTrail
+from codetether.session.arguments import Arguments, Misfit
 from codetether.session.confinement import is_confined
 from codetether.values import define, frozen
 
@@ -44,6 +44,7 @@ YES = "yes"
 NO = "no"
 SESSION = "for this session"
 INTERACTIVE = "Interactive tool '{}' is disabled in this interface. Ask the user directly in assistant text."
+Permitted = Callable[[Resources], Awaitable[Decision]]
 NO_POLICY = Decision(verdict="deny", rule="no permission policy", reason="no permission policy is installed")
 
 
@@ -107,12 +108,12 @@ class Dispatch:
     audit: AuditTrail
     journal: Recorder
     context: SessionContext
-    call_context: Callable[[OfferedTool, str], Any]
+    call_context: Callable[[OfferedTool, str, Permitted], Any]
     redactor: Redactor
     mode: Mode
     output_limit: int
     granted: set[str] = field(factory=set)
-    _validators: dict[str, Any] = field(factory=dict)
+    _arguments: Arguments = field(factory=Arguments)
     _asking: asyncio.Lock = field(factory=asyncio.Lock)
 
     def is_read_only(self, call: ToolCallPart) -> bool:
@@ -160,30 +161,10 @@ class Dispatch:
         if offered.definition.interactive and self.context.person is None:
             return error_result(INTERACTIVE.format(part.name))
         try:
-            arguments = orjson.loads(part.arguments) if part.arguments.strip() else {}
-        except orjson.JSONDecodeError as error:
-            return error_result(
-                f"the arguments of {part.name} are not valid JSON: {error}. {_expected(offered.definition)}"
-            )
-        if not isinstance(arguments, dict):
-            return error_result(f"the arguments of {part.name} are no JSON object. {_expected(offered.definition)}")
-        problems = self._problems(offered, arguments)
-        if problems:
-            return error_result(f"invalid arguments for {part.name}: {problems}. {_expected(offered.definition)}")
+            arguments = self._arguments.read(part.arguments, offered.definition)
+        except Misfit as misfit:
+            return error_result(str(misfit))
         return ToolCall(id=part.id, name=part.name, arguments=arguments)
-
-    def _problems(self, offered: OfferedTool, arguments: Mapping[str, Any]) -> str:
-        """What breaks the schema, each with its path; empty where nothing does."""
-        name = offered.definition.name
-        if name not in self._validators:
-            self._validators[name] = validator(offered.definition.schema)
-        found = []
-        for error in self._validators[name].iter_errors(arguments):
-            path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.instance_path)
-            found.append(f"at ${path}: {error.message}")
-            if len(found) == 5:
-                break
-        return "; ".join(found)
 
     def _resources(self, offered: OfferedTool, call: ToolCall) -> Resources | ToolResult:
         try:
@@ -258,7 +239,7 @@ class Dispatch:
             await self.journal.sync()
         began = time.perf_counter()
         try:
-            result = await self._call(offered, call)
+            result = await self._call(offered, call, partial(self._permitted, request, note))
         except asyncio.CancelledError:
             await note("failure", detail={"error": "cancelled"})
             raise
@@ -269,13 +250,25 @@ class Dispatch:
         await note(ended, duration_ms=duration, detail=detail, output=result.output)
         return Outcome(result=result, duration_ms=duration, unsafe=unsafe)
 
-    async def _call(self, offered: OfferedTool, call: ToolCall) -> ToolResult:
+    async def _permitted(
+        self, request: PermissionRequest, note: Callable[..., Awaitable[None]], more: Resources
+    ) -> Decision:
+        """The decision about what a running call comes to touch besides; it is judged and recorded as the call was."""
+        request = attrs.evolve(request, resources=more)
+        decision = await self._answer(request, await self._decide(request))
+        outcome = "intent" if decision.verdict == "allow" else "denied"
+        touched = {"reads": more.reads, "writes": more.writes, "commands": more.commands, "hosts": more.hosts}
+        await note(outcome, decision=decision, detail={"besides": {k: list(v) for k, v in touched.items() if v}})
+        return decision
+
+    async def _call(self, offered: OfferedTool, call: ToolCall, permitted: Permitted) -> ToolResult:
         """The tool's own result; any failure of it becomes `Error: <what>`."""
         limit = offered.definition.timeout
+        context = self.call_context(offered, call.id, permitted)
         clock = asyncio.timeout(limit)
         try:
             async with clock:
-                return check_result(await offered.tool.run(call, self.call_context(offered, call.id)))
+                return check_result(await offered.tool.run(call, context))
         except TimeoutError as error:
             what = f"{call.name} took longer than {limit:g} s and was stopped" if clock.expired() else _words(error)
             return error_result(what)
@@ -372,11 +365,6 @@ def _grant(request: PermissionRequest) -> str:
     """What a yes for the session covers: this tool with these very arguments' commands and paths."""
     resources = request.resources
     return repr((request.call.name, resources.commands, resources.writes, resources.reads, resources.hosts))
-
-
-def _expected(definition: ToolDefinition) -> str:
-    shape = orjson.dumps(definition.schema).decode()
-    return f"Expected: {shape if len(shape) <= 2000 else shape[:2000] + '…'}"
 
 
 def _words(error: BaseException) -> str:

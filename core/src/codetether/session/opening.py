@@ -75,7 +75,7 @@ async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack)
         audit=runtime.audit,
         journal=journal,
         context=contexts.session("core", shared),
-        call_context=lambda offered, call_id: contexts.call(offered.plugin, shared, call_id),
+        call_context=lambda offered, call_id, permitted: contexts.call(offered.plugin, shared, call_id, permitted),
         redactor=runtime.redactor,
         mode=mode,
         output_limit=runtime.settings.core.tools.output_limit,

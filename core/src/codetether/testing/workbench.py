@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,6 +42,7 @@ class BenchContext:
     settings: Any = None
     call_id: str = ""
     shown: list[str] = field(factory=list)
+    judge: Callable[[Resources], Decision] = lambda resources: Decision(verdict="deny")
 
     session: Session = field()
 
@@ -61,6 +63,10 @@ class BenchContext:
     def progress(self, text: str) -> None:
         """Keeps what the call shows."""
         self.shown.append(text)
+
+    async def permitted(self, resources: Resources) -> Decision:
+        """What the rules of the workbench say; without one, nothing more is permitted."""
+        return self.judge(resources)
 
 
 @define(kw_only=True)
@@ -118,6 +124,7 @@ class Workbench:
         decision = self.decide(call, resources)
         if decision.verdict != "allow":
             return error_result(f"{name} was denied ({decision.rule})", decision=decision.verdict)
+        self.context.judge = partial(self.decide, call)
         return await self.tools[name].run(call, ctx)
 
 
