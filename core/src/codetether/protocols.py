@@ -26,10 +26,12 @@ from codetether.models.tools import (
     ToolDefinition,
     ToolResult,
 )
+from codetether.plugin_contexts import PluginContext as PluginContext
+from codetether.plugin_contexts import SessionContext as SessionContext
+from codetether.plugin_contexts import ToolContext as ToolContext
 
 if TYPE_CHECKING:
-    from codetether.settings.settings import CoreSettings
-    from codetether.specs import AgentSpec, ModelDefaults
+    from codetether.specs import ModelDefaults
 
 
 class Person(Protocol):
@@ -45,7 +47,10 @@ class Process(Protocol):
     pid: int
 
     def output(self) -> AsyncIterator[bytes]:
-        """Standard output and error together, in pieces as they come."""
+        """Standard output, with standard error in it unless that was started apart, in pieces as they come."""
+
+    def errors(self) -> AsyncIterator[bytes]:
+        """Standard error, where it was started apart; nothing else."""
 
     async def write(self, data: bytes) -> None:
         """To its standard input."""
@@ -78,9 +83,14 @@ class Executor(Protocol):
         """
 
     async def start(
-        self, argv: Sequence[str], *, directory: Path | None = None, environment: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        directory: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        merged: bool = True,
     ) -> Process:
-        """Starts it with pipes, for servers that speak over them."""
+        """Starts it with pipes, for servers that speak over them; without `merged`, standard error by itself."""
 
 
 @runtime_checkable
@@ -97,97 +107,6 @@ class Credentials(Protocol):
 
     async def get(self, provider: str) -> Secret | None:
         """The first secret found, None where no source has one; known to the redactor from then on."""
-
-
-class PluginContext(Protocol):
-    """What a plugin's `create` is given, for as long as the process lives."""
-
-    @property
-    def plugin(self) -> str:
-        """The plugin's name."""
-
-    @property
-    def settings(self) -> Any:
-        """`[plugins.NAME]`, structured into the plugin's own class; None where it declared none."""
-
-    @property
-    def core(self) -> CoreSettings:
-        """The settings of the core, flags merged."""
-
-    @property
-    def credentials(self) -> Credentials:
-        """Where keys come from."""
-
-    @property
-    def state_dir(self) -> Path:
-        """A private directory, made when first asked for, mode 0700."""
-
-    @property
-    def config_dir(self) -> Path:
-        """Where the user's settings are; it may not be there yet."""
-
-    @property
-    def cache_dir(self) -> Path:
-        """Like `state_dir`, for what can be fetched again."""
-
-    @property
-    def log(self) -> logging.Logger:
-        """The plugin's own logger; secrets are redacted from it."""
-
-    def notice(self, text: str) -> None:
-        """Says one line to the user, once."""
-
-
-class SessionContext(PluginContext, Protocol):
-    """What a session's objects are given."""
-
-    @property
-    def session(self) -> Session:
-        """The session as it now stands."""
-
-    @property
-    def directory(self) -> Path:
-        """The workspace, absolute and resolved."""
-
-    @property
-    def agent(self) -> AgentSpec:
-        """The session's agent."""
-
-    @property
-    def executor(self) -> Executor:
-        """Where commands run."""
-
-    @property
-    def person(self) -> Person | None:
-        """Who can be asked, None where nobody can."""
-
-    def emit(self, event: SessionEvent) -> None:
-        """Announces an event to whoever listens to the running prompt."""
-
-    async def remember(self, key: str, value: JSON) -> None:
-        """Keeps a value with the session, in its journal."""
-
-    def recall(self, key: str) -> JSON:
-        """What was remembered, None where nothing was."""
-
-    async def complete(self, request: CompletionRequest) -> CompletionResponse:
-        """A metered call to a model; its usage counts for the session."""
-
-    async def delegate(
-        self, prompt: str, *, agent: str = "build", tools: Sequence[str] | None = None, max_steps: int | None = None
-    ) -> SessionResult:
-        """A child session with its own journal and a policy that can only be narrower."""
-
-
-class ToolContext(SessionContext, Protocol):
-    """What one tool call is given."""
-
-    @property
-    def call_id(self) -> str:
-        """The call's id."""
-
-    def progress(self, text: str) -> None:
-        """Shows more of the output while the tool runs."""
 
 
 class Tool(Protocol):
@@ -287,10 +206,7 @@ class CredentialStore(CredentialSource, Protocol):
     """A source of secrets that can be written too, by `codetether auth`."""
 
     async def usable(self) -> bool:
-        """Whether there is anything to write to: False where this machine has none, as without an OS keyring.
-
-        One that is there but locked, sealed or out of reach is usable: `put` says what is wrong with it.
-        """
+        """Whether this machine has anything to write to; what is locked or out of reach counts, as `put` will say."""
 
     async def put(self, provider: str, values: Mapping[str, JSON]) -> None:
         """Keeps the provider's values (`api_key`, `base_url`, …) in place of all that it had here.
@@ -319,8 +235,7 @@ class AnchoredAuditSink(AuditSink, Protocol):
     async def anchor(self) -> Mapping[str, JSON] | None:
         """The head of the record, made durable in a place of its own; None where nothing was recorded since the last.
 
-        Asked every 100 entries, every 60 seconds and at the end. What it gives becomes the detail of an entry
-        `audit:anchor`, which every other audit sink and each open session gets.
+        Asked every 100 entries, every minute and at the end; each other sink and session gets it as `audit:anchor`.
         """
 
 
@@ -394,7 +309,3 @@ class SlashCommand(Protocol):
 
     async def run(self, arguments: str) -> str | None:
         """Does it; the text that it returns is shown. `arguments` is what stands after the name."""
-
-
-Create = Callable[[Any], Any | Awaitable[Any]]
-"""`create(ctx)`: returns the object, or an async context manager that yields it, or an awaitable of either."""

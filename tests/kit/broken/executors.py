@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -89,12 +88,17 @@ class Crude(LocalExecutor):
 class Leaving(LocalExecutor):
     """Ends only the process that it started."""
 
-    async def start(
-        self, argv: Sequence[str], *, directory: Path | None = None, environment: Mapping[str, str] | None = None
-    ) -> Any:
-        process = await super().start(argv, directory=directory, environment=environment)
+    async def start(self, argv: Sequence[str], **how: Any) -> Any:
+        process = await super().start(argv, **how)
         process.kill = partial(_end, process)  # type: ignore[method-assign]
         return process
+
+
+class Mixing(LocalExecutor):
+    """Mixes what a server complains about into what it says."""
+
+    async def start(self, argv: Sequence[str], *, merged: bool = True, **how: Any) -> Any:
+        return await super().start(argv, **how)
 
 
 async def _end(process: Any) -> None:
@@ -119,4 +123,5 @@ BROKEN: dict[str, Any] = {
     "keys are withheld": executor(Sharing),
     "what cannot start is an ExecutorError": executor(Crude),
     "pipes can be talked to": executor(Leaving),
+    "standard error can be started apart": executor(Mixing),
 }

@@ -248,11 +248,13 @@ class LocalProcess:
         self.pid = process.pid
         undertaker().watch(self.pid)
 
-    async def output(self) -> AsyncIterator[bytes]:
-        """Standard output and error together, in pieces as they come."""
-        assert self._process.stdout is not None
-        while data := await self._process.stdout.read(CHUNK):
-            yield data
+    def output(self) -> AsyncIterator[bytes]:
+        """Standard output, with standard error in it unless that was started apart, in pieces as they come."""
+        return _pieces(self._process.stdout)
+
+    def errors(self) -> AsyncIterator[bytes]:
+        """Standard error, where it was started apart; nothing else."""
+        return _pieces(self._process.stderr)
 
     async def write(self, data: bytes) -> None:
         """To its standard input."""
@@ -273,6 +275,11 @@ class LocalProcess:
             await asyncio.wait_for(self._process.wait(), POLITE)
         await asyncio.to_thread(end_all, self.pid, self._mark, -1)
         await self.wait()
+
+
+async def _pieces(pipe: asyncio.StreamReader | None) -> AsyncIterator[bytes]:
+    while pipe is not None and (data := await pipe.read(CHUNK)):
+        yield data
 
 
 @frozen(kw_only=True)
@@ -302,7 +309,7 @@ class Launch:
         """As `Executor.run`."""
         return await _Command(self, on_output, limit, merged).wait(timeout)
 
-    async def start(self) -> LocalProcess:
+    async def start(self, *, merged: bool = True) -> LocalProcess:
         """As `Executor.start`."""
         mark = os.urandom(8).hex()
         try:
@@ -310,7 +317,7 @@ class Launch:
                 *self.argv,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
+                stderr=asyncio.subprocess.STDOUT if merged else asyncio.subprocess.PIPE,
                 cwd=self.directory,
                 env={**self.environment, MARK: mark},
                 start_new_session=True,
@@ -359,10 +366,16 @@ class LocalExecutor:
         return await launch.run(timeout=timeout, on_output=on_output, limit=limit, merged=merged)
 
     async def start(
-        self, argv: Sequence[str], *, directory: Path | None = None, environment: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        directory: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        merged: bool = True,
     ) -> LocalProcess:
         """Starts it with pipes, for servers that speak over them. Raises ExecutorError when it cannot start."""
-        return await Launch(argv=argv, directory=directory, environment=self.environment(environment)).start()
+        launch = Launch(argv=argv, directory=directory, environment=self.environment(environment))
+        return await launch.start(merged=merged)
 
 
 def _create(ctx: Any) -> LocalExecutor:

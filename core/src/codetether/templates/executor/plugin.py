@@ -40,10 +40,16 @@ class Alike:
         )
 
     async def start(
-        self, argv: Sequence[str], *, directory: Path | None = None, environment: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        directory: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        merged: bool = True,
     ) -> Process:
         """Starts it with pipes, for servers that speak over them."""
-        return await self._inner.start(argv, directory=directory, environment={**ALIKE, **(environment or {})})
+        alike = {**ALIKE, **(environment or {})}
+        return await self._inner.start(argv, directory=directory, environment=alike, merged=merged)
 
 
 def _create(ctx: SessionContext) -> Alike:

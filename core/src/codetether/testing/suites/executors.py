@@ -140,6 +140,17 @@ async def pipes_can_be_talked_to(trial: Trial) -> None:
     require(not left, f"after kill() these are left: {'; '.join(left)}")
 
 
+async def standard_error_can_be_started_apart(trial: Trial) -> None:
+    """`start(merged=False)` keeps what a server complains about out of what it says."""
+    executor = await trial.make()
+    process = await executor.start(["sh", "-c", "echo said; echo wrong >&2"], directory=trial.directory, merged=False)
+    async with asyncio.timeout(5):
+        said = b"".join([piece async for piece in process.output()])
+        wrong = b"".join([piece async for piece in process.errors()])
+        await process.wait()
+    require((said, wrong) == (b"said\n", b"wrong\n"), f"output {said!r} and errors {wrong!r}")
+
+
 PROMISES = promises(
     "executors",
     a_command_tells_how_it_ended,
@@ -153,4 +164,5 @@ PROMISES = promises(
     keys_are_withheld,
     what_cannot_start_is_an_ExecutorError,
     pipes_can_be_talked_to,
+    standard_error_can_be_started_apart,
 )

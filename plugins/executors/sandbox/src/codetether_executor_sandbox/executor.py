@@ -47,12 +47,17 @@ class SandboxExecutor:
         return _noted(made, prepared.notes(), merged=merged)
 
     async def start(
-        self, argv: Sequence[str], *, directory: Path | None = None, environment: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        directory: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        merged: bool = True,
     ) -> Process:
         """Starts it with pipes, for servers that speak over them. Raises ExecutorError when it cannot start."""
         with ExitStack() as stack:
             prepared = self._prepared(stack, argv, directory, environment, lasting=True)
-            process = await prepared.launch.start()
+            process = await prepared.launch.start(merged=merged)
             return SandboxProcess(process, prepared, stack.pop_all())
 
     def _prepared(
@@ -85,8 +90,12 @@ class SandboxProcess:
         self.pid = process.pid
 
     def output(self) -> AsyncIterator[bytes]:
-        """Standard output and error together, in pieces as they come."""
+        """Standard output, with standard error in it unless that was started apart, in pieces as they come."""
         return self._process.output()
+
+    def errors(self) -> AsyncIterator[bytes]:
+        """Standard error, where it was started apart; nothing else."""
+        return self._process.errors()
 
     async def write(self, data: bytes) -> None:
         """To its standard input."""

@@ -30,7 +30,12 @@ class DryRun:
         return Completed(exit_code=0, stdout=output, stderr=b"")
 
     async def start(
-        self, argv: Sequence[str], *, directory: Path | None = None, environment: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        directory: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        merged: bool = True,
     ) -> Process:
         """Nothing to talk to."""
         raise ExecutorError(f"{argv[0]} is not started: this is a dry run", remedy="set [session] executor")
