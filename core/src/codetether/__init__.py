@@ -32,13 +32,13 @@ _ROOMS = {
     """,
     "models.providers": "Availability LocalModel Provider Secret",
     "models.session": """
-        Announced Gap JournalEntry JournalRecord MessageAdded MetadataChanged Remembered Session SessionMetadata
+        Announced Compacted CompactionUndone Gap JournalEntry JournalRecord MessageAdded MetadataChanged Remembered Session SessionMetadata
         SessionResult SessionStarted SessionSummary TitleChanged ToolCallSummary ToolCompleted ToolIntent ToolUse
         TurnEnded
     """,
     "models.foreign": "ForeignSession ForeignSummary Unreadable",
     "models.events": """
-        ApprovalRequired AuditAnchor CHAT_EVENT_SCHEMA ChatEvent Done Error EventRecord Notice Retry SessionEvent
+        ApprovalRequired AuditAnchor CHAT_EVENT_SCHEMA ChatEvent Compaction Done Error EventRecord Notice Retry SessionEvent
         SessionSync
         Status TextChunk TextComplete Thinking ThinkingChunk ThinkingComplete ToolCallComplete ToolCallOutput
         ToolCallStart
@@ -46,18 +46,20 @@ _ROOMS = {
     """,
     "models.archive": "ArchiveProgress ArchiveReport EventArchive",
     "models.audit": "AuditCategory AuditEntry AuditOutcome",
+    "plugin_contexts": "PluginContext SessionContext ToolContext",
     "protocols": """
         AnchoredAuditSink AuditSink Catalogue ConfiningExecutor Connection ContextPolicy CredentialSource
         CredentialStore Credentials
         EventSink Executor
-        ModelStore PermissionPolicy Person PluginContext Process PromptSection Selector SessionContext
-        SlashCommand SpokenCalls Tool ToolCallRouter ToolCallScanner ToolContext ToolFilter Toolset Wire
+        ModelStore PermissionPolicy Person Process PromptSection Selector
+        SlashCommand SpokenCalls Tool ToolCallRouter ToolCallScanner ToolFilter Toolset Wire
     """,
     "specs": """
         AgentSpec AuditSinkSpec CatalogueSpec ContextPolicySpec CredentialSourceSpec EventSinkSpec ExecutorSpec LAST
         ModelDefaults PolicySpec PromptSectionSpec ProviderSpec RouterSpec SelectorSpec SessionFormatSpec SettingsSpec
         SlashCommandSpec T ToolFilterSpec ToolsetSpec WireSpec
     """,
+    "deferred_tool": "DeferredTool",
     "builtin.executor": "Launch LocalExecutor",
     "formats.fields": "Fields data_url decoded moment",
     "formats.protocols": "SessionFinder SessionFormat SessionWriter",

@@ -9,6 +9,7 @@ from codetether.cli.sign_in import sign_in as sign_in
 from codetether.cli.table import print_json as print_json
 from codetether.cli.table import print_table as print_table
 from codetether.cli.terminal import Screen as Screen
+from codetether.deferred_tool import DeferredTool as DeferredTool
 from codetether.errors import *
 from codetether.formats.fields import Fields as Fields
 from codetether.formats.fields import data_url as data_url
@@ -38,6 +39,9 @@ from codetether.models.record import Record as Record
 from codetether.models.record import Unknown as Unknown
 from codetether.models.session import *
 from codetether.models.tools import *
+from codetether.plugin_contexts import PluginContext as PluginContext
+from codetether.plugin_contexts import SessionContext as SessionContext
+from codetether.plugin_contexts import ToolContext as ToolContext
 from codetether.protocols import *
 from codetether.record.audit_key import AuditKey as AuditKey
 from codetether.record.audit_key import AuditUse as AuditUse

@@ -26,7 +26,17 @@ from codetether.values import define
 if TYPE_CHECKING:
     from codetether.runtime import Runtime
 
-OURS = frozenset({"codetether-core", "codetether-tools-files", "codetether-tools-shell"})
+OURS = frozenset(
+    {
+        "codetether-core",
+        "codetether-tools-files",
+        "codetether-tools-lsp",
+        "codetether-tools-mcp",
+        "codetether-tools-shell",
+        "codetether-tools-web",
+        "codetether-tools-work",
+    }
+)
 """The distributions whose tools keep their names; a stranger may call its distribution as it likes."""
 
 

@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from attrs import frozen
-from codetether import JSON, Resources, SessionContext, ToolCall, ToolContext, ToolDefinition, ToolResult, text_result
+from codetether import JSON, Resources, SessionContext, ToolCall, ToolContext, ToolResult, text_result
 
 from codetether_tools_files.changes import Changes
+from codetether_tools_files.definitions import EDIT
 from codetether_tools_files.diffs import unified
-from codetether_tools_files.examples import examples
 from codetether_tools_files.nearest import nearest
 from codetether_tools_files.repairs import repaired
 from codetether_tools_files.replacing import content_of
@@ -21,27 +21,6 @@ from codetether_tools_files.writing import DIFF, PREVIEWED, encoded
 
 NAMED = 20
 """Lines that are named of a text that stands in many places."""
-EDIT = ToolDefinition(
-    name="edit",
-    description=(
-        "Replaces an exact text in a file by another. `old` must stand in the file exactly once, white space included "
-        "and without line numbers; give more of the lines around it to make it unique, or set replace_all."
-    ),
-    schema={
-        "type": "object",
-        "properties": {
-            "path": {"type": "string", "minLength": 1, "description": "The file, from the workspace or absolute."},
-            "old": {"type": "string", "minLength": 1, "description": "The text to replace, as it stands in the file."},
-            "new": {"type": "string", "description": "The text to put in its place."},
-            "replace_all": {"type": "boolean", "default": False, "description": "Replace every occurrence."},
-        },
-        "required": ["path", "old", "new"],
-        "additionalProperties": False,
-    },
-    effects=("read", "write"),
-    examples=examples("edit"),
-    timeout=60.0,
-)
 
 
 @frozen(kw_only=True)

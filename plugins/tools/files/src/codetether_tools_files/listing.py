@@ -4,29 +4,12 @@ from __future__ import annotations
 
 import os
 
-from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolDefinition, ToolResult, text_result
+from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolResult, text_result
 
-from codetether_tools_files.examples import examples
+from codetether_tools_files.definitions import LIST
 from codetether_tools_files.workspace import Refused, Workspace, counted, directory_at, result_of, shown, told
 
 SHOWN = 1000
-LIST = ToolDefinition(
-    name="list",
-    description=(
-        "Lists a directory: its absolute path, its entries (directories end with /) and how many files and directories "
-        "there are."
-    ),
-    schema={
-        "type": "object",
-        "properties": {
-            "path": {"type": "string", "default": ".", "description": "The directory; `.` is the workspace."}
-        },
-        "additionalProperties": False,
-    },
-    effects=("read",),
-    examples=examples("list"),
-    timeout=60.0,
-)
 
 
 class List:

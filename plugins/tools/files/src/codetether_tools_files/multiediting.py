@@ -7,48 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from attrs import frozen
-from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolDefinition, ToolResult, text_result
+from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolResult, text_result
 
 from codetether_tools_files.changes import Changes
+from codetether_tools_files.definitions import MULTIEDIT
 from codetether_tools_files.diffs import unified
 from codetether_tools_files.editing import change
 from codetether_tools_files.replacing import content_of
 from codetether_tools_files.text import Encoding, is_binary
 from codetether_tools_files.workspace import Refused, Workspace, counted, result_of, shown
 from codetether_tools_files.writing import DIFF, PREVIEWED, encoded
-
-MULTIEDIT = ToolDefinition(
-    name="multiedit",
-    description=(
-        "Makes several replacements in one file, each as edit does, in their order: a later one sees what the earlier "
-        "ones left. All of them are made or none."
-    ),
-    schema={
-        "type": "object",
-        "properties": {
-            "path": {"type": "string", "minLength": 1, "description": "The file, from the workspace or absolute."},
-            "edits": {
-                "type": "array",
-                "minItems": 1,
-                "description": "The replacements, in their order.",
-                "items": {
-                    "type": "object",
-                    "properties": {
-                        "old": {"type": "string", "minLength": 1, "description": "The text to replace."},
-                        "new": {"type": "string", "description": "The text to put in its place."},
-                        "replace_all": {"type": "boolean", "default": False, "description": "Every occurrence."},
-                    },
-                    "required": ["old", "new"],
-                    "additionalProperties": False,
-                },
-            },
-        },
-        "required": ["path", "edits"],
-        "additionalProperties": False,
-    },
-    effects=("read", "write"),
-    timeout=60.0,
-)
 
 
 @frozen(kw_only=True)

@@ -9,38 +9,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from attrs import define, frozen
-from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolDefinition, ToolResult, text_result
+from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolResult, text_result
 
 from codetether_tools_files import codex, unidiff
 from codetether_tools_files.applying import applied
 from codetether_tools_files.changes import Changes
+from codetether_tools_files.definitions import APPLY_PATCH
 from codetether_tools_files.diffs import unified
 from codetether_tools_files.patches import FilePatch
 from codetether_tools_files.replacing import content_of, remove, replace
 from codetether_tools_files.text import Encoding, is_binary
 from codetether_tools_files.workspace import Refused, Stamp, Workspace, counted, result_of, shown
 from codetether_tools_files.writing import DIFF, PREVIEWED, encoded
-
-APPLY_PATCH = ToolDefinition(
-    name="apply_patch",
-    description=(
-        "Changes one or more files by a patch: all of it or nothing. Either `*** Begin Patch`, then for each file "
-        "`*** Add File: path` with lines `+…`, `*** Delete File: path`, or `*** Update File: path` (then perhaps "
-        "`*** Move to: path`) with hunks of lines that begin with a space, `-` or `+`, each hunk after `@@` or "
-        "`@@ a line above it`, at last `*** End Patch`; or a unified diff."
-    ),
-    schema={
-        "type": "object",
-        "properties": {
-            "patch": {"type": "string", "minLength": 1, "description": "The whole patch."},
-            "input": {"type": "string", "minLength": 1, "description": "The same as `patch`, under another name."},
-        },
-        "additionalProperties": False,
-        "oneOf": [{"required": ["patch"]}, {"required": ["input"]}],
-    },
-    effects=("read", "write"),
-    timeout=60.0,
-)
 
 
 @frozen(kw_only=True)

@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
 
 def _create(ctx: SessionContext) -> FileTools:
-    from codetether_tools_files.changes import Changes
     from codetether_tools_files.toolset import FileTools
 
-    return FileTools(ctx.directory, Changes(ctx.state_dir, ctx.session.id, ctx.directory))
+    return FileTools(ctx)
 
 
 def _undo(ctx: SessionContext) -> Undo:

@@ -13,17 +13,15 @@ from codetether import (
     TextPart,
     ToolCall,
     ToolContext,
-    ToolDefinition,
     ToolResult,
     text_result,
 )
 
+from codetether_tools_files.definitions import LINES, READ
 from codetether_tools_files.documents import LARGEST_IMAGE, document, image_type
-from codetether_tools_files.examples import examples
 from codetether_tools_files.text import Encoding, is_binary
 from codetether_tools_files.workspace import CHUNK, Refused, Workspace, counted, file_at, result_of, shown
 
-LINES = 2000
 WIDTH = 2000
 """Characters of a line that are shown."""
 SIZE = 48 * 1024
@@ -31,26 +29,6 @@ SIZE = 48 * 1024
 COUNTED = 256 * 1024 * 1024
 """Bytes in which lines are counted."""
 _HEAD = 8192
-READ = ToolDefinition(
-    name="read",
-    description=(
-        "Reads a text file: how many lines it has, then its lines with their numbers. Long files come in parts: go on "
-        "with offset. Images are shown; of notebooks and PDF the text."
-    ),
-    schema={
-        "type": "object",
-        "properties": {
-            "path": {"type": "string", "minLength": 1, "description": "The file, from the workspace or absolute."},
-            "offset": {"type": "integer", "minimum": 1, "default": 1, "description": "The first line to show."},
-            "limit": {"type": "integer", "minimum": 1, "default": LINES, "description": "How many lines to show."},
-        },
-        "required": ["path"],
-        "additionalProperties": False,
-    },
-    effects=("read",),
-    examples=examples("read"),
-    timeout=60.0,
-)
 
 
 @frozen(kw_only=True)

@@ -13,8 +13,6 @@ from pathlib import Path
 
 from codetether_tools_files.workspace import CHUNK, Refused
 
-DEADLINE = 20.0
-"""Seconds that a search may take."""
 ALWAYS = ("--no-config", "--no-messages", "--color=never", "--hidden", "--no-require-git", "--glob=!.git")
 
 

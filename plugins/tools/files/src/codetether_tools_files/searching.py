@@ -15,15 +15,14 @@ from codetether import (
     SessionContext,
     ToolCall,
     ToolContext,
-    ToolDefinition,
     ToolResult,
     error_result,
     text_result,
 )
 
-from codetether_tools_files.examples import examples
+from codetether_tools_files.definitions import DEADLINE, GLOB, GREP
 from codetether_tools_files.globs import compiled
-from codetether_tools_files.ripgrep import ALWAYS, DEADLINE, pieces
+from codetether_tools_files.ripgrep import ALWAYS, pieces
 from codetether_tools_files.workspace import (
     Refused,
     Workspace,
@@ -54,49 +53,6 @@ SECRETS = (
     "id_ed25519",
 )
 """Files that are searched only when they are named."""
-GLOB = ToolDefinition(
-    name="glob",
-    description=(
-        "Finds files by name: `**/*.py` at any depth, `*.md` in the directory itself, `{a,b}` for either. The newest "
-        "come first; what .gitignore names is left out."
-    ),
-    schema={
-        "type": "object",
-        "properties": {
-            "pattern": {"type": "string", "minLength": 1, "description": "The glob, e.g. `**/*.py`."},
-            "path": {"type": "string", "default": ".", "description": "The directory to look in."},
-        },
-        "required": ["pattern"],
-        "additionalProperties": False,
-    },
-    effects=("read",),
-    examples=examples("glob"),
-    timeout=DEADLINE * 2,
-)
-GREP = ToolDefinition(
-    name="grep",
-    description=(
-        "Searches the content of files for a regular expression and returns `path:line: text` for each match. "
-        "`(?i)` ignores case. What .gitignore names is left out, as are files with secrets and binary ones."
-    ),
-    schema={
-        "type": "object",
-        "properties": {
-            "pattern": {"type": "string", "minLength": 1, "description": "The regular expression (no look-around)."},
-            "path": {"type": "string", "default": ".", "description": "The file or directory to search."},
-            "glob": {
-                "type": "string",
-                "minLength": 1,
-                "description": "Only files that fit, e.g. `*.py`, `src/**/*.ts`.",
-            },
-        },
-        "required": ["pattern"],
-        "additionalProperties": False,
-    },
-    effects=("read",),
-    examples=examples("grep"),
-    timeout=DEADLINE * 2,
-)
 
 
 def _reads(workspace: Workspace, call: ToolCall) -> Resources:

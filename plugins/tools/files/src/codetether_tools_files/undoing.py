@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from codetether import JSON, SessionContext
 
-from codetether_tools_files.changes import Changes, Undone, told
+if TYPE_CHECKING:
+    from codetether_tools_files.changes import Undone
 
 UNDONE = "undone"
 """Under this key the session remembers what was taken back, the last ones."""
@@ -21,6 +23,8 @@ class Undo:
 
     async def run(self, arguments: str) -> str | None:
         """What was done, file by file. Raises Refused, with the files named, when nothing was."""
+        from codetether_tools_files.changes import Changes, told
+
         ctx = self._ctx
         changes = Changes(ctx.state_dir, ctx.session.id, ctx.directory)
         undone = await asyncio.to_thread(changes.undo)

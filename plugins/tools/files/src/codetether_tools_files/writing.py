@@ -6,11 +6,11 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolDefinition, ToolResult, text_result
+from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolResult, text_result
 
 from codetether_tools_files.changes import Changes
+from codetether_tools_files.definitions import WRITE
 from codetether_tools_files.diffs import unified
-from codetether_tools_files.examples import examples
 from codetether_tools_files.replacing import content_of
 from codetether_tools_files.text import Encoding, has_crlf, is_binary, line_count, with_crlf
 from codetether_tools_files.workspace import Refused, Stamp, Workspace, counted, result_of, shown
@@ -19,26 +19,6 @@ PREVIEWED = 256 * 1024
 """Bytes of a file for which a person is shown the change beforehand."""
 DIFF = 64 * 1024
 """Characters of a diff that are kept with a result."""
-WRITE = ToolDefinition(
-    name="write",
-    description=(
-        "Writes a whole text file; missing directories are made. A file that is there already must have been read in "
-        "this session first; to change a part of one use edit."
-    ),
-    schema={
-        "type": "object",
-        "properties": {
-            "path": {"type": "string", "minLength": 1, "description": "The file, from the workspace or absolute."},
-            "content": {"type": "string", "description": "All that the file shall hold."},
-        },
-        "required": ["path", "content"],
-        "additionalProperties": False,
-    },
-    effects=("write",),
-    idempotent=True,
-    examples=examples("write"),
-    timeout=60.0,
-)
 
 
 class Write:
