@@ -2,74 +2,73 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
-from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, TypeVar
-from urllib.parse import quote, quote_plus
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from codetether.models.record import JSON
+from codetether.record.forms import SHORTEST, common, forms
+
+if TYPE_CHECKING:
+    from codetether.record.search import ShapeSearch, Span
 
 T = TypeVar("T")
-
-SHORTEST = 8
-"""Shorter values are too common to be hunted in every text."""
-
-_HEAD = 4
-_SHORT = 256  # characters up to which one walk of the pattern is faster than a search for each form
-
-
+_MASK = re.compile(r"\[redacted:([^\]\s]{1,200})\]")
 _WITHOUT_TEXT = frozenset((type(None), bool, int, float, bytes, datetime, Decimal))
 
 
 class Redactor:
-    """Replaces known secrets, in the forms in which they travel, by `[redacted:<name>]`.
+    """Replaces secrets by `[redacted:<name>]`: known ones in the forms in which they travel, others by their shapes.
 
-    A secret is found as it is, escaped for JSON, quoted for URLs, in hex, and in base64 at any place of the encoded
-    text. Of two that begin at the same character the longer one is taken.
+    A known secret is found as it is, escaped for JSON or HTML, quoted for URLs, reversed, in hex, in base32 and base64
+    at any place of the encoded text, and with line breaks within. Of two that begin at the same character the longer
+    one is taken. `shapes`: what unknown secrets look like; without them only known ones are found.
     """
 
-    def __init__(self) -> None:
-        self._names: dict[str, str] = {}
-        self._heads: dict[str, list[str]] = {}
-        self._starts: set[str] = set()
-        self._firsts: frozenset[str] = frozenset()
-        self._longest = 0
-        self._pattern: re.Pattern[str] | None = None
+    def __init__(self, shapes: ShapeSearch | None = None) -> None:
+        from codetether.record.search import KnownForms
+
+        self._known = KnownForms()
+        self._shapes = shapes
+        self._names: set[str] = set()
 
     @property
     def empty(self) -> bool:
-        """Whether no secret is known, so that nothing needs to pass through here."""
-        return not self._names
+        """Whether there is nothing to look for, so that nothing needs to pass through here."""
+        return not self._names and self._shapes is None
 
-    def add(self, value: str, name: str) -> None:
-        """Makes a secret known from now on. Values shorter than 8 characters are not taken."""
-        if len(value.strip()) < SHORTEST:
-            return
+    def add(self, value: str, name: str) -> bool:
+        """Makes a secret known from now on. False for one that is too short or too common to be looked for."""
+        if common(value):
+            return False
+        self._names.add(name)
         for form in forms(value.strip()):
-            if form not in self._names:
-                self._names[form] = name
-                self._heads.setdefault(form[:_HEAD], []).append(form)
-                self._starts.update(form[:n] for n in range(1, _HEAD))
-        self._firsts = frozenset(form[0] for form in self._names)
-        self._longest = max(map(len, self._names))
-        self._pattern = None
+            self._known.add(form, name)
+        return True
 
     def text(self, text: str) -> str:
         """The text without the secrets; the same object where it holds none."""
-        if len(text) < _SHORT:
-            return self._compiled().sub(self._mask, text) if self._names else text
-        for form in self._names:
-            if form in text:
-                return self._compiled().sub(self._mask, text)
-        return text
+        if len(text) < SHORTEST or self.empty:
+            return text
+        data = text.encode("utf-8", "surrogatepass")
+        spans, _ = self._spans(data)
+        return _masked(data, spans).decode("utf-8", "surrogatepass") if spans else text
+
+    def known(self, text: str) -> str | None:
+        """The name of a known secret that stands in the text, None where none does."""
+        found = self._known.find(text.encode("utf-8", "surrogatepass")) if self._names else ()
+        return found[0].name if found else None
+
+    def mask(self, text: str) -> str | None:
+        """The first mask in the text that stands for a secret which was taken out here, None where none does."""
+        names = self._names | (self._shapes.names if self._shapes else frozenset())
+        return next((found[0] for found in _MASK.finditer(text) if found[1] in names), None)
 
     def data(self, value: JSON) -> JSON:
         """JSON data with its texts redacted, keys too; the same object where nothing changed."""
@@ -111,32 +110,30 @@ class Redactor:
         changed = any(new is not old for pair in pairs for new, old in zip(*pair, strict=True))
         return made if changed else value
 
-    def _compiled(self) -> re.Pattern[str]:
-        # The one place to change when hundreds of secrets ask for an automaton instead of alternatives.
-        if self._pattern is None:
-            self._pattern = re.compile("|".join(map(re.escape, sorted(self._names, key=len, reverse=True))))
-        return self._pattern
+    def _spans(self, data: bytes, before: bytes = b"") -> tuple[list[Span], int]:
+        """The secrets in the data, and where the first shape begins that more data could change."""
+        known = self._known.find(data)
+        if self._shapes is None:
+            return known, len(data)
+        shaped, limit = self._shapes.find(data, known, before)
+        return sorted((*known, *shaped), key=lambda span: span.start) if shaped else known, limit
 
-    def _mask(self, match: re.Match[str]) -> str:
-        return f"[redacted:{self._names[match[0]]}]"
+    def _decided(self, data: bytes, before: bytes) -> tuple[list[Span], int]:
+        """The secrets that no more data could change, and up to where the data is decided."""
+        spans, shaped = self._spans(data, before)
+        limit = self._open_from(data, 0, shaped)
+        for index, span in enumerate(spans):
+            if span.start >= limit:
+                return spans[:index], limit
+            if span.end > limit:
+                if not span.known:  # a known one may begin in it
+                    return spans[:index], span.start
+                limit = self._open_from(data, span.end, shaped)  # that end belongs to a whole secret
+        return spans, limit
 
-    def _matches(self, text: str) -> Iterator[re.Match[str]]:
-        return self._compiled().finditer(text) if self._names else iter(())
-
-    def _pending(self, text: str, start: int) -> int:
-        """Where the earliest end of `text` begins, at `start` or later, that may grow into a secret."""
-        for i in range(max(start, len(text) - self._longest + 1), len(text)):
-            if text[i] not in self._firsts:
-                continue
-            head = text[i : i + _HEAD]
-            if len(head) < _HEAD:
-                if head in self._starts:
-                    return i
-            elif head in self._heads:
-                rest = text[i:]
-                if any(len(form) > len(rest) and form.startswith(rest) for form in self._heads[head]):
-                    return i
-        return len(text)
+    def _open_from(self, data: bytes, start: int, shaped: int) -> int:
+        limit = self._known.open_from(data, start)
+        return limit if self._shapes is None else min(limit, max(shaped, start), self._shapes.open_from(data, start))
 
 
 class RedactedStream:
@@ -144,31 +141,32 @@ class RedactedStream:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._held = ""
+        self._held = self._before = b""
 
     def feed(self, text: str) -> str:
         """What can be shown by now."""
-        if not self._held and self._redactor._firsts.isdisjoint(text):  # no secret begins here
-            return text
-        held = self._held + text
-        limit = self._redactor._pending(held, 0)
-        done: list[str] = []
-        position = 0
-        for match in self._redactor._matches(held):
-            if match.start() >= limit:
-                break
-            done += held[position : match.start()], self._redactor._mask(match)
-            position = match.end()
-            if position > limit:  # that end belongs to a whole secret; the next one can begin only after it
-                limit = self._redactor._pending(held, position)
-        done.append(held[position:limit])
-        self._held = held[limit:]
-        return "".join(done)
+        data = self._held + text.encode("utf-8", "surrogatepass")
+        spans, limit = self._redactor._decided(data, self._before)
+        return self._let_go(data, spans, limit)
 
     def finish(self) -> str:
         """What was held back, at the end of the text."""
-        held, self._held = self._held, ""
-        return self._redactor.text(held)
+        spans, _ = self._redactor._spans(self._held, self._before)
+        return self._let_go(self._held, spans, len(self._held))
+
+    def _let_go(self, data: bytes, spans: Iterable[Span], limit: int) -> str:
+        self._held, self._before = data[limit:], data[limit - 1 : limit] if limit else self._before
+        return _masked(data[:limit], spans).decode("utf-8", "surrogatepass")
+
+
+def _masked(data: bytes, spans: Iterable[Span]) -> bytes:
+    """The data with a mask in place of each span; they come from left to right."""
+    done: list[bytes] = []
+    position = 0
+    for span in spans:
+        done += data[position : span.start], f"[redacted:{span.name}]".encode()
+        position = span.end
+    return b"".join((*done, data[position:]))
 
 
 class _LogFilter(logging.Filter):
@@ -194,24 +192,6 @@ class _LogFilter(logging.Filter):
         if record.stack_info:
             record.stack_info = self._redactor.text(record.stack_info)
         return True
-
-
-def forms(value: str) -> frozenset[str]:
-    """The ways in which a secret is written down: as it is, JSON, URL, hex, base64."""
-    data = value.encode("utf-8", "surrogatepass")
-    quoted = {quote(data, safe=""), quote(data), quote_plus(data)}
-    lower = {re.sub("%..", lambda m: m[0].lower(), q) for q in quoted}
-    escaped = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
-    encoded = {_inside_base64(data, offset) for offset in range(3)}
-    url_safe = {e.replace("+", "-").replace("/", "_") for e in encoded}
-    return frozenset({value, data.hex(), data.hex().upper()} | quoted | lower | escaped | encoded | url_safe)
-
-
-def _inside_base64(data: bytes, offset: int) -> str:
-    """The characters of base64 that `data` alone decides when `offset` (mod 3) bytes stand before it."""
-    encoded = b64encode(bytes(offset) + data).decode().rstrip("=")
-    whole = (offset + len(data)) % 3 == 0
-    return encoded[(0, 2, 3)[offset] : None if whole else -1]
 
 
 @cache
