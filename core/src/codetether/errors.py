@@ -9,6 +9,7 @@ CodetetherError
 │   ├── UnknownModel            no such provider, or none that lists the model
 │   └── NoProviderAvailable     nobody to talk to; lists who was asked
 ├── SessionBusy                 a prompt is running already
+├── ContextFull                 the history does not fit, and cannot be made smaller
 ├── PluginError                 a plugin broke its promise
 │   └── RequiredPluginMissing   a plugin that the site requires did not load whole
 ├── StorageError                the disk refused
@@ -104,6 +105,10 @@ class NoProviderAvailable(UsageError):
 
 class SessionBusy(CodetetherError):
     """A prompt is running in this session already."""
+
+
+class ContextFull(CodetetherError):
+    """The history is too long for the model, and a compaction does not make it fit."""
 
 
 class PluginError(CodetetherError):

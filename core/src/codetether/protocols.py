@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from codetether.models.audit import AuditEntry
 from codetether.models.completion import CompletionRequest, CompletionResponse, ModelRef, StreamChunk
-from codetether.models.events import EventRecord, SessionEvent
+from codetether.models.events import EventRecord, Why
 from codetether.models.messages import Message
 from codetether.models.providers import Availability, LocalModel, Provider, Secret
 from codetether.models.record import JSON
-from codetether.models.session import Session, SessionResult
+from codetether.models.session import Compacted
 from codetether.models.tools import (
     Answer,
     Completed,
@@ -26,11 +25,10 @@ from codetether.models.tools import (
     ToolDefinition,
     ToolResult,
 )
-from codetether.plugin_contexts import PluginContext as PluginContext
-from codetether.plugin_contexts import SessionContext as SessionContext
-from codetether.plugin_contexts import ToolContext as ToolContext
 
 if TYPE_CHECKING:
+    from codetether.models.window import Window
+    from codetether.plugin_contexts import SessionContext, ToolContext
     from codetether.specs import ModelDefaults
 
 
@@ -105,8 +103,11 @@ class ConfiningExecutor(Executor, Protocol):
 class Credentials(Protocol):
     """All allowed credential sources, asked in order."""
 
-    async def get(self, provider: str) -> Secret | None:
-        """The first secret found, None where no source has one; known to the redactor from then on."""
+    async def get(self, provider: str, names: Sequence[str] = ()) -> Secret | None:
+        """The first secret found, None where no source has one; known to the redactor from then on.
+
+        `names`: the variables that may hold its key.
+        """
 
 
 class Tool(Protocol):
@@ -179,6 +180,19 @@ class ContextPolicy(Protocol):
 
     async def choose(self, history: Sequence[Message]) -> Sequence[Message]:
         """The messages to send. Objects that do not change are kept, so that rendering stays cheap."""
+
+
+@runtime_checkable
+class Compactor(ContextPolicy, Protocol):
+    """A context policy that also makes the history shorter for good; every compaction is kept, and can be undone."""
+
+    async def compact(self, window: Window, why: Why) -> Compacted | None:
+        """What shall stand for the first messages from now on; None where nothing needs to.
+
+        Asked before each request (`threshold`: costs next to nothing while there is room), when a provider refuses
+        one as too long (`overflow`), and when the user wants it (`asked`). Calls stay with their results. Raises
+        ContextFull where the history does not fit and cannot be made smaller.
+        """
 
 
 class PermissionPolicy(Protocol):

@@ -41,10 +41,12 @@ TAGS: dict[type, str] = {
     events.ToolCallStart: "tool_call_start",
     events.ToolCallOutput: "tool_call_output",
     events.ToolCallComplete: "tool_call_complete",
+    events.SubagentEvent: "subagent_event",
     events.ApprovalRequired: "approval_required",
     events.Retry: "retry",
     events.Notice: "notice",
     events.AuditAnchor: "audit_anchor",
+    events.Compaction: "compaction",
     events.SessionSync: "session_sync",
     events.Done: "done",
     events.Error: "error",
@@ -56,6 +58,8 @@ TAGS: dict[type, str] = {
     session.MetadataChanged: "metadata_changed",
     session.Announced: "announced",
     session.Remembered: "remembered",
+    session.Compacted: "compacted",
+    session.CompactionUndone: "compaction_undone",
     session.TurnEnded: "turn_ended",
     session.Gap: "gap",
 }
@@ -68,6 +72,12 @@ def _time(value: Any, _: Any = None) -> datetime:
 
 def _write_time(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _read_subagent_event(value: Any, _: Any = None) -> events.SubagentEvent:
+    inner: Any = from_dict(value["event"], typing.cast(Any, events.SessionEvent))
+    about = {name: value.get(name) for name in ("call_id", "session_id", "agent")}
+    return events.SubagentEvent(event=inner, **about)
 
 
 def _decimal(value: Any, _: Any = None) -> Decimal:
@@ -130,6 +140,7 @@ def converter() -> Converter:
     made.register_unstructure_hook(bytes, lambda value: b64encode(value).decode())
     made.register_structure_hook_factory(attrs.has, lambda cls: record_reader(cls, cls in TAGS, read_of))
     made.register_unstructure_hook_factory(attrs.has, lambda cls: _writer(made, cls))
+    made.register_structure_hook(events.SubagentEvent, _read_subagent_event)  # the one event that holds events
     made.register_structure_hook(Unknown, lambda value, _: Unknown(raw=value))
     made.register_unstructure_hook(Unknown, lambda value: dict(value.raw))
     made.register_structure_hook_factory(_is_tuple, lambda kind: tuple_reader(get_args(kind)[0], read_of))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import field
 
+from codetether.models.approvals import ApprovalRequest
 from codetether.models.completion import CompletionResponse, FinishReason, Usage
 from codetether.models.messages import Message
 from codetether.models.record import JSON, Record, Unknown
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 Status = Literal["done", "error", "denied", "limit", "provider_failed", "interrupted"]
 """How a prompt ended. `denied`: a call was denied for want of an answer, even when text followed."""
+
+
+Why = Literal["threshold", "overflow", "asked"]
+"""Why a history is compacted: it has grown, the provider refused it as too long, or the user wants it."""
 
 
 # Text arrives by the thousand pieces: mutable slots, like the chunks they come from.
@@ -98,11 +103,16 @@ def usage_report(response: CompletionResponse, asked: str) -> UsageReport:
 
 @frozen(kw_only=True)
 class ToolCallStart(Record):
-    """A tool call was found in the answer, before any check of it. `arguments` is JSON text."""
+    """A tool call was found in the answer, before any check of it. `arguments` is JSON text.
+
+    Attributes:
+        parent_call_id: of the call that made this one; None for the model's own.
+    """
 
     call_id: str
     name: str
     arguments: str
+    parent_call_id: str | None = None
 
 
 @frozen(kw_only=True)
@@ -127,13 +137,29 @@ class ToolCallComplete(Record):
 
 
 @frozen(kw_only=True)
+class SubagentEvent(Record):
+    """What a subagent does, as it happens. Its own session records it, so no journal of its parent's holds this.
+
+    Attributes:
+        call_id: of the call that it works for; None where none asked for it.
+        session_id, agent: the subagent's.
+    """
+
+    call_id: str | None
+    session_id: str
+    agent: str
+    event: SessionEvent
+
+
+@frozen(kw_only=True)
 class ApprovalRequired(Record):
-    """A call needs a yes that nobody could give; it was denied."""
+    """A call needs a yes that nobody could give; it was denied. `request` is what a person would have been shown."""
 
     call_id: str
     name: str
     rule: str
     reason: str
+    request: ApprovalRequest | None = None
 
 
 @frozen(kw_only=True)
@@ -173,6 +199,31 @@ class AuditAnchor(Record):
 
 
 @frozen(kw_only=True)
+class Compaction(Record):
+    """From now on the model sees a shorter history; `undone`: the longer one again.
+
+    Attributes:
+        replaced: how many of the session's messages are stood for. by: by how many.
+        tokens_before, tokens_after: of what the model sees, estimated.
+    """
+
+    why: Why = "asked"
+    replaced: int = 0
+    by: int = 0
+    tokens_before: int = 0
+    tokens_after: int = 0
+    undone: bool = False
+
+    @property
+    def text(self) -> str:
+        """It in words."""
+        if self.undone:
+            return "the last compaction is undone: the model sees again what it stood for"
+        after = f"about {self.tokens_before:,} tokens became {self.tokens_after:,}"
+        return f"{self.replaced} messages are now {self.by} to the model, {after} (/compact undo takes it back)"
+
+
+@frozen(kw_only=True)
 class SessionSync(Record):
     """The session as it now stands: the same immutable object the session holds, not a copy."""
 
@@ -184,6 +235,9 @@ class Done(Record):
     """The prompt ended; `text` is the answer, `reason` says why where the status is not `done`.
 
     Attributes:
+        limit: which limit it reached, where its status is that: `max_steps`, `max_cost`, `max_tokens`, `max_time`,
+            `output` (an answer was cut off), `context` (the history does not fit), `runaway` (the same calls over and
+            over).
         structured: the value of an answer that was asked for by a schema.
     """
 
@@ -192,6 +246,7 @@ class Done(Record):
     usage: Usage = Usage()
     steps: int = 0
     reason: str = ""
+    limit: str = ""
     structured: JSON = None
 
 
@@ -216,10 +271,12 @@ SessionEvent = (
     | ToolCallStart
     | ToolCallOutput
     | ToolCallComplete
+    | SubagentEvent
     | ApprovalRequired
     | Retry
     | Notice
     | AuditAnchor
+    | Compaction
     | SessionSync
     | Done
     | Error
@@ -236,6 +293,7 @@ class EventRecord:
         sequence: the number of the journal record it comes from; a durable sink keeps the last one it holds.
         part: position among the events of that record, from 0, of `parts`.
         turn: which prompt of the session, from 1. step: which response within it, from 1; 0 before the first.
+        parent_event_id: the line of its parent's stream that a subagent works for, as `<session>/<sequence>.<part>`.
     """
 
     sequence: int
@@ -248,6 +306,7 @@ class EventRecord:
     step: int
     event: SessionEvent
     parts: int = 1
+    parent_event_id: str | None = None
 
 
 CHAT_EVENT_SCHEMA = 1
@@ -265,8 +324,9 @@ class ChatEvent(Record):
         content: cut at 10,000 characters; `content_cut` says how many were left out.
         sequence, part: as in EventRecord: together they number the line; `<sequence>.<part>` is its id.
         parent_event_id: the id of the line that this one belongs to, in the same session: of a call's start for what
-            is about the call, of the user's message for everything else in a turn. None for the user's messages, and
-            where that line is not in the files any more.
+            is about the call, of the user's message for everything else in a turn. Of a subagent's prompt it is the
+            start of the call in its parent's session, `<session>/<sequence>.<part>`. None for the user's messages,
+            and where that line is not in the files any more.
         status: of a `done` or an `error`. duration_ms: of the response that a `usage` is about.
     """
 

@@ -10,10 +10,13 @@ import attrs
 from attrs import field
 
 from codetether.models.completion import Usage
+from codetether.models.events import UsageReport
 from codetether.models.messages import Message, TextPart, ToolCallPart, ToolResultPart
 from codetether.models.record import JSON, Unknown
 from codetether.models.session import (
     Announced,
+    Compacted,
+    CompactionUndone,
     Gap,
     JournalRecord,
     MessageAdded,
@@ -54,6 +57,9 @@ class Replayed:
         memory: what plugins remember, by (plugin, key).
         ended: whether the last turn has its end.
         sequence: of the last record.
+        compactions: those in force, the last of which says what the model sees.
+        measured: tokens of the last request and its answer as the provider counted them, and how many of the
+            session's messages they were for; None where nobody counted since the last compaction.
     """
 
     session: Session
@@ -62,6 +68,16 @@ class Replayed:
     ended: bool = True
     step: int = 0
     sequence: int = 0
+    compactions: tuple[Compacted, ...] = ()
+    measured: tuple[int, int] | None = None
+
+    @property
+    def seen(self) -> tuple[Message, ...]:
+        """The history as the model sees it: between two compactions it only ever grows at its end."""
+        if not self.compactions:
+            return self.session.messages
+        last = self.compactions[-1]
+        return last.messages + self.session.messages[last.until :]
 
 
 def start(entry: SessionStarted, at: datetime) -> Replayed:
@@ -75,6 +91,7 @@ def start(entry: SessionStarted, at: datetime) -> Replayed:
         agent=entry.agent,
         parent_id=entry.parent_id,
         parent_call_id=entry.parent_call_id,
+        parent_event_id=entry.parent_event_id,
     )
     return Replayed(session=made, sequence=1)
 
@@ -103,6 +120,8 @@ class Replay:
         self._ended = state.ended
         self._step = state.step
         self._sequence = state.sequence
+        self._compactions = state.compactions
+        self._measured = state.measured
 
     @property
     def state(self) -> Replayed:
@@ -125,6 +144,7 @@ class Replay:
             agent=self._agent,
             parent_id=old.parent_id,
             parent_call_id=old.parent_call_id,
+            parent_event_id=old.parent_event_id,
             turn=self._turn,
             extra=old.extra,
         )
@@ -137,6 +157,8 @@ class Replay:
             ended=self._ended,
             step=self._step,
             sequence=self._sequence,
+            compactions=self._compactions,
+            measured=self._measured,
         )
 
     def add(self, item: JournalRecord) -> None:
@@ -164,6 +186,12 @@ class Replay:
                 self._memory[entry.plugin, entry.key] = entry.value
             case TurnEnded():
                 self._ended, self._updated_at = True, at
+            case Compacted():
+                self._compactions, self._measured = (*self._compactions, entry), None
+            case CompactionUndone():
+                self._compactions, self._measured = self._compactions[:-1], None
+            case Announced(event=UsageReport(usage=usage)):
+                self._usage += usage
             case Gap():
                 self._open = {call_id: _perhaps_started(opened) for call_id, opened in self._open.items()}
             case Announced() | SessionStarted() | Unknown():
@@ -192,12 +220,16 @@ class Replay:
         }
         if entry.usage is not None:
             self._usage += entry.usage
+            count = len(self._session.messages) + len(self._messages)
+            self._measured = (entry.usage.total_tokens, count)
         self._turn = max(self._turn, entry.turn)
         self._step, self._ended, self._updated_at = entry.step, False, at
 
     def _add_result(self, entry: ToolCompleted, at: datetime) -> None:
         result = entry.result
         self._updated_at = at
+        if entry.usage is not None:
+            self._usage += entry.usage
         if self._open.pop(result.tool_call_id, None) is None:
             return
         self._messages.append(Message(role="tool", parts=(result,), created_at=at))

@@ -8,7 +8,7 @@ from datetime import datetime
 from attrs import field
 
 from codetether.models.completion import FinishReason, Usage
-from codetether.models.events import SessionEvent, Status
+from codetether.models.events import SessionEvent, Status, Why
 from codetether.models.messages import Message, TextPart, ToolResultPart
 from codetether.models.record import JSON, Record, Unknown
 from codetether.values import frozen
@@ -19,7 +19,11 @@ TITLE_LENGTH = 47
 
 @frozen(kw_only=True)
 class SessionStarted(Record):
-    """The first entry of a journal; a subagent's names the session, and the tool call in it, that it works for."""
+    """The first entry of a journal; a subagent's names the session, and the tool call in it, that it works for.
+
+    Attributes:
+        parent_event_id: of that call's line in the event stream, as `<session>/<sequence>.<part>`.
+    """
 
     id: str
     directory: str
@@ -27,6 +31,7 @@ class SessionStarted(Record):
     model: str | None = None
     parent_id: str | None = None
     parent_call_id: str | None = None
+    parent_event_id: str | None = None
     format: int = field(default=JOURNAL_FORMAT, metadata={"always_written": True})
     version: str = ""
 
@@ -68,7 +73,7 @@ class ToolIntent(Record):
 
 @frozen(kw_only=True)
 class ToolCompleted(Record):
-    """A call's result; from here on it is never run again."""
+    """A call's result; from here on it is never run again. `usage`: what the subagents that it had used."""
 
     result: ToolResultPart
     turn: int
@@ -76,6 +81,7 @@ class ToolCompleted(Record):
     duration_ms: float = 0.0
     denied: bool = False
     metadata: Mapping[str, JSON] = field(factory=dict)
+    usage: Usage | None = None
 
 
 @frozen(kw_only=True)
@@ -116,8 +122,29 @@ class Remembered(Record):
 
 
 @frozen(kw_only=True)
+class Compacted(Record):
+    """From here on the model sees `messages` in place of the session's first ones, which the journal keeps.
+
+    Attributes:
+        until: how many of the session's messages, from the first on, are stood for.
+        tokens_before, tokens_after: of what the model sees, estimated.
+    """
+
+    until: int
+    messages: tuple[Message, ...]
+    why: Why
+    tokens_before: int
+    tokens_after: int
+
+
+@frozen(kw_only=True)
+class CompactionUndone(Record):
+    """The last compaction does not hold any more."""
+
+
+@frozen(kw_only=True)
 class TurnEnded(Record):
-    """A prompt ended."""
+    """A prompt ended. `limit`: which limit it reached, where its status is that."""
 
     turn: int
     status: Status
@@ -125,6 +152,7 @@ class TurnEnded(Record):
     usage: Usage = Usage()
     reason: str = ""
     error: str = ""
+    limit: str = ""
 
 
 @frozen(kw_only=True)
@@ -145,6 +173,8 @@ JournalEntry = (
     | MetadataChanged
     | Announced
     | Remembered
+    | Compacted
+    | CompactionUndone
     | TurnEnded
     | Gap
     | Unknown
@@ -183,7 +213,7 @@ class ToolUse(Record):
 
 @frozen(kw_only=True)
 class Session(Record):
-    """A session as its journal tells it."""
+    """A session as its journal tells it; `usage` with that of its subagents."""
 
     id: str
     created_at: datetime
@@ -196,6 +226,7 @@ class Session(Record):
     agent: str = "build"
     parent_id: str | None = None
     parent_call_id: str | None = None
+    parent_event_id: str | None = None
     turn: int = 0
 
 
@@ -233,6 +264,7 @@ class SessionResult(Record):
         provider, model: who answered last.
         error: the message of the failure, where there was one.
         reason: why it ended, where the status is not `done`.
+        limit: which limit it reached, as in `Done`.
         structured: the value of an answer that was asked for by a schema; `text` is its JSON then.
     """
 
@@ -245,6 +277,7 @@ class SessionResult(Record):
     tool_calls: tuple[ToolCallSummary, ...] = ()
     steps: int = 0
     reason: str = ""
+    limit: str = ""
     error: str = ""
     structured: JSON = None
 

@@ -11,6 +11,8 @@ from codetether.models.events import EventRecord, SessionEvent
 from codetether.models.messages import Message, ThinkingPart
 from codetether.models.session import (
     Announced,
+    Compacted,
+    CompactionUndone,
     JournalRecord,
     MessageAdded,
     MetadataChanged,
@@ -40,6 +42,7 @@ def project(item: JournalRecord, session: Session, step: int) -> tuple[EventReco
             step=entry_step or step,
             event=event,
             parts=len(found),
+            parent_event_id=session.parent_event_id,
         )
         for part, event in enumerate(found)
     )
@@ -65,6 +68,8 @@ def _events(item: JournalRecord, session: Session) -> tuple[int, int, list[Sessi
             return entry.turn, entry.step, [complete]
         case Announced() as entry:
             return entry.turn, entry.step, [entry.event]
+        case Compacted() | CompactionUndone() as entry:
+            return session.turn, 0, [compaction(entry)]
         case TurnEnded() as entry:
             return entry.turn, entry.steps, [_end_event(entry, session)]
         case _:
@@ -99,7 +104,22 @@ def _end_event(entry: TurnEnded, session: Session) -> SessionEvent:
         return events.Error(message=message, kind=entry.error or entry.status, status=entry.status)
     texts = [m.text for m in running_turn(session.messages) if m.role == "assistant" and m.text]
     text = "\n".join(texts).strip()
-    return events.Done(status=entry.status, text=text, usage=entry.usage, steps=entry.steps, reason=entry.reason)
+    return events.Done(
+        status=entry.status, text=text, usage=entry.usage, steps=entry.steps, reason=entry.reason, limit=entry.limit
+    )
+
+
+def compaction(entry: Compacted | CompactionUndone) -> events.Compaction:
+    """What is told of a compaction, or of its end."""
+    if isinstance(entry, CompactionUndone):
+        return events.Compaction(undone=True)
+    return events.Compaction(
+        why=entry.why,
+        replaced=entry.until,
+        by=len(entry.messages),
+        tokens_before=entry.tokens_before,
+        tokens_after=entry.tokens_after,
+    )
 
 
 def running_turn(messages: Sequence[Message]) -> tuple[Message, ...]:

@@ -15,6 +15,7 @@ from codetether.models import events
 from codetether.models.completion import (
     CompletionRequest,
     CompletionResponse,
+    ModelLimits,
     ModelRef,
     RefusalDelta,
     SamplingParams,
@@ -43,6 +44,7 @@ class Line:
     native_calls: bool
     native_schema: bool
     priced: Callable[[Usage], Usage]
+    limits: ModelLimits = ModelLimits()
 
 
 class Listener(Protocol):
@@ -56,6 +58,9 @@ class Listener(Protocol):
 
     def keep_part(self, part: Message | None) -> None:
         """What there was of an answer that was cancelled."""
+
+    async def smaller(self) -> CompletionRequest | None:
+        """The same question with a shorter history; None where there is none."""
 
 
 @define(kw_only=True)
@@ -72,7 +77,7 @@ class Asking:
 
         Raises ProviderError when no model of the chain answers.
         """
-        attempt = 1
+        attempt, compacted = 1, False
         while True:
             line = self.line
             listener.emit(events.Thinking(step=step))
@@ -81,9 +86,17 @@ class Asking:
                 wanted = attrs.evolve(request, model=line.ref, sampling=line.sampling, schema=schema)
                 response = await self._ask(line, self.routing.told(wanted), listener)
             except ProviderError as error:
+                if isinstance(error, ContextOverflow) and not compacted:
+                    compacted = True
+                    if (smaller := await listener.smaller()) is not None:
+                        request = smaller
+                        continue
                 delay = retries.delay(error, attempt)
                 retry = events.Retry(
-                    attempt=attempt, delay=delay or 0.0, reason=error.message, kind=type(error).__name__
+                    attempt=attempt,
+                    delay=delay or 0.0,
+                    reason=self.redactor.text(error.message),
+                    kind=type(error).__name__,
                 )
                 if delay is None:
                     await self._go_on(error)
@@ -119,6 +132,7 @@ class Asking:
         first = 0.0
         assembly = Assembly(line.ref.provider, line.ref.model)
         emit = listener.emit
+        thinking = self.redactor.stream()
         show = self.routing.screen(lambda text: emit(events.TextChunk(text)))
         try:
             async with aclosing(line.connection.stream(request)) as chunks:  # type: ignore[type-var]
@@ -127,11 +141,13 @@ class Asking:
                     assembly.feed(chunk)
                     if isinstance(chunk, TextDelta | RefusalDelta):
                         show(chunk.text)
-                    elif isinstance(chunk, ThinkingDelta) and chunk.text:
-                        emit(events.ThinkingChunk(self.redactor.text(chunk.text)))
+                    elif isinstance(chunk, ThinkingDelta) and (text := thinking.feed(chunk.text)):
+                        emit(events.ThinkingChunk(text))
         except asyncio.CancelledError:
             listener.keep_part(assembly.partial())
             raise
         show(None)
+        if text := thinking.finish():
+            emit(events.ThinkingChunk(text))
         response = assembly.response((time.perf_counter() - began) * 1000, (first - began) * 1000)
         return attrs.evolve(response, usage=line.priced(response.usage))

@@ -40,6 +40,7 @@ class SessionSettings:
         mode: plan, default, edit or auto; `unsafe` is only ever typed.
         max_mode: the loosest mode that a session may be given; the strictest of all files counts.
         fallback: models to ask, in this order, when the session's own fails for good: `provider/model` or a provider.
+        approval_deadline: seconds that a person has to allow a call; then it is denied.
     """
 
     max_steps: int = field(default=50, validator=_at_least(1))
@@ -47,6 +48,27 @@ class SessionSettings:
     mode: Mode = "default"
     max_mode: Mode = "unsafe"
     fallback: tuple[str, ...] = ()
+    approval_deadline: float = field(default=300.0, validator=_at_least(1))
+
+
+def _share(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
+    if not 0.05 <= value <= 1:
+        raise ValueError(f"is the number {value}, not one from 0.05 to 1")
+
+
+@frozen(kw_only=True)
+class ContextSettings:
+    """`[context]`: when and how the history is compacted.
+
+    Attributes:
+        threshold: the share of the model's context that the history may fill before.
+        keep: how many turns, the last ones, stay as they are, as far as they fit into half of that.
+        model: who writes the summary, `provider/model`, e.g. a cheaper one; the session's own by default.
+    """
+
+    threshold: float = field(default=0.8, validator=_share)
+    keep: int = field(default=2, validator=_at_least(1))
+    model: str | None = None
 
 
 @frozen(kw_only=True)
@@ -112,6 +134,36 @@ class CredentialSettings:
 
 
 @frozen(kw_only=True)
+class SecretSettings:
+    """`[secrets.NAME]`: a secret that tools use and the model only names. No repository's file has a say in it.
+
+    Attributes:
+        env: the variable of codetether's environment that holds it; NAME by default. Where it is not set, the
+            credential sources are asked for `credential` (NAME in lower case), of which `value` counts.
+        commands: the first words of commands that get it, e.g. `gh`, `git push`.
+        variable: the variable in which they get it; NAME by default.
+        hosts: the hosts that get it, where `*` stands for anything.
+        header: the header in which they get it. form: what that says, with `{}` for the value.
+    """
+
+    env: str | None = None
+    credential: str | None = None
+    value: str = "api_key"
+    commands: tuple[str, ...] = ()
+    variable: str | None = None
+    hosts: tuple[str, ...] = ()
+    header: str = "Authorization"
+    form: str = "Bearer {}"
+
+
+@frozen(kw_only=True)
+class RedactionSettings:
+    """`[redaction]`: `unknown` hides from the model, and from all records, what only looks like a key too."""
+
+    unknown: bool = True
+
+
+@frozen(kw_only=True)
 class AgentSettings:
     """`[agents.NAME]`: an agent of one's own; the same fields as `AgentSpec`."""
 
@@ -119,6 +171,9 @@ class AgentSettings:
     prompt: str = ""
     tools: tuple[str, ...] | None = None
     max_steps: int | None = field(default=None, validator=_at_least(1))
+    max_seconds: float | None = field(default=None, validator=_at_least(0))
+    max_tokens: int | None = field(default=None, validator=_at_least(1))
+    max_cost: float | None = field(default=None, validator=_at_least(0))
     mode: Mode | None = None
     model: str | None = None
 
@@ -165,6 +220,9 @@ class CoreSettings:
     credentials: CredentialSettings = CredentialSettings()
     agents: Mapping[str, AgentSettings] = field(factory=dict)
     audit: AuditSettings = AuditSettings()
+    redaction: RedactionSettings = RedactionSettings()
+    secrets: Mapping[str, SecretSettings] = field(factory=dict)
+    context: ContextSettings = ContextSettings()
 
     @property
     def wish(self) -> str | None:
