@@ -24,7 +24,7 @@ BROKEN_PIPE = 141
 COMMANDS = {
     "run": ("codetether.cli.run", "Give the agent a prompt and show the answer."),
     "chat": ("codetether.cli.chat", "Talk with the agent at the terminal."),
-    "sessions": ("codetether.cli.sessions", "List, show, delete, import and export sessions."),
+    "sessions": ("codetether.cli.sessions", "Find, read, go on with, fork, export and mend sessions."),
     "stats": ("codetether.cli.stats", "Add up tokens, costs and tool calls."),
     "models": ("codetether.cli.models", "List models; fetch model files to this machine."),
     "providers": ("codetether.cli.listings", "List providers and whether each can be used."),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import field
 
+from codetether.cli.projects import project_of
 from codetether.cli.sessions import as_json, with_store
 from codetether.cli.table import print_json, print_table
 from codetether.cli.terminal import DIM, Screen
@@ -138,7 +139,7 @@ def _report(tally: Tally, by: str, limit: int | None) -> dict[str, Any]:
 
 def _key(tally: Tally, by: str) -> Callable[[Any], str]:
     """What a line adds up: the name under which something that was spent or used goes."""
-    project = cache(_project)
+    project = cache(project_of)
     match by:
         case "model":
             return lambda one: "/".join(filter(None, (one.provider, one.model)))
@@ -195,12 +196,6 @@ def _numbers(by: str, found: Sum) -> dict[str, Any]:
             return sessions | tokens
         case _:
             return sessions | tokens | calls
-
-
-def _project(directory: str) -> str:
-    """The repository that a directory lies in, else the directory itself."""
-    path = Path(directory)
-    return str(next((each for each in (path, *path.parents) if (each / ".git").exists()), path))
 
 
 def _print(screen: Screen, by: str, report: Mapping[str, Any]) -> None:

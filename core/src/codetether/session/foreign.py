@@ -97,7 +97,7 @@ class ForeignSessions:
         self.unseen = 0
         for name, made in (await self.formats()).items():
             for source in self._sources(name, made):
-                state = _state(source)
+                state = state_of(source)
                 summaries = cache.get(name, source, state)
                 if summaries is None:
                     if end is not None and time.monotonic() > end:
@@ -241,7 +241,7 @@ class _Cache:
                 replace(private_directory(self._path.parent) / _CACHE, body, durable=False)
 
 
-def _state(source: Path) -> list[int]:
+def state_of(source: Path) -> list[int]:
     """By what a change is noticed: time and size, of a database's log too."""
     made: list[int] = []
     for path in (source, source.with_name(f"{source.name}-wal")):
@@ -252,7 +252,7 @@ def _state(source: Path) -> list[int]:
 
 
 def _changed(source: Path) -> int:
-    return max(_state(source)[::2], default=0)
+    return max(state_of(source)[::2], default=0)
 
 
 def _placed(records: Sequence[JournalRecord], directory: str) -> list[JournalRecord]:

@@ -15,9 +15,10 @@ import orjson
 
 from codetether.ids import bucket_of, is_session_id
 from codetether.models.session import SessionSummary
-from codetether.storage import tallies
+from codetether.storage import search, tallies
 from codetether.storage.durable import refused
 from codetether.storage.lines import JOURNAL, LOCK, whole
+from codetether.storage.phrases import Phrases
 from codetether.storage.tallies import Tally
 from codetether.values import define, frozen
 
@@ -174,6 +175,7 @@ class Index:
             run("CREATE INDEX by_need ON sessions (id) WHERE live OR problem IS NOT NULL")
             run("CREATE TABLE buckets (name PRIMARY KEY, changed, boot) WITHOUT ROWID")
             tallies.make_tables(self._connection)
+            search.forget(self._connection)
             run(f"PRAGMA user_version={VERSION}")
             run("COMMIT")
 
@@ -263,6 +265,24 @@ class Index:
         with _usable():
             tallies.refresh(self._connection, self._sessions)
             return tallies.tally(self._connection, since)
+
+    def search(
+        self, phrases: Phrases, scope: search.Scope, told: search.Told, *, limit: int, hits: int
+    ) -> search.Findings:
+        """The sessions in which texts match; what was not counted in yet is read now."""
+        with _usable():
+            search.refresh(self._connection, self._sessions, told)
+            return search.find(self._connection, self._sessions, phrases, scope, limit=limit, hits=hits)
+
+    def others(self) -> dict[str, str]:
+        """The sources of other products that a search knows, with the state in which they were read."""
+        with _usable():
+            return search.states(self._connection)
+
+    def keep_other(self, source: str, state: str | None, others: Collection[search.Other]) -> None:
+        """What another product's source holds now, for searches; nothing where there is no state."""
+        with _usable():
+            search.keep_other(self._connection, source, state, others)
 
     def unreadable(self) -> dict[str, str]:
         """The sessions whose journal cannot be read, by id, with the reason."""

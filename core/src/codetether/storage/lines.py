@@ -75,7 +75,7 @@ class Lines:
 
     def _salvage(self, number: int, line: bytes) -> Iterator[tuple[int, bytes | str]]:
         """A line that is two, because the line end between them is damaged, or one that is lost."""
-        pieces, start = _whole_pieces(line)
+        pieces, start = whole_pieces(line)
         if pieces:
             self.damaged_ends.append(number)
         for piece in pieces:
@@ -84,14 +84,14 @@ class Lines:
             yield number, "its checksum does not fit"
 
     def _tail(self, number: int, tail: bytes) -> Iterator[tuple[int, bytes | str]]:
-        pieces, _ = _whole_pieces(tail)
+        pieces, _ = whole_pieces(tail)
         for place, piece in enumerate(pieces):
             yield number, piece
             self.end += len(piece) + (place > 0)
             self.unended = True
 
 
-def _whole_pieces(line: bytes) -> tuple[list[bytes], int]:
+def whole_pieces(line: bytes) -> tuple[list[bytes], int]:
     """The whole records from the start of a damaged line, each one byte apart, and where they end."""
     pieces: list[bytes] = []
     start = seen = crc = 0

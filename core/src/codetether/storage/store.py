@@ -21,7 +21,16 @@ from codetether.errors import InvalidSessionId, SessionLocked, SessionNotFound, 
 from codetether.ids import bucket_of, check_session_id, new_session_id
 from codetether.models.replay import Replayed
 from codetether.models.session import JournalRecord, SessionStarted, SessionSummary
-from codetether.storage.durable import Disk, FileLock, make_directories, reached, refusals, replace, sync_directory
+from codetether.storage.durable import (
+    Disk,
+    FileLock,
+    make_directories,
+    private_directory,
+    reached,
+    refusals,
+    replace,
+    sync_directory,
+)
 from codetether.storage.durable import read as read_file
 from codetether.storage.journal import (
     Desk,
@@ -36,11 +45,15 @@ from codetether.storage.lines import JOURNAL, LOCK, Reader, encode, read_state
 
 if TYPE_CHECKING:
     from codetether.storage.index import Index
+    from codetether.storage.mending import Mending
+    from codetether.storage.phrases import Phrases
+    from codetether.storage.search import Findings, Other, Scope, Told
     from codetether.storage.tallies import Tally
 
 T = TypeVar("T")
 Summaries = list[SessionSummary]
 Paths = list[Path]
+Records = list[JournalRecord]
 
 
 class Store:
@@ -117,6 +130,17 @@ class Store:
         for item in await asyncio.to_thread(lambda: [*Reader(data, after)]):
             yield item
 
+    async def latest(self, session_id: str, messages: int) -> Records:
+        """The last records, back to the `messages`-th message from the end (results count): only they are read."""
+        from codetether.storage.latest import latest_records
+
+        check_session_id(session_id)
+        path = await asyncio.to_thread(self._existing, session_id) / JOURNAL
+        try:
+            return await asyncio.to_thread(latest_records, path, messages)
+        except FileNotFoundError:
+            raise _not_found(session_id) from None
+
     async def list(self, *, limit: int | None = None) -> Summaries:
         """The sessions by `updated_at`, newest first. One that cannot be read is left out, see `unreadable`."""
         return await asyncio.to_thread(self._with_index, lambda index: index.newest(limit))
@@ -138,9 +162,37 @@ class Store:
         day = "" if since is None else since.isoformat()
         return await asyncio.to_thread(self._with_index, lambda index: index.tally(day))
 
+    async def search(
+        self, phrases: Phrases, scope: Scope, told: Told = lambda done, all_: None, *, limit: int = 20, hits: int = 3
+    ) -> Findings:
+        """The sessions in which texts match, with so many hits of each at most; only what is new is read.
+
+        `told` hears on another thread how many of the sessions that had to be read were. Raises StorageError.
+        """
+        return await asyncio.to_thread(
+            self._with_index, lambda index: index.search(phrases, scope, told, limit=limit, hits=hits)
+        )
+
+    async def others(self) -> dict[str, str]:
+        """The sources of other products that a search knows, with the state in which they were read."""
+        return await asyncio.to_thread(self._with_index, lambda index: index.others())
+
+    async def keep_other(self, source: str, state: str | None, others: Sequence[Other]) -> None:
+        """Takes in what another product's source holds now, for searches; nothing where there is no state."""
+        await asyncio.to_thread(private_directory, self.data)
+        await asyncio.to_thread(self._with_index, lambda index: index.keep_other(source, state, others))
+
     async def unreadable(self) -> dict[str, str]:
         """The sessions that no listing can show, by id, with the reason."""
         return await asyncio.to_thread(self._with_index, lambda index: index.unreadable())
+
+    async def mend(self, session_id: str, work: str, *, dry: bool = False) -> Mending:
+        """Puts aside what cannot be read of a session's journal, see `mend`; with `dry` it is only told.
+
+        InvalidSessionId, SessionNotFound, SessionLocked, JournalTooNew, JournalDamaged, StorageError.
+        """
+        check_session_id(session_id)
+        return await asyncio.to_thread(self._mend, session_id, work, dry)
 
     async def delete(self, session_id: str) -> bool:
         """Removes a session durably; False where there is none. SessionLocked where it is held."""
@@ -218,6 +270,19 @@ class Store:
             lock.release()
             raise
 
+    def _mend(self, session_id: str, work: str, dry: bool) -> Mending:
+        from codetether.storage.mending import mend
+
+        directory = self._existing(session_id)
+        lock = self._locked(directory, session_id)
+        try:
+            return mend(directory, session_id, work, dry=dry)
+        except FileNotFoundError:
+            raise _not_found(session_id) from None
+        finally:
+            lock.release()
+            tell_listings(directory)
+
     def _load(self, session_id: str) -> Replayed:
         try:
             return read_state(self._existing(session_id) / JOURNAL, session_id)[0]
@@ -285,7 +350,7 @@ class Store:
 
         path = self.data / "index.sqlite"
         with self._index_lock:
-            busy = not self.directory.is_dir()  # nothing to list: leave no file behind
+            busy = not self.data.is_dir()  # nothing to list: leave no file behind
             for place in (path, path, None):
                 if busy and place is not None:
                     continue

@@ -17,8 +17,8 @@ from codetether.models.completion import Usage
 from codetether.storage.lines import JOURNAL, whole
 from codetether.values import define, frozen
 
-_KINDS = (b'"type":"message_added"', b'"type":"tool_completed"', b'"type":"announced"')
-_HEAD = 100
+_KINDS = (b'"type":"message_added"', b'"type":"tool_completed"', b'"type":"announced"', b'"key":"forked"')
+_HEAD = 110
 """Bytes of a line within which its kind stands."""
 
 Answers = tuple[str, str, str]
@@ -86,6 +86,8 @@ class _Count:
     read_to: int = 0
     answers: dict[Answers, tuple[int, int, Usage]] = field(factory=dict)
     calls: dict[Calls, tuple[int, int, int, float]] = field(factory=dict)
+    copied: int = 0
+    """What a fork took of another session, up to this record, was spent there; it is written and read at once."""
 
     def read(self, data: bytes) -> None:
         """Counts in the journal's next whole lines; damaged ones are left out."""
@@ -98,7 +100,11 @@ class _Count:
 
     def _count_in(self, entry: dict[str, Any]) -> None:
         day = entry["at"][:10]
+        if entry["seq"] <= self.copied:
+            return
         match entry:
+            case {"type": "remembered", "plugin": "core", "key": "forked", "value": {"records": int(records)}}:
+                self.copied = records
             case {"type": "message_added", "usage": usage, "message": message}:
                 self._answer((day, message.get("provider") or "", message.get("model") or ""), usage)
             case {"type": "announced", "event": {"type": "usage_report", "usage": usage, "model": model}}:
