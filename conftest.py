@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
 import pytest
 
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the homes are: among thousands of directories pytest would look for a free name at length."""
+    return tmp_path_factory.mktemp("homes")
+
 
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty CODETETHER_HOME; the variables of codetether and all keys are unset."""
     for name in list(os.environ):
         ours = name.startswith("CODETETHER_") and name not in ("CODETETHER_SHARED", "CODETETHER_PROOF")
         if ours or name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")) or name.startswith(("VAULT_", "BAO_")):
             monkeypatch.delenv(name)
-    place = tmp_path_factory.mktemp("home")
+    place = homes / str(next(_NUMBERS))
+    place.mkdir()
     monkeypatch.setenv("CODETETHER_HOME", str(place))
     return place

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,9 +15,9 @@ CORE = ROOT / "core" / "src" / "codetether"
 FLOORS: dict[str, str] = {
     "words": "_version values errors models ids",
     "wire": "readers wire formats",
-    "seams": "protocols specs hookspecs",
+    "seams": "plugin_contexts protocols specs hookspecs",
     "ground": "plugins settings storage record",
-    "judgement": "credentials known_models catalog functions permissions",
+    "judgement": "credentials known_models catalog agents deferred_tool functions permissions",
     "loop": "session wiring runtime",
     "house": "builtin testing cli __main__",
 }
@@ -46,18 +46,33 @@ class Module:
         return _parsed(self.path)
 
     @property
+    def nodes(self) -> Sequence[ast.AST]:
+        """Every node of its tree."""
+        return _walked(self.path)
+
+    @property
     def room(self) -> str:
         """The room of core that it stands in; empty for the package itself."""
         return self.name.partition(".")[2].partition(".")[0]
 
-    def imports(self, *, late: bool = True) -> list[Import]:
+    def imports(self, *, late: bool = True) -> Sequence[Import]:
         """What it imports, but for what is only for types; `late`: within functions too."""
-        return list(_imports(self.tree, late))
+        return _imported(self.path, late)
 
 
 @cache
 def _parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
+
+
+@cache
+def _walked(path: Path) -> Sequence[ast.AST]:
+    return list(ast.walk(_parsed(path)))
+
+
+@cache
+def _imported(path: Path, late: bool) -> Sequence[Import]:
+    return list(_imports(_parsed(path), late))
 
 
 def _imports(node: ast.AST, late: bool) -> Iterator[Import]:
@@ -88,12 +103,14 @@ def modules(source: Path) -> list[Module]:
     return found
 
 
-def core() -> list[Module]:
+@cache
+def core() -> Sequence[Module]:
     """Core's modules."""
     return modules(CORE.parent)
 
 
-def plugins() -> dict[str, list[Module]]:
+@cache
+def plugins() -> Mapping[str, Sequence[Module]]:
     """The modules of the workspace's plugins and of strangers', by the folder of the distribution."""
     folders = [*ROOT.glob("plugins/*/*/src"), *ROOT.glob("tests/plugins/strangers/*/src")]
     return {str(source.parent.relative_to(ROOT)): modules(source) for source in sorted(folders)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from codetether import (
@@ -29,16 +29,19 @@ from codetether_provider_google.parser import GenerateParser
 from codetether_provider_google.quirks import Quirks
 from codetether_provider_google.recordings import generate
 from codetether_provider_google.render import Renderer
-from google import genai
-from google.genai import errors, types
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from google.genai import types
 
 GEMINI = ModelRef(provider="google", model="gemini-2.5-pro")
 
 
 def checked(body: bytes) -> dict[str, Any]:
     """The body, once the official types, which allow no field that they do not know, have taken all of it."""
+    from google.genai import types
+
     fields: dict[str, Any] = orjson.loads(body)
     kinds: dict[str, Any] = {
         "systemInstruction": types.Content,
@@ -128,6 +131,8 @@ def test_any_request_is_one_that_the_official_types_take(
 
 
 def test_all_words_of_the_official_types_are_known() -> None:
+    from google.genai import types
+
     for word in (word.value for word in types.FinishReason if "UNSPECIFIED" not in word.value):
         (finished,) = GenerateParser("google").whole(orjson.dumps({"candidates": [{"finishReason": word}]}))
         assert isinstance(finished, Finished)
@@ -139,6 +144,9 @@ def test_all_words_of_the_official_types_are_known() -> None:
 
 async def official(server: Playback) -> tuple[list[types.GenerateContentResponse], bool]:
     """What the official client reads, and whether an error ended it."""
+    from google import genai
+    from google.genai import errors, types
+
     options = types.HttpOptions(base_url=server.base_url.removesuffix("/v1"))
     client = genai.Client(api_key="k-0123456789", vertexai=False, http_options=options)
     read: list[types.GenerateContentResponse] = []

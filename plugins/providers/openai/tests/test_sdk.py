@@ -33,8 +33,6 @@ from codetether_provider_openai.render import Renderer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-openai = pytest.importorskip("openai")
-
 
 @pytest.fixture(scope="module")
 def requests() -> Any:
@@ -141,6 +139,7 @@ def test_what_the_sdk_does_not_know_is_seen(requests: Any) -> None:
 
 def read_by_sdk(recording: Recording) -> tuple[str, list[tuple[str, str, str]]]:
     """Text and calls as the SDK reads them."""
+    openai = pytest.importorskip("openai")
 
     def reply(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=recording.answer)

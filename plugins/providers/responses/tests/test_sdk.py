@@ -32,8 +32,6 @@ from codetether_provider_responses.render import Renderer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-openai = pytest.importorskip("openai")
-
 
 @pytest.fixture(scope="module")
 def requests() -> Any:
@@ -158,6 +156,7 @@ def streams(recordings: Sequence[Recording]) -> Iterator[Recording]:
 
 def read_by_sdk(recording: Recording) -> tuple[str, list[tuple[str, str, str]], dict[str, Any]]:
     """Text, calls and usage as the SDK reads them."""
+    openai = pytest.importorskip("openai")
 
     def reply(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=recording.answer)
