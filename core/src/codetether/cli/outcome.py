@@ -7,6 +7,7 @@ from typing import Any
 from attrs import field
 
 from codetether.cli.app import explained
+from codetether.cli.denied import denied_record
 from codetether.errors import ProviderError
 from codetether.models import events
 from codetether.models.completion import ModelRef, Usage
@@ -19,7 +20,7 @@ class Outcome:
     """The run so far; an `error` until something better happens.
 
     Attributes:
-        unanswered: the tools whose calls were denied for want of an answer.
+        unanswered: the calls that were denied for want of an answer.
     """
 
     status: Status = "error"
@@ -32,7 +33,7 @@ class Outcome:
     error: str = ""
     remedy: str = ""
     tool_calls: list[dict[str, Any]] = field(factory=list)
-    unanswered: list[str] = field(factory=list)
+    unanswered: list[events.ApprovalRequired] = field(factory=list)
     _texts: list[str] = field(factory=list)
 
     def take(self, event: SessionEvent) -> None:
@@ -50,7 +51,7 @@ class Outcome:
                     {**summary, "success": event.success, "duration_ms": round(event.duration_ms, 3)}
                 )
             case events.ApprovalRequired():
-                self.unanswered.append(event.name)
+                self.unanswered.append(event)
             case events.Done():
                 self.status, self.text, self.usage, self.steps = event.status, event.text, event.usage, event.steps
                 self.error = event.reason if event.status != "done" else ""
@@ -86,6 +87,8 @@ class Outcome:
             "usage": usage,
             "tool_calls": self.tool_calls,
         }
+        if self.unanswered:
+            made["denied"] = [denied_record(event) for event in self.unanswered]
         if self.structured is not None:
             made["structured"] = self.structured
         if self.error:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import sys
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from codetether import Answer, Question
-from codetether.cli.terminal import BOLD, DIM, GREEN, RED, YELLOW, Screen, visible
-from codetether.models.tools import PermissionRequest
+from codetether.cli.approval_text import OFFERED, approval_lines
+from codetether.cli.terminal import BOLD, DIM, YELLOW, Screen, visible
+
+HERE = "terminal"
+"""Who gave an answer, in the audit trail."""
 
 
 class TerminalPerson:
@@ -30,12 +32,15 @@ class TerminalPerson:
         """The answer within `deadline` seconds; to a request, what is not clearly another choice is the first: no."""
         await asyncio.sleep(0)  # what was announced before the question is shown before it
         self._before()
-        if question.request is not None:
-            self._show(question.request)
+        if question.approval is not None:
+            for text, codes in approval_lines(question.approval):
+                self.screen.say(text, *codes)
         self.screen.say(f"? {question.text}", BOLD, YELLOW)
-        keys = _keys(question.choices)
+        offered = {c: (key, c) for key, c in _keys(question.choices).items()}
+        if question.approval is not None:
+            offered = {choice: OFFERED[choice] for choice in question.choices}
         _forget_typed()
-        menu = "  ".join(f"[{key}] {choice}" for key, choice in keys.items())
+        menu = "  ".join(f"[{key}] {label}" for key, label in offered.values())
         self.screen.err.write(visible(f"  {menu} > " if menu else "  > "))
         self.screen.err.flush()
         try:
@@ -50,46 +55,19 @@ class TerminalPerson:
         if not line.endswith("\n"):  # Ctrl-D
             self.screen.say("")
         typed = line.strip()
-        if not question.choices:
-            return Answer(text=typed) if typed else None
-        chosen = [c for key, c in keys.items() if typed.lower() in (key, c.lower())]
-        if question.request is None:  # the model's own question: words of one's own are an answer too
-            return Answer(text=chosen[0] if chosen else typed) if typed else None
-        return Answer(text=chosen[0] if chosen else question.choices[0])
-
-    def _show(self, request: PermissionRequest) -> None:
-        self.screen.say(f"{request.call.name} wants to {' and '.join(request.effects) or 'run'}", BOLD)
-        resources = request.resources
-        for label, values in (
-            ("command", resources.commands),
-            ("writes", tuple(str(request.directory / value) for value in resources.writes)),
-            ("reads", tuple(str(request.directory / value) for value in resources.reads)),
-            ("host", resources.hosts),
-        ):
-            for value in values:
-                self._field(label, value)
-        if not any((resources.commands, resources.writes, resources.reads, resources.hosts)):
-            for name, argument in request.call.arguments.items():
-                self._field(name, str(argument))
-        if resources.preview.strip() in resources.commands:  # shown above
-            return
-        for line in resources.preview.splitlines():
-            colour = {"+": (GREEN,), "-": (RED,)}.get(line[:1], ())
-            self.screen.say(f"    {unpadded(line)}", *colour)
-
-    def _field(self, label: str, value: str) -> None:
-        first, *more = unpadded(value).split("\n")
-        self.screen.say(f"    {label}: {first}")
-        for line in more:
-            self.screen.say(f"    {' ' * len(label)}  {line}")
+        chosen = next((c for c, (key, _) in offered.items() if typed.lower() in (key, c.lower())), None)
+        if question.approval is not None:
+            return Answer(text=chosen, by=HERE) if chosen else Answer(text="no", reason=_reason(typed), by=HERE)
+        return Answer(text=chosen or typed) if typed else None
 
 
-def unpadded(text: str) -> str:
-    """The text with long runs of white space counted, so that nothing can hide behind them."""
-    return re.sub(r"[ \t]{20,}|\n{5,}", lambda run: f" <{len(run[0])} white space characters> ", text)
+def _reason(typed: str) -> str:
+    """Why not, in words of one's own: what is not clearly another choice."""
+    word, _, rest = typed.partition(" ")
+    return rest.strip() if word.lower().rstrip(",.:;") in ("n", "no") else typed
 
 
-def _keys(choices: tuple[str, ...]) -> dict[str, str]:
+def _keys(choices: Sequence[str]) -> dict[str, str]:
     """A letter for each choice: the first of its last word, if that is still free."""
     keys: dict[str, str] = {}
     for choice in choices:

@@ -1,4 +1,4 @@
-"""`codetether policy`: what the rules say of a command, which rules are in force, what they say of a past session."""
+"""`codetether policy`: what the rules say of a command, which are in force, what they say of a past session."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from codetether.settings.core import MODES
 from codetether.settings.settings import Settings, directories, load_settings
 
 if TYPE_CHECKING:
+    from codetether.models.approvals import KeptApproval
     from codetether.models.session import Session
+    from codetether.permissions.approvals import Approvals
     from codetether.permissions.rules import Rules
     from codetether.session.judging import JudgedCall
 
@@ -89,6 +91,7 @@ def explain(mode: Mode | None, allow: tuple[str, ...], as_json: bool) -> int:
 
     screen, settings = Screen(), _settings(allow)
     rules = rules_in_force(settings)
+    here = [each for each in _approvals().kept() if each.directory == str(Path.cwd().resolve())]
     rows = [
         (rule.verdict, rule.text, str(settings.origin(("permissions", rule.verdict, str(at)))))
         for found in (rules.deny, rules.ask, rules.allow)
@@ -100,6 +103,7 @@ def explain(mode: Mode | None, allow: tuple[str, ...], as_json: bool) -> int:
             "rules": [{"verdict": v, "rule": text, "origin": origin} for v, text, origin in rows],
             "always": [{"verdict": verdict, "about": about} for verdict, about in ALWAYS],
             "modes": {name: list(effects) for name, effects in FREE.items()},
+            "approvals": [_approval(each) for each in here],
             "notices": list(settings.notices),
         }
         print_json(screen, told)
@@ -117,6 +121,43 @@ def explain(mode: Mode | None, allow: tuple[str, ...], as_json: bool) -> int:
     screen.line("\nEach mode frees, in the workspace:")
     for name, effects in FREE.items():
         screen.line(f"  {name:8} {', '.join(effects)}")
+    if here:
+        screen.line("\nAllowed here by you, until taken back (codetether policy revoke ID):")
+        _print_approvals(screen, here)
+    return 0
+
+
+@policy.command("approvals")
+@as_json
+def approvals(as_json: bool) -> int:
+    """List what you answered "always" to: 30 days long, for one call, one directory and the rules of that time."""
+    screen, kept = Screen(), _approvals().kept()
+    if as_json:
+        print_json(screen, [_approval(each) for each in kept])
+    elif kept:
+        _print_approvals(screen, kept)
+    else:
+        screen.line("No approvals are kept")
+    return 0
+
+
+@policy.command("revoke")
+@click.argument("ids", metavar="ID", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Take back every approval.")
+def revoke(ids: tuple[str, ...], everything: bool) -> int:
+    """Take approvals back; running sessions ask again too."""
+    from codetether.cli.recorded import recorded
+
+    if bool(ids) == everything:
+        raise click.UsageError("name the approvals to take back, or all of them with --all")
+    kept = _approvals()
+    there = [each.id for each in kept.kept()]
+    if unknown := [id_ for id_ in ids if id_ not in there]:
+        raise UsageError(f"no approval {unknown[0]!r}", remedy="codetether policy approvals lists them")
+    detail: dict[str, Any] = {"ids": there if everything else list(ids)}
+    screen = Screen()
+    for id_ in recorded("permission", "approval:revoke", detail, lambda: kept.revoke(None if everything else ids)):
+        screen.line(f"taken back: {id_}")
     return 0
 
 
@@ -184,6 +225,48 @@ def _call(call: JudgedCall) -> dict[str, Any]:
 def _told(decision: Decision) -> dict[str, str]:
     told = {"decision": decision.verdict, "rule": decision.rule}
     return {**told, "source": decision.source, "reason": decision.reason}
+
+
+def _approvals() -> Approvals:
+    from codetether.permissions.approvals import Approvals, approvals_of
+
+    return Approvals(directory=approvals_of(directories().state))
+
+
+def _state(approval: KeptApproval) -> str:
+    """Whether it still holds: `holds`, `rules changed`, or `files changed`."""
+    from codetether.permissions.requests import rules_digest
+    from codetether.permissions.sources import CannotTell, digests
+
+    try:
+        if approval.rules != rules_digest(load_settings(Path(approval.directory)).core.permissions):
+            return "rules changed"
+        return "holds" if dict(digests(approval.files)) == approval.files else "files changed"
+    except SettingsError:
+        return "rules changed"
+    except CannotTell:
+        return "files changed"
+
+
+def _approval(approval: KeptApproval) -> dict[str, Any]:
+    from codetether.wire import to_dict
+
+    told = {name: value for name, value in to_dict(approval).items() if name not in ("key", "rules")}
+    return {**told, "state": _state(approval)}
+
+
+def _print_approvals(screen: Screen, kept: Sequence[KeptApproval]) -> None:
+    rows = [
+        (
+            each.id,
+            f"{each.expires_at:%Y-%m-%d}" if (state := _state(each)) == "holds" else state,
+            each.tool,
+            each.directory,
+            one_line(each.about, 200),
+        )
+        for each in kept
+    ]
+    print_table(screen, ("ID", "UNTIL", "TOOL", "DIRECTORY", "WHAT"), rows)
 
 
 def _overrides(allow: Sequence[str]) -> Mapping[str, Any] | None:

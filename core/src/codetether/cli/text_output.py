@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from codetether.cli.denied import denied_lines
 from codetether.cli.outcome import Outcome
 from codetether.cli.terminal import BOLD, CYAN, DIM, RED, YELLOW, Screen, json_line, one_line, visible
 from codetether.cli.tool_text import arguments_shown, lines_shown
@@ -62,12 +63,13 @@ class TextOutput:
         """The run is over."""
         self.pause()
         if outcome.status == "denied":
-            flags = " ".join(f"--allow {name}" for name in dict.fromkeys(outcome.unanswered or ["TOOL"]))
-            self.screen.say(f"{outcome.error or 'denied'}\n  To allow it: {flags}, or run at a terminal.", YELLOW)
+            self.screen.say(outcome.error or "denied", YELLOW)
         elif outcome.status in ("limit", "interrupted"):
             self.screen.say(f"{outcome.status}: {outcome.error}".removesuffix(f": {outcome.status}"), YELLOW)
         elif outcome.status != "done":
             self.screen.say(f"error: {outcome.error}" + (f"\n  {outcome.remedy}" if outcome.remedy else ""), RED)
+        for line in denied_lines(outcome.unanswered, outcome.session_id) if outcome.unanswered else ():
+            self.screen.say(line, YELLOW)
         if outcome.steps:
             self.screen.say(self._usage(outcome), DIM)
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from attrs import field
 
+from codetether.models.approvals import ApprovalRequest
 from codetether.models.messages import FilePart, ImagePart, TextPart
 from codetether.models.record import JSON, Unknown
 from codetether.values import frozen
@@ -35,6 +36,7 @@ class ToolDefinition:
         effects: what a call can do at most; `("read",)` alone runs unasked, and beside others.
         idempotent: running it twice is the same as once, so a resumed session may run it again.
         interactive: needs a person to answer; hidden where there is none.
+        concurrent: whether a call may run beside others; None for those that only read.
         examples: for models that need help, and for documentation.
         timeout: seconds after which a call is stopped.
     """
@@ -45,6 +47,7 @@ class ToolDefinition:
     effects: tuple[Effect, ...] = ("read", "write", "execute", "network")
     idempotent: bool = False
     interactive: bool = False
+    concurrent: bool | None = None
     examples: tuple[ToolExample, ...] = ()
     timeout: float = 600.0
 
@@ -71,6 +74,7 @@ class Resources:
         reads, writes: paths as spelled; the policy resolves them against the workspace.
         commands: shell text, or argv joined by `shlex.join`.
         hosts: names or addresses, with a port where one is given.
+        secrets: names of `[secrets]` whose values the commands, or the hosts, are given.
         effects: of this very call; None means those of the definition.
         preview: what a person should see before saying yes, e.g. a diff.
     """
@@ -79,6 +83,7 @@ class Resources:
     writes: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     effects: tuple[Effect, ...] | None = None
     preview: str = ""
 
@@ -125,18 +130,32 @@ class Decision:
 
 @frozen(kw_only=True)
 class Question:
-    """What a person is asked: a text, and the answers to choose from (none: free text)."""
+    """What a person is asked: a text, and the answers to choose from (none: free text).
+
+    Attributes:
+        approval: what would happen, where it is a yes that is asked for. The choices are then `no`, which any other
+            answer and none mean too, and the scopes that a yes may have: `once`, `session`, `always`.
+        request: the same as policies judged it.
+    """
 
     text: str
     choices: tuple[str, ...] = ()
     request: PermissionRequest | None = None
+    approval: ApprovalRequest | None = None
 
 
 @frozen(kw_only=True)
 class Answer:
-    """A person's answer: one of the choices, or free text."""
+    """A person's answer: one of the choices, or free text.
+
+    Attributes:
+        reason: why not, for the model.
+        by: who gave it, for the audit trail, e.g. `ann@desk`.
+    """
 
     text: str
+    reason: str = ""
+    by: str = ""
 
 
 @frozen(kw_only=True)
@@ -198,11 +217,14 @@ class ToolResult:
     Attributes:
         success: the flag that counts; the text is never read for it.
         metadata: for screens and records (`diff`, `path`, `exit_code`), not for the model.
+        answer: ends the turn: the agent's answer, instead of another response of the model. Not where the answer has to
+            fit a schema.
     """
 
     content: tuple[TextPart | ImagePart | FilePart | Unknown, ...] = ()
     success: bool = True
     metadata: Mapping[str, JSON] = field(factory=dict)
+    answer: str = ""
 
     @property
     def output(self) -> str:

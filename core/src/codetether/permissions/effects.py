@@ -55,14 +55,14 @@ def effects(line: Line, directory: str) -> Effects:
         reads += _reads(words)
         writes += _writes(words)
         hosts += _hosts(words)
-    places = _places(found)
+    places = places_of(found)
     reads, writes = [*reads, *_below(places, reads)], [*writes, *_below(places, writes)]
     hosts += [f"{m[1]}:{m[2]}" for path in (*reads, *writes) if (m := _NETWORK.fullmatch(path))]
     whole = next((name for words in found if (name := _whole(words, directory))), "")
     return Effects(reads=_known(reads), writes=_known(writes), hosts=tuple(dict.fromkeys(hosts)), whole=whole)
 
 
-def _places(found: Iterable[tuple[str, ...]]) -> list[str]:
+def places_of(found: Iterable[tuple[str, ...]]) -> list[str]:
     """Where `cd` leads, one after the other: what follows is relative to that, or still to where the line began."""
     places: list[str] = []
     for words in found:
