@@ -1,0 +1,88 @@
+"""How far a prompt may go: steps, seconds, tokens and dollars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from codetether.models.completion import CompletionResponse, Usage
+from codetether.models.messages import Message, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
+from codetether.values import frozen
+
+BYTES_PER_TOKEN = 4
+"""Where a provider reports no usage, so many characters count as a token."""
+
+
+@frozen(kw_only=True)
+class Limits:
+    """What one prompt may take at most; None for no limit.
+
+    Attributes:
+        steps: responses of the model.
+        seconds: from the prompt to the end, whatever is running then is cancelled.
+        tokens: input and output together, those of subagents too.
+        cost: in US dollars, that of subagents too.
+    """
+
+    steps: int
+    seconds: float | None = None
+    tokens: int | None = None
+    cost: Decimal | None = None
+
+    def narrowed(self, other: Limits) -> Limits:
+        """The stricter one of each."""
+        return Limits(
+            steps=min(self.steps, other.steps),
+            seconds=_stricter(self.seconds, other.seconds),
+            tokens=_stricter(self.tokens, other.tokens),
+            cost=_stricter(self.cost, other.cost),
+        )
+
+    def left(self, spent: Usage) -> Limits:
+        """What of them is left after that usage."""
+        return Limits(
+            steps=self.steps,
+            seconds=self.seconds,
+            tokens=None if self.tokens is None else max(self.tokens - spent.total_tokens, 0),
+            cost=None if self.cost is None else max(self.cost - (spent.cost or 0), Decimal(0)),
+        )
+
+    def reached(self, steps: int, spent: Usage) -> tuple[str, str] | None:
+        """The limit, as in `Done`, and the reason why no further response may be asked for; None while one may."""
+        if steps >= self.steps:
+            return "max_steps", f"stopped after {self.steps} step{'s' * (self.steps != 1)} (--max-steps)"
+        if self.tokens is not None and spent.total_tokens >= self.tokens:
+            return "max_tokens", f"stopped after {spent.total_tokens:,} of {self.tokens:,} tokens (--max-tokens)"
+        if self.cost is None or not steps:
+            return None
+        if spent.cost is None:
+            return "max_cost", "stopped, since no price is known for the model, and --max-cost could not hold"
+        if spent.cost >= self.cost:
+            return "max_cost", f"stopped after ${spent.cost} of ${self.cost} (--max-cost)"
+        return None
+
+
+def _stricter(one: Decimal | float | None, other: Decimal | float | None) -> Decimal | float | None:
+    return other if one is None else one if other is None else min(one, other)
+
+
+def counted(response: CompletionResponse, history: Callable[[], Sequence[Message]]) -> Usage:
+    """What a response counts as, whatever is reported: no tokens are estimated by length, fewer than none are none."""
+    usage = response.usage
+    tokens = max(usage.input_tokens, 0) + max(usage.output_tokens, 0)
+    if not tokens:
+        tokens = (sum(map(_size, history())) + _size(response.message)) // BYTES_PER_TOKEN
+    return Usage(input_tokens=tokens, cost=None if usage.cost is None else max(usage.cost, Decimal(0)))
+
+
+def _size(message: Message) -> int:
+    size = 0
+    for part in message.parts:
+        match part:
+            case ToolCallPart(arguments=text):
+                size += len(text)
+            case TextPart(text=text) | ThinkingPart(text=text) | ToolResultPart(text=text):
+                size += len(text)
+            case _:
+                pass
+    return size

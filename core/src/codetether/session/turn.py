@@ -1,0 +1,74 @@
+"""What one prompt has come to, while it is at work and at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import field
+
+from codetether.errors import CodetetherError
+from codetether.models import events
+from codetether.models.completion import Usage
+from codetether.models.events import SessionEvent, Status
+from codetether.models.record import JSON
+from codetether.models.session import ToolCallSummary, ToolCompleted
+from codetether.session.structured import Form
+from codetether.values import define, frozen
+
+Emit = Callable[[SessionEvent], None]
+
+
+@define(kw_only=True)
+class Turn:
+    """What one prompt has come to so far.
+
+    Attributes:
+        usage: as reported, with that of subagents. spent: as it counts for the limits.
+        answer: what a tool gave as the answer; the turn ends with it.
+        nested: the ids of calls that calls made.
+    """
+
+    number: int
+    emit: Emit
+    step: int = 0
+    usage: Usage = Usage()
+    spent: Usage = Usage()
+    texts: list[str] = field(factory=list)
+    calls: list[ToolCallSummary] = field(factory=list)
+    nested: set[str] = field(factory=set)
+    unanswered: list[str] = field(factory=list)
+    answer: str = ""
+    form: Form | None = None
+    misses: int = 0
+    structured: JSON = None
+
+    def tell(self, completed: ToolCompleted) -> None:
+        """A call has its result, which is recorded: it is announced, and counts."""
+        result, duration = completed.result, completed.duration_ms
+        if completed.usage is not None:
+            self.usage += completed.usage
+            self.spent += completed.usage
+        self.calls.append(
+            ToolCallSummary(id=result.tool_call_id, name=result.name, success=result.success, duration_ms=duration)
+        )
+        self.emit(
+            events.ToolCallComplete(
+                call_id=result.tool_call_id,
+                name=result.name,
+                output=result.text,
+                success=result.success,
+                duration_ms=duration,
+                denied=completed.denied,
+                metadata=completed.metadata,
+            )
+        )
+
+
+@frozen(kw_only=True)
+class End:
+    """How a prompt ended."""
+
+    status: Status
+    reason: str = ""
+    limit: str = ""
+    error: CodetetherError | None = None
