@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +13,7 @@ from attrs import evolve
 
 from codetether.cli import started
 from codetether.cli.app import EXIT, say_error
-from codetether.cli.chat.slash import Leave, Reopen, SlashCommands
+from codetether.cli.chat.slash import Leave, Reopen, Send, SlashCommands
 from codetether.cli.foreign import session_to_go_on_with
 from codetether.cli.interrupts import Interrupts
 from codetether.cli.outcome import Outcome
@@ -22,6 +22,7 @@ from codetether.cli.terminal import DIM, YELLOW, Screen
 from codetether.cli.text_output import TextOutput
 from codetether.errors import CodetetherError
 from codetether.models.events import SessionEvent
+from codetether.models.messages import MessagePart, TextPart
 from codetether.models.tools import Mode
 from codetether.protocols import Person
 from codetether.runtime import Runtime
@@ -149,6 +150,8 @@ class Conversation:
     async def _converse(
         self, runtime: Runtime, session: RunningSession, display: Display, interrupts: Interrupts
     ) -> bool:
+        from codetether.cli.chat.mentions import mentioned
+
         slash = SlashCommands(runtime, session, self.screen, self.wishes)
         if self._opened_as is None:
             started()
@@ -166,17 +169,25 @@ class Conversation:
                     case Reopen(wishes=wishes):
                         self.wishes = wishes
                         return True
+                    case Send(message=message):
+                        others = [part for part in message.parts if not isinstance(part, TextPart)]
+                        await self._turn(session, message.text, others, display, interrupts)
                     case _:
                         continue
-            await self._turn(session, text, display, interrupts)
+            await self._turn(session, text, mentioned(text, session.shared.directory), display, interrupts)
         return False
 
-    async def _turn(self, session: RunningSession, text: str, display: Display, interrupts: Interrupts) -> None:
-        from codetether.cli.chat.mentions import mentioned
-
+    async def _turn(
+        self,
+        session: RunningSession,
+        text: str,
+        parts: Sequence[MessagePart],
+        display: Display,
+        interrupts: Interrupts,
+    ) -> None:
         outcome = Outcome(session_id=session.id, model=session.model)
         interrupts.begin(session.cancel)
-        stream: AsyncIterator[SessionEvent] = session.stream(text, mentioned(text, session.shared.directory))
+        stream: AsyncIterator[SessionEvent] = session.stream(text, parts)
         async with aclosing(stream) as events:  # type: ignore[type-var]
             async for event in events:
                 outcome.take(event)

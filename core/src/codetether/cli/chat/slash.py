@@ -12,6 +12,7 @@ from codetether.cli.app import say_error
 from codetether.cli.terminal import Screen, one_line
 from codetether.errors import CodetetherError, UsageError
 from codetether.models.audit import AuditOutcome
+from codetether.models.messages import Message
 from codetether.models.providers import Availability
 from codetether.plugins.boundary import BROKEN, asked, reason_of
 from codetether.plugins.life import created
@@ -39,7 +40,14 @@ class Reopen:
     wishes: Wishes
 
 
-Next = Leave | Reopen | None
+@frozen(kw_only=True)
+class Send:
+    """The model is to be sent this message, as though the user had typed it."""
+
+    message: Message
+
+
+Next = Leave | Reopen | Send | None
 Run = Callable[[str], Awaitable[Next]]
 
 
@@ -203,7 +211,7 @@ class SlashCommands:
             try:
                 async with AsyncExitStack() as stack:
                     command = await created(stack, provided.record, ctx)
-                    text = await asked(command.run, arguments)
+                    said = await asked(command.run, arguments)
             except BROKEN as error:  # a plugin's command must not end the conversation: it is named and said
                 await self._note(name, "failure", error=reason_of(error))
                 if isinstance(error, UsageError):  # a refusal, in words meant for the user
@@ -211,8 +219,10 @@ class SlashCommands:
                 self._screen.say(f"/{name} ({provided.plugin}) failed: {reason_of(error)}")
                 return None
             await self._note(name, "success")
-            if text:
-                self._screen.line(text)
+            if isinstance(said, Message):
+                return Send(message=said)
+            if said:
+                self._screen.line(said)
             return None
 
         return run
