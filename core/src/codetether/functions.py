@@ -15,7 +15,7 @@ import attrs
 
 from codetether.errors import UsageError
 from codetether.models.tools import Effect, Resources, ToolCall, ToolDefinition, ToolExample, ToolResult, text_result
-from codetether.protocols import SessionContext, ToolContext
+from codetether.plugin_contexts import SessionContext, ToolContext
 
 PLAIN: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 

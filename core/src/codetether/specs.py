@@ -13,6 +13,7 @@ from codetether.formats.protocols import SessionFormat
 from codetether.models.archive import EventArchive
 from codetether.models.completion import ModelLimits, SamplingParams
 from codetether.models.tools import Mode
+from codetether.plugin_contexts import PluginContext, SessionContext
 from codetether.protocols import (
     AuditSink,
     Catalogue,
@@ -22,10 +23,8 @@ from codetether.protocols import (
     Executor,
     ModelStore,
     PermissionPolicy,
-    PluginContext,
     PromptSection,
     Selector,
-    SessionContext,
     SlashCommand,
     ToolCallRouter,
     ToolFilter,
@@ -146,8 +145,9 @@ class AgentSpec:
     """An agent: a prompt, the tools it may use, limits.
 
     Attributes:
-        tools: globs over tool names; None for all.
+        tools: globs over tool names; one that begins with `!` takes away what the others give. None for all.
         max_steps: responses a prompt; None for the session's own limit.
+        max_seconds, max_tokens, max_cost: what a prompt may take, with its subagents; the cost in US dollars.
         mode: the mode it works in at most; None for the session's.
     """
 
@@ -156,6 +156,9 @@ class AgentSpec:
     prompt: str = ""
     tools: tuple[str, ...] | None = None
     max_steps: int | None = None
+    max_seconds: float | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
     mode: Mode | None = None
     model: str | None = None
 

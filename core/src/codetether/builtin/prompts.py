@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from codetether.hookspecs import hookimpl
-from codetether.protocols import SessionContext
+from codetether.plugin_contexts import SessionContext
 from codetether.specs import PromptSectionSpec
 
 BASE = """\

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from codetether.functions import FunctionTools
 from codetether.hookspecs import hookimpl
 from codetether.models.tools import Question, Resources, ToolCall, ToolDefinition, ToolResult, error_result, text_result
-from codetether.protocols import SessionContext, ToolContext
+from codetether.plugin_contexts import SessionContext, ToolContext
 from codetether.specs import ToolsetSpec
 
 DEADLINE = 600.0

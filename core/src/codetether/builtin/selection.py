@@ -9,7 +9,7 @@ from codetether.errors import UnknownModel
 from codetether.hookspecs import hookimpl
 from codetether.models.completion import ModelRef, SamplingParams
 from codetether.models.providers import Availability
-from codetether.protocols import PluginContext
+from codetether.plugin_contexts import PluginContext
 from codetether.specs import LAST, ModelDefaults, SelectorSpec
 
 PREFERENCE = ("zai", "openai", "github-copilot", "anthropic", "minimax", "openrouter", "novita", "moonshotai", "google")

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from codetether.errors import CredentialError, StorageError
-from codetether.protocols import Credentials, PluginContext
+from codetether.plugin_contexts import PluginContext
+from codetether.protocols import Credentials
 from codetether.storage.disk import Disk
 from codetether.storage.durable import private_directory, reached, read, refused, replace, sync_directory
 

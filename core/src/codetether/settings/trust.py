@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,11 @@ def trusted_files(state: Path) -> dict[str, str]:
         raise SettingsError(
             f"{why}", file=path, remedy="Remove it, then trust again: codetether config trust"
         ) from error
+
+
+def is_trusted(state: Path, path: Path, data: bytes) -> bool:
+    """Whether the file was trusted with this very content."""
+    return trusted_files(state).get(str(path)) == hashlib.sha256(data).hexdigest()
 
 
 def trust_record(files: Mapping[str, str]) -> bytes:

@@ -24,7 +24,7 @@ from codetether.models.completion import (
     UsageReported,
 )
 from codetether.models.providers import Provider
-from codetether.protocols import PluginContext
+from codetether.plugin_contexts import PluginContext
 from codetether.specs import ProviderSpec, WireSpec
 
 USAGE = Usage(input_tokens=10, output_tokens=5)

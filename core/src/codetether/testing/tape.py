@@ -15,9 +15,10 @@ from codetether.models.completion import CompletionRequest, StreamChunk
 from codetether.models.providers import Provider
 from codetether.models.record import JSON
 from codetether.models.tools import Resources, ToolCall, ToolDefinition, ToolResult, error_result
+from codetether.plugin_contexts import PluginContext, SessionContext, ToolContext
 from codetether.plugins.contracts import YIELDS
 from codetether.plugins.life import created
-from codetether.protocols import Connection, PluginContext, SessionContext, Tool, ToolContext, Wire
+from codetether.protocols import Connection, Tool, Wire
 from codetether.specs import ProviderSpec, ToolsetSpec, WireSpec
 from codetether.testing.calls import words_of
 from codetether.testing.cassette import (
