@@ -288,8 +288,8 @@ def test_a_managed_file_that_others_may_write_is_refused(place: Place) -> None:
 MISTAKES = {
     "modle = 1": '1: modle: unknown setting; did you mean "model"?',
     "zzz = 1": (
-        "1: zzz: unknown setting; known are agents, audit, credentials, model, permissions, plugins, provider, "
-        "providers, sampling, session, tools"
+        "1: zzz: unknown setting; known are agents, audit, context, credentials, model, permissions, plugins, "
+        "provider, providers, redaction, sampling, secrets, session, tools"
     ),
     "model = 5": "1: model: is the number 5, not a string",
     "\n\n[session]\n# steps\nmax_steps = 0": "5: session.max_steps: is the number 0, not 1 or more",

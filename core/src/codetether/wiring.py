@@ -31,6 +31,7 @@ from codetether.settings.structure import did_you_mean
 from codetether.values import define, frozen
 
 Notify = Callable[[str, str], None]
+COMMON = "the secret {} is too short or too common a word to be looked for in texts: choose a longer one"
 _OPEN = frozenset({"base_url", "enterprise_url", "organization", "project", "region", "profile"})
 """Values of a secret that are no secrets."""
 
@@ -130,7 +131,8 @@ class Wiring:
             if key.removeprefix("aws_") in _OPEN:
                 continue
             for text in value.values() if isinstance(value, Mapping) else (value,):
-                self.redactor.add(str(text), f"{provider}.{key}")
+                if not self.redactor.add(str(text), f"{provider}.{key}") and text and key == "api_key":
+                    self.notify("", COMMON.format(f"{provider}.{key}"))
 
     async def audit(self) -> AuditTrail:
         """The audit trail over every sink. Raises PluginError when a required one is off or cannot start."""

@@ -379,8 +379,8 @@ class LocalExecutor:
 
 
 def _create(ctx: Any) -> LocalExecutor:
-    providers = ctx.core.providers.values()
-    return LocalExecutor(withheld=[p.api_key_env for p in providers if p.api_key_env])
+    keys = [provider.api_key_env for provider in ctx.core.providers.values() if provider.api_key_env]
+    return LocalExecutor(withheld=[*keys, *(secret.env or name for name, secret in ctx.core.secrets.items())])
 
 
 @hookimpl

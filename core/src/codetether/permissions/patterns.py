@@ -15,7 +15,7 @@ STAR = "\ue000"
 _STARS = frozenset({"*", STAR})
 _WORD = re.compile(r"""(?:'[^']*'|"[^"]*"|[^\s'"]|['"])+""")
 _PIECE = re.compile(r"""'[^']*'|"[^"]*"|.""", re.DOTALL)
-Kind = Literal["path", "command", "host", "whole", "implied"]
+Kind = Literal["path", "command", "host", "secret", "whole", "implied"]
 
 
 @frozen(kw_only=True)
@@ -67,13 +67,19 @@ class Rule:
 
     def named(self, tool: str, effect: Effect) -> bool:
         """Whether the rule speaks of the tool, or of the effect."""
-        return self.name in (effect, tool) or ("*" in self.name and bool(name_pattern(self.name).fullmatch(tool)))
+        return self.name == effect or self.names(tool)
+
+    def names(self, tool: str) -> bool:
+        """Whether the rule speaks of the tool by its name."""
+        return self.name == tool or ("*" in self.name and bool(name_pattern(self.name).fullmatch(tool)))
 
     def applies(self, tool: str, touch: Touch, directory: str) -> bool | None:
         """Whether the rule speaks of this touch of this tool; None where only running a command can tell.
 
         An allowing rule must fit it in every spelling, and never speaks of a command: see `covers`.
         """
+        if touch.kind == "secret":
+            return self.name == "secret" and bool(name_pattern(self.pattern or "*").fullmatch(touch.spelled))
         if not self.named(tool, touch.effect):
             return False
         if self.pattern is None:
@@ -88,7 +94,7 @@ class Rule:
                 return bool(name_pattern(self.pattern.casefold()).fullmatch(touch.spelled.casefold()))
             case "whole":
                 return self.verdict != "allow"
-            case "implied":
+            case _:
                 return False
 
     def covers(self, words: tuple[str, ...]) -> bool:

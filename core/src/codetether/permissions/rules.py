@@ -33,16 +33,24 @@ FREE: Mapping[Mode, tuple[Effect, ...]] = {
 _STRICTNESS = {"allow": 0, "ask": 1, "deny": 2}
 _RULE = re.compile(r"(?P<name>[A-Za-z0-9_*-]{1,64})(?:\((?P<pattern>.+)\))?", re.DOTALL)
 _VERBS = {"read": "reading", "write": "writing", "execute": "running", "network": "reaching"}
+_UNTOUCHING = {"deny": "is denied", "ask": "needs permission"}
 _SHOWN = 300
 
 
 def strictest(decisions: Iterable[Decision]) -> Decision:
-    """The first of the strictest decisions. Of none: deny, since nobody allowed anything."""
+    """The first of the strictest decisions. Of none: deny, since nobody allowed anything.
+
+    Of those that ask, one by a rule or a guard comes before one by the mode alone: it says more.
+    """
     chosen = None
     for decision in decisions:
-        if chosen is None or _STRICTNESS[decision.verdict] > _STRICTNESS[chosen.verdict]:
+        if chosen is None or _strictness(decision) > _strictness(chosen):
             chosen = decision
     return chosen or Decision(verdict="deny", rule="no decision", reason="nobody decided about this call")
+
+
+def _strictness(decision: Decision) -> tuple[int, bool]:
+    return _STRICTNESS[decision.verdict], decision.verdict == "ask" and decision.source != "mode"
 
 
 def resolve(directory: Path, spelled: str) -> Path:
@@ -89,10 +97,17 @@ class Rules:
         try:
             touches = tuple(_touches(request))
             if not touches:
-                return Decision(verdict="allow", rule="no effects", source="core")
+                return self._untouching(request.call.name)
             return strictest(self._judge(request, touch) for touch in touches)
         except (ValueError, OSError) as error:  # what leads nowhere is no reason to guess
             return Decision(verdict="deny", rule="paths: not a path", source="core", reason=str(error))
+
+    def _untouching(self, tool: str) -> Decision:
+        """What is said of a call that touches nothing: only a rule that names its tool speaks of it."""
+        for rule in (*self.deny, *self.ask):
+            if rule.pattern is None and rule.names(tool):
+                return _ruled(rule, f"{tool} {_UNTOUCHING[rule.verdict]} by the rule {rule.text}")
+        return Decision(verdict="allow", rule="no effects", source="core")
 
     def _judge(self, request: PermissionRequest, touch: Touch) -> Decision:
         if touch.kind == "command":
@@ -155,6 +170,9 @@ class Rules:
         if outside and mode != "unsafe":
             return outside_asks(touch, what, directory)
         nowhere = touch.effect == "write" and touch.kind == "whole" and mode != "unsafe"
+        if touch.kind == "secret" and mode != "unsafe":
+            why = f"{what} needs permission: secret({touch.spelled}) in [permissions] allow gives it"
+            return Decision(verdict="ask", rule="secret: use asks", source="core", reason=why)
         if touch.effect in FREE[mode] and not nowhere:
             return Decision(verdict="allow", rule=f"mode {mode}: {touch.effect} allowed", source="mode")
         remedy = "--mode edit or --allow write" if touch.effect == "write" else f"--allow {tool}"
@@ -170,6 +188,8 @@ class Rules:
 def said(touch: Touch) -> str:
     """The touch in words; a long command keeps its beginning and its end."""
     spelled = touch.spelled
+    if touch.kind == "secret":
+        return f"the use of the secret {spelled}"
     if len(spelled) > _SHOWN:
         spelled = f"{spelled[: _SHOWN // 2]} … {spelled[-_SHOWN // 2 :]}"
     return f"{_VERBS[touch.effect]} {spelled}" if spelled else touch.effect
@@ -188,6 +208,8 @@ def _ruled(rule: Rule, reason: str) -> Decision:
 def _touches(request: PermissionRequest) -> Iterator[Touch]:
     """All that the call touches. Running a program stands for all that the program may do."""
     resources = request.resources
+    for name in resources.secrets:
+        yield Touch(effect="execute" if resources.commands else "network", kind="secret", spelled=name)
     for spelled in resources.reads:
         yield path_touch(request.directory, "read", spelled)
     for spelled in resources.writes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -85,6 +86,34 @@ class Redactor:
     def log_filter(self) -> logging.Filter:
         """For logging handlers: redacts messages, their arguments and tracebacks."""
         return _LogFilter(self)
+
+    def clean(self, error: BaseException | None) -> None:
+        """Takes secrets out of an exception's texts, and of those that led to it."""
+        seen: set[int] = set()
+        while error is not None and id(error) not in seen and not self.empty:
+            seen.add(id(error))
+            error.args = self._data(error.args)
+            for name, value in vars(error).items():
+                if isinstance(value, str):
+                    setattr(error, name, self.text(value))
+            error = error.__cause__ or error.__context__
+
+    @contextmanager
+    def logs(self) -> Iterator[None]:
+        """As long as this lasts, every log record of the process is without secrets, whoever handles it."""
+        made, clean = logging.getLogRecordFactory(), _LogFilter(self)
+
+        def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
+            record = made(*args, **kwargs)
+            clean.filter(record)
+            return record
+
+        logging.setLogRecordFactory(factory)
+        try:
+            yield
+        finally:
+            if logging.getLogRecordFactory() is factory:
+                logging.setLogRecordFactory(made)
 
     def _data(self, value: Any) -> Any:
         kind: Any = type(value)

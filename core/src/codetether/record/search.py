@@ -64,11 +64,12 @@ class KnownForms:
         self._automaton: _Needles | None = None
 
     def add(self, form: str, name: str) -> None:
-        """Makes a form known."""
+        """Makes a form known; of several names the last one is shown."""
         needle = form.encode("utf-8", "surrogatepass").translate(None, _BREAKS)
-        if needle in self.names:
-            return
+        known = needle in self.names
         self.names[needle] = name
+        if known:
+            return
         self._needles.append(needle)
         self._heads.setdefault(needle[:_HEAD], []).append(needle)
         self._starts.update(needle[:n] for n in range(1, _HEAD))

@@ -133,6 +133,11 @@ class Asking:
         assembly = Assembly(line.ref.provider, line.ref.model)
         emit = listener.emit
         thinking = self.redactor.stream()
+
+        def think(text: str) -> None:
+            if text:
+                emit(events.ThinkingChunk(text))
+
         show = self.routing.screen(lambda text: emit(events.TextChunk(text)))
         try:
             async with aclosing(line.connection.stream(request)) as chunks:  # type: ignore[type-var]
@@ -140,14 +145,14 @@ class Asking:
                     first = first or time.perf_counter()
                     assembly.feed(chunk)
                     if isinstance(chunk, TextDelta | RefusalDelta):
+                        think(thinking.finish())
                         show(chunk.text)
-                    elif isinstance(chunk, ThinkingDelta) and (text := thinking.feed(chunk.text)):
-                        emit(events.ThinkingChunk(text))
+                    elif isinstance(chunk, ThinkingDelta):
+                        think(thinking.feed(chunk.text))
         except asyncio.CancelledError:
             listener.keep_part(assembly.partial())
             raise
+        think(thinking.finish())
         show(None)
-        if text := thinking.finish():
-            emit(events.ThinkingChunk(text))
         response = assembly.response((time.perf_counter() - began) * 1000, (first - began) * 1000)
         return attrs.evolve(response, usage=line.priced(response.usage))

@@ -111,15 +111,21 @@ def overlay(below: Merged, layer: Layer) -> Merged:
     return merged
 
 
+_OF_THE_USER = ("audit", "redaction", "secrets")
+_REQUIRED = ("audit", "required")
+
+
 def of_a_repository(layer: Layer) -> tuple[Layer, tuple[Keys, ...]]:
-    """A trusted repository's layer without what only the site and the user decide, and what that was: the audit."""
-    said = layer.values.get("audit")
-    if not isinstance(said, Mapping):
-        return layer, ()
-    kept = {"audit": {"required": True}} if said.get("required") is True else {}
-    others = {key: value for key, value in layer.values.items() if key != "audit"}
-    ignored = tuple(("audit", key) for key in said if kept == {} or key != "required")
-    return evolve(layer, values={**others, **kept}), ignored
+    """A trusted repository's layer without what only the site and the user decide, and what that was.
+
+    That is the audit, which it may only require, what is kept from the model, and who gets which secret.
+    """
+    required = (_REQUIRED, True) in leaves(layer.values)
+    kept = {key: value for key, value in layer.values.items() if key not in _OF_THE_USER}
+    ignored = tuple(
+        path for path, _ in leaves(layer.values) if path[0] in _OF_THE_USER and not (required and path == _REQUIRED)
+    )
+    return evolve(layer, values={**kept, **({"audit": {"required": True}} if required else {})}), ignored
 
 
 def tighten(below: Merged, layer: Layer, rules: Mapping[Keys, Rule]) -> tuple[Merged, tuple[Keys, ...]]:
@@ -202,11 +208,14 @@ MANAGED: Mapping[Keys, Rule] = {
     ("plugins", "*"): _replace,
     ("credentials", "sources"): _common,
     ("session", "executor"): _replace,
+    ("session", "approval_deadline"): _least(300),
     ("audit", "required"): _only_true,
     ("audit", "principal"): _replace,
     ("audit", "bodies"): _replace,
     ("audit", "model_calls"): _replace,
     ("audit", "key"): _replace,
     ("audit", "key_file"): _replace,
+    ("redaction", "unknown"): _only_true,
+    ("secrets", "*"): _replace,
 }
 """What the managed file may say; `*` is any plugin's own table."""

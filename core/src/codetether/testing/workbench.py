@@ -24,8 +24,10 @@ from codetether.models.tools import (
     error_result,
 )
 from codetether.permissions.rules import Rules
+from codetether.plugin_contexts import ToolContext
 from codetether.plugins.contracts import validator
-from codetether.protocols import Executor, Tool, ToolContext
+from codetether.protocols import Executor, Tool
+from codetether.settings.core import CoreSettings
 
 
 @define(kw_only=True)
@@ -39,6 +41,7 @@ class BenchContext:
     directory: Path
     executor: Executor = field(factory=LocalExecutor)
     person: None = None
+    core: CoreSettings = field(factory=CoreSettings)
     settings: Any = None
     call_id: str = ""
     shown: list[str] = field(factory=list)

@@ -28,6 +28,7 @@ def codetether_executors() -> Iterable[ExecutorSpec]:
 async def _create(ctx: SessionContext) -> Executor:
     settings = ctx.settings or SandboxSettings()
     withheld = [p.api_key_env for p in ctx.core.providers.values() if p.api_key_env]
+    withheld += [secret.env or name for name, secret in ctx.core.secrets.items()]
     if settings.backend == "none":
         from codetether import LocalExecutor
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import codecs
 import shlex
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from signal import Signals
 
+from attrs import evolve
 from codetether import (
     Completed,
     Resources,
@@ -91,50 +92,62 @@ EXEC = ToolDefinition(
 )
 
 
+def with_secrets(definition: ToolDefinition, names: Sequence[str]) -> ToolDefinition:
+    """The same tool where there are secrets to name; without any, the very same object."""
+    if not names:
+        return definition
+    secrets = {
+        "type": "array",
+        "items": {"type": "string", "enum": list(names)},
+        "description": "Secrets that the command gets as environment variables of these names; you never see them.",
+    }
+    properties = {**definition.schema["properties"], "secrets": secrets}
+    return evolve(definition, schema={**definition.schema, "properties": properties})
+
+
 class Bash:
-    """Runs command lines through the session's executor."""
+    """Runs command lines through the session's executor; `secrets` are the names of those it may be given."""
 
-    definition = BASH
-
-    def __init__(self, place: Place, jobs: Jobs) -> None:
+    def __init__(self, place: Place, jobs: Jobs, secrets: Sequence[str] = ()) -> None:
+        self.definition = with_secrets(BASH, secrets)
         self._place = place
         self._jobs = jobs
 
     def resources(self, call: ToolCall, ctx: SessionContext) -> Resources:
         """The command, where it runs; what it touches beyond that nobody can tell."""
         command = self._place.judged(call, str(call.arguments["command"]))
-        return Resources(commands=(command,), preview=command)
+        return Resources(commands=(command,), preview=command, secrets=_secrets(call))
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """The output as it would stand on a terminal, and how the command ended."""
         command, directory, shell = str(call.arguments["command"]), self._place.directory(call), _shell()
         if call.arguments.get("background", False):
             argv = [shell, "-c", 'exec </dev/null; eval "shift; $1"', shell, command]
-            job = await self._jobs.start(ctx.executor, argv, directory, command)
+            job = await self._jobs.start(ctx.executor, argv, directory, command, await _given(call, ctx, command))
             return text_result(f"{job.id} started; job_output shows its output, job_kill ends it", job=job.id)
         follower = Follower.of(shell, command)
         argv = [shell, "-c", command] if follower is None else follower.argv(command)
-        done, timeout = await _run(argv, directory, call, ctx, follower)
+        done, timeout = await _run(argv, directory, call, ctx, follower, await _given(call, ctx, command))
         output, told = (done.stdout, None) if follower is None else follower.split(done.stdout)
         return _result(done, output, timeout, "" if told is None else self._place.move(told))
 
 
 class Exec:
-    """Runs programs through the session's executor."""
+    """Runs programs through the session's executor; `secrets` are the names of those it may be given."""
 
-    definition = EXEC
-
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, secrets: Sequence[str] = ()) -> None:
+        self.definition = with_secrets(EXEC, secrets)
         self._place = place
 
     def resources(self, call: ToolCall, ctx: SessionContext) -> Resources:
         """The command as a shell would be told it."""
         command = self._place.judged(call, shlex.join(_argv(call)))
-        return Resources(commands=(command,), preview=command)
+        return Resources(commands=(command,), preview=command, secrets=_secrets(call))
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """The output as it would stand on a terminal, and how the program ended."""
-        done, timeout = await _run(_argv(call), self._place.directory(call), call, ctx, None)
+        given = await _given(call, ctx, shlex.join(_argv(call)))
+        done, timeout = await _run(_argv(call), self._place.directory(call), call, ctx, None, given)
         return _result(done, done.stdout, timeout, "")
 
 
@@ -144,13 +157,31 @@ def _argv(call: ToolCall) -> list[str]:
     return [str(word) for word in argv]
 
 
+def _secrets(call: ToolCall) -> tuple[str, ...]:
+    names = call.arguments.get("secrets", ())
+    assert isinstance(names, Sequence)
+    return tuple(map(str, names))
+
+
+async def _given(call: ToolCall, ctx: ToolContext, command: str) -> Mapping[str, str]:
+    """The variables with the secrets that the call names."""
+    names = _secrets(call)
+    return await ctx.secrets(names, command=command) if names else {}
+
+
 async def _run(
-    argv: Sequence[str], directory: Path, call: ToolCall, ctx: ToolContext, follower: Follower | None
+    argv: Sequence[str],
+    directory: Path,
+    call: ToolCall,
+    ctx: ToolContext,
+    follower: Follower | None,
+    environment: Mapping[str, str],
 ) -> tuple[Completed, float]:
     timeout = float(call.arguments.get("timeout", DEFAULT_TIMEOUT))
     done = await ctx.executor.run(
         argv,
         directory=directory,
+        environment=environment,
         timeout=timeout,
         on_output=_shown_on(ctx, follower),
         limit=KEPT,

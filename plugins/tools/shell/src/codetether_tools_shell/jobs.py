@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -86,12 +86,19 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._count = 0
 
-    async def start(self, executor: Executor, argv: Sequence[str], directory: Path, command: str) -> Job:
+    async def start(
+        self,
+        executor: Executor,
+        argv: Sequence[str],
+        directory: Path,
+        command: str,
+        environment: Mapping[str, str],
+    ) -> Job:
         """Starts a job. Raises UsageError where too many run, ExecutorError where it cannot start."""
         running = [job for job in self._jobs.values() if job.exit_code is None]
         if len(running) >= MOST:
             raise UsageError(f"{MOST} jobs run already", remedy="job_kill ends one")
-        process = await executor.start(argv, directory=directory)
+        process = await executor.start(argv, directory=directory, environment=environment)
         self._count += 1
         job = Job(id=f"job{self._count}", command=command, process=process)
         self._jobs[job.id] = job

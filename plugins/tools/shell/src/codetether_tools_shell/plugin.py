@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def _create(ctx: SessionContext) -> ShellTools:
     from codetether_tools_shell.toolset import ShellTools
 
-    return ShellTools(ctx.directory)
+    secrets = [name for name, secret in ctx.core.secrets.items() if secret.commands]
+    return ShellTools(ctx.directory, secrets)
 
 
 @hookimpl

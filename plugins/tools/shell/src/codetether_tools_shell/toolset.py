@@ -17,7 +17,8 @@ from codetether_tools_shell.place import Place
 class ShellTools:
     """The tools of this plugin; what runs in the background ends when this is left."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, secrets: Sequence[str] = ()) -> None:
+        self._secrets = secrets
         self._place = Place(directory)
         self._jobs = Jobs()
 
@@ -31,4 +32,9 @@ class ShellTools:
 
     async def tools(self) -> Sequence[Tool]:
         """bash, exec, job_output, job_kill."""
-        return (Bash(self._place, self._jobs), Exec(self._place), JobOutput(self._jobs), JobKill(self._jobs))
+        return (
+            Bash(self._place, self._jobs, self._secrets),
+            Exec(self._place, self._secrets),
+            JobOutput(self._jobs),
+            JobKill(self._jobs),
+        )
