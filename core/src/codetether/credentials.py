@@ -33,9 +33,9 @@ class Chain:
         """Those that can be written, in the same order."""
         return {name: source for name, source in self.sources.items() if isinstance(source, CredentialStore)}
 
-    async def get(self, provider: str) -> Secret | None:
-        """The first secret found."""
-        secret, _ = await self.look(provider, ())
+    async def get(self, provider: str, names: Sequence[str] = ()) -> Secret | None:
+        """The first secret found; `names` are the variables that may hold its key."""
+        secret, _ = await self.look(provider, names)
         return secret
 
     async def look(self, provider: str, names: Sequence[str]) -> tuple[Secret | None, list[str]]:
