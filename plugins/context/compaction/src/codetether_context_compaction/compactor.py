@@ -29,7 +29,7 @@ class SummaryCompactor:
         self._overhead = 0
         self._tried = 0
         self._count, self._tokens = 0, 0
-        self._last: Message | None = None
+        self._known: Compacted | None = None
 
     async def choose(self, history: Sequence[Message]) -> Sequence[Message]:
         """The history as it is: what stands for its beginning stands in it."""
@@ -45,35 +45,36 @@ class SummaryCompactor:
         if why == "threshold" and (size <= limit or size - self._floor(window) < context * REGROWTH):
             return None
         self._tried = size
-        room = max(min(limit, size) - self._overhead, limit // 4)
+        full = min(limit, size)
+        room = max(full - self._overhead, full // 4)
         messages, index = await self._shorter(window, room, why)
         after = self._overhead + _tokens(messages) + _tokens(window.messages[index:])
-        if after > context or (after >= size and why != "asked"):
+        if after >= size or after > context:
+            if why != "threshold":
+                return None
             raise ContextFull(
                 f"the history takes about {size:,} of the {context:,} tokens that {window.model} takes, "
                 f"and {after:,} when compacted: its last step is too long",
                 remedy=BIGGER,
             )
         self._tried = 0
-        if after >= size:
-            return None
         return Compacted(until=window.until(index), messages=messages, why=why, tokens_before=size, tokens_after=after)
 
     def _size(self, window: Window, context: int) -> int:
         """Tokens of the next request: as the provider counted the last, with an estimate of what is new."""
-        estimate = self._estimate(window.messages)
+        estimate = self._estimate(window)
         new = _tokens(window.messages[len(window.messages) - window.unmeasured :])
         if LEAST * (estimate - new) <= window.measured <= MOST * context and window.measured:
             self._overhead = max(window.measured - (estimate - new), 0)
             return window.measured + new
         return estimate + self._overhead
 
-    def _estimate(self, messages: Sequence[Message]) -> int:
+    def _estimate(self, window: Window) -> int:
         """The estimate for all messages; only those are looked at that came since the last time."""
-        if not 0 < self._count <= len(messages) or messages[self._count - 1] is not self._last:
-            self._count = self._tokens = 0
-        self._tokens += _tokens(messages[self._count :])
-        self._count, self._last = len(messages), messages[-1]
+        if window.compaction is not self._known:
+            self._known, self._count, self._tokens = window.compaction, 0, 0
+        self._tokens += _tokens(window.messages[self._count :])
+        self._count = len(window.messages)
         return self._tokens
 
     def _floor(self, window: Window) -> int:
