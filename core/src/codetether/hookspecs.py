@@ -129,6 +129,15 @@ def codetether_tool_call_routers() -> Iterable[specs.RouterSpec]:
 
 
 @hookspec
+def codetether_result_reviewers() -> Iterable[specs.ResultReviewerSpec]:
+    """Asked when the runtime opens; `create` for each session: what is added to the results of tool calls.
+
+    All are asked in the order of (place, name), after each call that ran. One that fails adds nothing, said.
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def codetether_context_policies() -> Iterable[specs.ContextPolicySpec]:
     """Asked when the runtime opens; `create` for each session: what of the history the model sees.
 

@@ -145,6 +145,13 @@ class PromptSection(Protocol):
         """Its text, None to be left out. Asked for at each prompt; stable text keeps prompt caches warm."""
 
 
+class ResultReviewer(Protocol):
+    """Looks at what tool calls did, for what the model should know at once."""
+
+    async def review(self, call: ToolCall, resources: Resources, result: ToolResult) -> str | None:
+        """What the model is told behind the result of a call that ran; None for nothing. In 30 seconds."""
+
+
 class ToolCallScanner(Protocol):
     """Watches text as it streams, so that a screen never shows the markup of a described call."""
 
@@ -321,5 +328,8 @@ class ModelStore(Protocol):
 class SlashCommand(Protocol):
     """A command that the user types in a conversation."""
 
-    async def run(self, arguments: str) -> str | None:
-        """Does it; the text that it returns is shown. `arguments` is what stands after the name."""
+    async def run(self, arguments: str) -> str | Message | None:
+        """Does it. `arguments` is what stands after the name.
+
+        A text that it returns is shown; a message is sent to the model as though the user had typed it.
+        """

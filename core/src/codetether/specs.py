@@ -24,6 +24,7 @@ from codetether.protocols import (
     ModelStore,
     PermissionPolicy,
     PromptSection,
+    ResultReviewer,
     Selector,
     SlashCommand,
     ToolCallRouter,
@@ -194,6 +195,15 @@ class RouterSpec:
 
     name: str
     create: Callable[[SessionContext], Made[ToolCallRouter]]
+    place: int = 500
+
+
+@frozen(kw_only=True)
+class ResultReviewerSpec:
+    """Adds to the results of tool calls; asked in the order of (place, name)."""
+
+    name: str
+    create: Callable[[SessionContext], Made[ResultReviewer]]
     place: int = 500
 
 

@@ -41,6 +41,7 @@ async def judge_calls(runtime: Runtime, session: Session, mode: Mode) -> list[Ju
     ran = {use.id for use in session.tool_uses if use.success}
     found = []
     async with unrecorded(runtime, directory) as makers:
+        makers.shared.mode = mode
         nobody: Any = None  # calls are judged, not run: nobody records, and nobody is asked
         dispatch = Dispatch(
             tools=await makers.tools(None),
@@ -50,8 +51,9 @@ async def judge_calls(runtime: Runtime, session: Session, mode: Mode) -> list[Ju
             context=makers.contexts.session("core", makers.shared),
             call_context=nobody,
             redactor=nobody,
-            mode=mode,
             output_limit=0,
+            approver=nobody,
+            reviewing=nobody,
         )
         for part in (part for message in session.messages for part in message.parts):
             if isinstance(part, ToolCallPart):

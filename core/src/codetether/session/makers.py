@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from codetether import specs
+from codetether.agents import chosen
 from codetether.errors import ExecutorError, PluginError
 from codetether.models.tools import Mode
 from codetether.plugins.boundary import BROKEN, HOOK_LIMIT, asked, plain, reason_of
@@ -134,18 +134,21 @@ class Makers:
     async def routers(self) -> list[tuple[str, Any]]:
         return [(p.plugin, made) for p, made in await self._all(specs.RouterSpec)]
 
+    async def reviewers(self) -> list[tuple[str, Any]]:
+        return [(p.plugin, made) for p, made in await self._all(specs.ResultReviewerSpec)]
+
     async def tools(self, only: Sequence[str] | None) -> dict[str, OfferedTool]:
         """The tools that the session offers, by name and in the order of their names."""
         found = await self._tools()
         disabled = self.runtime.settings.core.tools.disabled
-        globs = self.shared.agent.tools
+        given = chosen(found, self.shared.agent.tools)
         filters = await self._filters()
         return {
             name: offered
             for name, offered in sorted(found.items())
             if name not in disabled
             and (only is None or name in only)
-            and (globs is None or any(fnmatchcase(name, g) for g in globs))
+            and name in given
             and all(self._keeps(plugin, f, offered) for plugin, f in filters)
         }
 

@@ -25,6 +25,7 @@ SUITES = (
     "event_sinks",
     "policies",
     "routers",
+    "reviewers",
     "context",
     "executors",
     "credentials",
