@@ -26,7 +26,7 @@ _BASE64 = _ALNUM + b"+/="
 _HEX = b"0123456789abcdef"
 _OPAQUE = _DOTTED + b"~+/="
 _USERINFO = bytes(c for c in range(33, 127) if c not in b"/@\"'<>`\\?#()[]{},;") + bytes(range(128, 256))
-_TYPED = bytes(c for c in range(33, 127) if c not in b"\"'`\\()[]{}<>,;|")
+_TYPED = bytes(c for c in range(33, 127) if c not in b"\"'`\\()[]{}<>,;|&")
 _PEM = _OPAQUE + b" \t\r\n\\:,"
 
 _LAST_LINE = re.compile(rb"-----END [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----")
@@ -112,7 +112,7 @@ def _exactly(name: str, *heads: str, length: int, alphabet: bytes = _ALNUM) -> S
 
 
 _NAMES = """password passwd passphrase secret token api_key apikey api-key access_key accesskey access-key private_key
-    client_key auth_key account_key accountkey credential credentials authorization signature""".split()  # noqa: SIM905
+    client_key auth_key account_key accountkey authorization""".split()  # noqa: SIM905
 _CASES: tuple[Callable[[str], str], ...] = (str, str.upper, str.capitalize, lambda n: n.title().replace("_", ""))
 _ASSIGNED = re.compile(rb"[\w.-]{0,20}+[\"']?[ \t]{0,8}(?::=|=>|=|:)[ \t]{0,8}(?:\\?[\"']|Bearer |Basic |Token )?")
 
