@@ -7,6 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("quick", max_examples=60, deadline=None)
+settings.register_profile("proof", max_examples=3_000, deadline=None)
+settings.load_profile("proof" if os.environ.get("CODETETHER_PROOF") else "quick")
 
 _NUMBERS = itertools.count()
 

@@ -196,7 +196,7 @@ PIECES = st.binary(max_size=30) | st.sampled_from([b"\n", b',"crc":"00000000"}',
 EDITS = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), PIECES), min_size=1, max_size=6)
 
 
-@settings(max_examples=3_000 if PROOF else 200, deadline=None)
+@settings(max_examples=3_000 if PROOF else 60, deadline=None)
 @given(EDITS)
 def test_whatever_happened_to_a_file_it_is_read_without_a_crash(edits: list[tuple[float, float, float, bytes]]) -> None:
     """Cut out, moved, doubled, overwritten: the records that are left are those that were written, in order."""
@@ -232,7 +232,7 @@ def places(value: object, here: tuple[object, ...] = ()) -> Iterator[tuple[objec
         yield from places(inner, (*here, key))
 
 
-@settings(max_examples=5_000 if PROOF else 300, deadline=None)
+@settings(max_examples=5_000 if PROOF else 60, deadline=None)
 @given(st.data(), JSONS)
 def test_a_record_that_was_written_strangely_is_a_gap_or_read(data: st.DataObject, value: object) -> None:
     """Its checksum fits, its content does not: as another program, or a later version, may write it."""

@@ -19,7 +19,7 @@ from codetether.errors import StorageError
 from codetether.storage import durable
 from codetether.storage.durable import AppendFile
 from codetether.storage.segments import SegmentLimits, Segments
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 
@@ -256,7 +256,6 @@ def test_a_removed_file_is_noticed(tmp_path: Path) -> None:
     steps=st.lists(st.sampled_from(["append", "sync", "seal", "reopen", "tear", "big"]), max_size=40),
     limit=st.integers(20, 100),
 )
-@settings(max_examples=60, deadline=None)
 def test_any_life_leaves_the_whole_stream(steps: list[str], limit: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)

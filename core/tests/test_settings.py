@@ -16,7 +16,7 @@ from codetether.settings.core import AgentSettings, PluginSettings, ProviderSett
 from codetether.settings.file import parse_settings
 from codetether.settings.settings import CoreSettings, Settings, directories, load_settings, looks_secret
 from codetether.settings.trust import trust_record
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 
@@ -506,7 +506,6 @@ _lines = st.one_of(
 
 
 @given(st.lists(_lines, max_size=12))
-@settings(max_examples=300, deadline=None)
 def test_the_line_of_every_setting_is_where_a_prefix_of_the_file_first_holds_it(lines: list[str]) -> None:
     text = "\n".join(lines)
     try:

@@ -73,7 +73,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str, 
 
 
 @needs_samples
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_bytes_that_were_changed(originals: list[tuple[str, str, bytes]], data: st.DataObject) -> None:
     name, file, content = data.draw(st.sampled_from(originals))
@@ -88,7 +88,7 @@ async def test_bytes_that_were_changed(originals: list[tuple[str, str, bytes]], 
 
 
 @needs_samples
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_values_of_other_kinds_everywhere(originals: list[tuple[str, str, bytes]], data: st.DataObject) -> None:
     texts = [each for each in originals if not each[1].endswith(".db")]

@@ -28,7 +28,7 @@ from codetether.testing.recordings import Replayer, table
 from codetether_provider_bedrock.blocks import block_in
 from codetether_provider_bedrock.frames import FrameSplitter
 from codetether_provider_bedrock.parser import ConverseParser
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 FILES = 81
@@ -74,7 +74,6 @@ def test_shared_streams_say_the_same_byte_by_byte(shared: Path) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
 def test_every_way_to_cut_a_stream_gives_the_same_chunks(data: st.DataObject, kept: Sequence[Recording]) -> None:
     whole = data.draw(st.sampled_from(streams(kept))).answer
     places = [0, *sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=12))), len(whole)]

@@ -29,7 +29,7 @@ from codetether_provider_google.parser import GenerateParser
 from codetether_provider_google.quirks import Quirks
 from codetether_provider_google.recordings import generate
 from codetether_provider_google.render import Renderer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
@@ -114,7 +114,6 @@ TOOL = ToolDefinition(
     sampling=st.builds(SamplingParams, temperature=st.none() | st.floats(0, 2), seed=st.none() | st.integers(0, 9)),
     within=st.booleans(),
 )
-@settings(max_examples=200, deadline=None)
 def test_any_request_is_one_that_the_official_types_take(
     messages: list[Message], system: str, offered: bool, choice: str, sampling: SamplingParams, within: bool
 ) -> None:

@@ -31,7 +31,7 @@ from codetether import (
 from codetether.session.assemble import Assembly
 from codetether_http import EventSplitter, Fault, ServerSentEvent
 from codetether_provider_google.parser import GenerateParser, read_usage
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 
@@ -343,7 +343,6 @@ json_values = st.recursive(
 
 
 @given(body=json_values)
-@settings(max_examples=300, deadline=None)
 def test_whatever_comes_ends_typed(body: Any) -> None:
     for read in (GenerateParser("google").whole, lambda data: streamed(orjson.loads(data))):
         try:
@@ -359,7 +358,6 @@ def test_whatever_comes_ends_typed(body: Any) -> None:
     ),
     cuts=st.lists(st.integers(0, 4000), max_size=10),
 )
-@settings(max_examples=100, deadline=None)
 def test_any_turn_is_the_same_however_its_bytes_come(pieces: list[tuple[str, str, bool]], cuts: list[int]) -> None:
     bodies = []
     for number, (kind, text, has_signature) in enumerate(pieces):

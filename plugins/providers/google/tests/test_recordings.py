@@ -28,7 +28,7 @@ from codetether_http import EventSplitter, error_from
 from codetether_provider_google.calls import given as given_by_others
 from codetether_provider_google.parser import GenerateParser
 from codetether_provider_google.recordings import GenerateDialect, generate
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 
@@ -162,7 +162,6 @@ def _is_incomplete(data: bytes) -> bool:
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
 def test_every_way_to_cut_a_stream_gives_the_same_chunks(data: st.DataObject, kept: Sequence[Recording]) -> None:
     found = [r for r in streams(kept) if not (r.expect.get("incomplete") or r.expect.get("error"))]
     whole = data.draw(st.sampled_from(found)).answer

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from codetether_provider_google.schema import portable
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 
@@ -138,7 +138,6 @@ def keywords(schema: Any) -> set[str]:
 
 
 @given(schema=SCHEMAS, definition=SCHEMAS)
-@settings(max_examples=150, deadline=None)
 def test_any_schema_comes_out_in_the_subset_and_stays_there(schema: Any, definition: Any) -> None:
     made = portable({"type": "object", "properties": {"x": schema}, "$defs": {"a": definition}})
     assert keywords(made) <= KEYS

@@ -30,7 +30,7 @@ from codetether_provider_openai.parser import ChatParser
 from codetether_provider_openai.quirks import Quirks
 from codetether_provider_openai.recordings import chat
 from codetether_provider_openai.render import Renderer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 
@@ -114,7 +114,6 @@ TOOLS = (
         parallel_tool_calls=st.none() | st.booleans(),
     ),
 )
-@settings(max_examples=60, deadline=None)
 def test_any_conversation_is_written_in_the_sdks_types(
     messages: list[Message], system: str, choice: str, limit: int | None, stop: list[str], quirks: Quirks, requests: Any
 ) -> None:

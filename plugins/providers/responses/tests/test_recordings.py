@@ -21,7 +21,7 @@ from codetether.testing.recordings import Answer, Replayer, compare, table
 from codetether_http import EventSplitter, error_from
 from codetether_provider_responses.parser import ResponsesParser
 from codetether_provider_responses.recordings import responses
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 APIS = {"openai-responses": 85, "copilot-responses": 5}
@@ -121,7 +121,6 @@ def _is_incomplete(data: bytes) -> bool:
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
 def test_every_way_to_cut_a_stream_gives_the_same_chunks(data: st.DataObject, kept: Sequence[Recording]) -> None:
     recording = data.draw(st.sampled_from(streams(kept)))
     whole = recording.answer

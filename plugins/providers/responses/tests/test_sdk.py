@@ -29,7 +29,7 @@ from codetether_provider_responses.parser import ResponsesParser
 from codetether_provider_responses.quirks import Quirks
 from codetether_provider_responses.recordings import responses
 from codetether_provider_responses.render import Renderer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 
@@ -125,7 +125,6 @@ TOOLS = (
         parallel_tool_calls=st.none() | st.booleans(),
     ),
 )
-@settings(max_examples=60, deadline=None)
 def test_any_conversation_is_written_in_the_sdks_types(
     messages: list[Message], system: str, choice: str, limit: int | None, quirks: Quirks, requests: Any
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import time
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from codetether_router_text.offers import Offers
 from codetether_router_text.router import Screen, TextRouter
 from codetether_router_text.scanner import Found, Scanner, prose, scanned
 from codetether_router_text.table import ROWS, Row
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 OWN = read(Path(__file__).with_name("cases.jsonl"))
@@ -170,7 +171,6 @@ FRAGMENTS = [
 
 
 @given(st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=4), max_size=24), st.randoms(use_true_random=False))
-@settings(max_examples=300, deadline=None)
 def test_nothing_is_lost_and_nothing_raises_however_it_is_cut(pieces: list[str], cuts: random.Random) -> None:
     text, offers = "".join(pieces), offering()
     whole = merged(scanned(text, offers))
@@ -179,7 +179,7 @@ def test_nothing_is_lost_and_nothing_raises_however_it_is_cut(pieces: list[str],
     assert merged(in_pieces(text, sizes, offers)) == whole
 
 
-LONG = 100_000
+LONG = 100_000 if os.environ.get("CODETETHER_PROOF") else 25_000
 ENDLESS = [
     *("{", "<", "[", "`", "``x`", "```\n", "<tool_call>", "<tool_call>{", '{"a":', '{"name":"f","arguments":{', "[1,"),
     *("<function=f>", "<function=f><parameter=a>", "<function=f><parameter=a><parameter=b></parameter></function>"),
@@ -203,7 +203,7 @@ def test_a_long_text_of_openings_takes_no_more_than_seconds(piece: str) -> None:
     text = piece * (LONG // len(piece))
     began = time.perf_counter()
     assert "".join(found.text for found in scanned(text, offering())) == text
-    assert time.perf_counter() - began < 10
+    assert time.perf_counter() - began < LONG / 10_000
 
 
 def test_prose_is_shown_at_once_and_only_what_could_be_a_call_is_held() -> None:

@@ -7,7 +7,7 @@ import difflib
 from codetether_tools_files import unidiff
 from codetether_tools_files.applying import applied, lines_of
 from codetether_tools_files.text import Encoding
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 LINES = st.lists(
@@ -33,7 +33,6 @@ def diff(old: str, new: str, context: int) -> str:
     return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in made)
 
 
-@settings(max_examples=300, deadline=None)
 @given(old=TEXTS, new=TEXTS, context=st.sampled_from([1, 3]))
 def test_a_difference_makes_the_other_text(old: str, new: str, context: int) -> None:
     if old == new:
@@ -42,7 +41,6 @@ def test_a_difference_makes_the_other_text(old: str, new: str, context: int) -> 
     assert (patch.path, applied(old, patch.hunks, "f").text, applied(old, patch.hunks, "f").notes) == ("f", new, ())
 
 
-@settings(max_examples=100, deadline=None)
 @given(data=DATA, head=st.sampled_from(["# begin\n", "# begin\r\n", "\n"]))
 def test_bytes_that_no_hunk_names_stay(data: bytes, head: str) -> None:
     encoding = Encoding.of(data)
