@@ -6,15 +6,16 @@ from codetether._version import __version__ as __version__
 
 _ROOMS = {
     "errors": """
-        AuditFailed AuthenticationFailed CodetetherError ConnectionFailed ContextOverflow CredentialError
-        DeadlineExceeded ExecutorError IncompleteResponse InvalidRequest InvalidSessionId JournalDamaged
-        JournalTooNew MalformedResponse ModelNotFound NoProviderAvailable PluginError ProviderError QuotaExhausted
-        RateLimited RequiredPluginMissing ServerFailed SessionBusy SessionLocked SessionNotFound SettingsError
-        SourceDamaged StorageError UnknownModel UsageError
+        AuditFailed AuthenticationFailed CodetetherError ConnectionFailed ContextFull ContextOverflow
+        CredentialError DeadlineExceeded ExecutorError IncompleteResponse InvalidRequest InvalidSessionId
+        JournalDamaged JournalTooNew MalformedResponse ModelNotFound NoProviderAvailable PluginError ProviderError
+        QuotaExhausted RateLimited RequiredPluginMissing ServerFailed SessionBusy SessionLocked SessionNotFound
+        SettingsError SourceDamaged StorageError UnknownModel UsageError
     """,
     "hookspecs": "hookimpl",
     "runtime": "Runtime",
     "session.running": "RunningSession",
+    "session.workplace": "workplace",
     "functions": "FunctionTools tool",
     "models.record": "JSON Record Unknown",
     "models.messages": """
@@ -27,48 +28,47 @@ _ROOMS = {
     """,
     "models.tools": """
         Answer Completed Confinement ConfinementProperty Decision Effect Mode PermissionRequest Question Resources
-        ToolCall ToolDefinition
-        ToolExample ToolResult Verdict error_result text_result
+        ToolCall ToolDefinition ToolExample ToolResult Verdict error_result text_result
     """,
+    "models.approvals": "ApprovalRequest KeptApproval Scope",
     "models.providers": "Availability LocalModel Provider Secret",
     "models.session": """
-        Announced Compacted CompactionUndone Gap JournalEntry JournalRecord MessageAdded MetadataChanged Remembered Session SessionMetadata
-        SessionResult SessionStarted SessionSummary TitleChanged ToolCallSummary ToolCompleted ToolIntent ToolUse
-        TurnEnded
+        Announced Compacted CompactionUndone Gap JournalEntry JournalRecord MessageAdded MetadataChanged Remembered
+        Session SessionMetadata SessionResult SessionStarted SessionSummary TitleChanged ToolCallSummary
+        ToolCompleted ToolIntent ToolUse TurnEnded
     """,
     "models.foreign": "ForeignSession ForeignSummary Unreadable",
     "models.events": """
-        ApprovalRequired AuditAnchor CHAT_EVENT_SCHEMA ChatEvent Compaction Done Error EventRecord Notice Retry SessionEvent
-        SessionSync
-        Status TextChunk TextComplete Thinking ThinkingChunk ThinkingComplete ToolCallComplete ToolCallOutput
-        ToolCallStart
-        UsageReport UserMessage
+        ApprovalRequired AuditAnchor CHAT_EVENT_SCHEMA ChatEvent Compaction Done Error EventRecord Notice Retry
+        SessionEvent SessionSync Status TextChunk TextComplete Thinking ThinkingChunk ThinkingComplete
+        ToolCallComplete ToolCallOutput ToolCallStart SubagentEvent UsageReport UserMessage Why
     """,
+    "models.window": "Window estimated_tokens",
     "models.archive": "ArchiveProgress ArchiveReport EventArchive",
     "models.audit": "AuditCategory AuditEntry AuditOutcome",
     "plugin_contexts": "PluginContext SessionContext ToolContext",
     "protocols": """
-        AnchoredAuditSink AuditSink Catalogue ConfiningExecutor Connection ContextPolicy CredentialSource
-        CredentialStore Credentials
-        EventSink Executor
-        ModelStore PermissionPolicy Person Process PromptSection Selector
-        SlashCommand SpokenCalls Tool ToolCallRouter ToolCallScanner ToolFilter Toolset Wire
+        AnchoredAuditSink AuditSink Catalogue Compactor ConfiningExecutor Connection ContextPolicy CredentialSource
+        CredentialStore Credentials EventSink Executor ModelStore PermissionPolicy Person Process PromptSection
+        ResultReviewer Selector SlashCommand SpokenCalls Tool ToolCallRouter ToolCallScanner ToolFilter Toolset Wire
     """,
     "specs": """
         AgentSpec AuditSinkSpec CatalogueSpec ContextPolicySpec CredentialSourceSpec EventSinkSpec ExecutorSpec LAST
-        ModelDefaults PolicySpec PromptSectionSpec ProviderSpec RouterSpec SelectorSpec SessionFormatSpec SettingsSpec
-        SlashCommandSpec T ToolFilterSpec ToolsetSpec WireSpec
+        ModelDefaults PolicySpec PromptSectionSpec ProviderSpec ResultReviewerSpec RouterSpec SelectorSpec
+        SessionFormatSpec SettingsSpec SlashCommandSpec T ToolFilterSpec ToolsetSpec WireSpec
     """,
     "deferred_tool": "DeferredTool",
     "builtin.executor": "Launch LocalExecutor",
     "formats.fields": "Fields data_url decoded moment",
+    "formats.markdown": "HeadedText headed_text",
     "formats.protocols": "SessionFinder SessionFormat SessionWriter",
     "formats.source": "SourceFile json_value",
     "formats.transcript": "Transcript foreign_id",
     "settings.settings": "Settings load_settings",
     "record.audit_key": "AuditKey AuditUse body_digest derived_key key_bytes",
+    "cli.config": "keep_setting",
     "cli.table": "print_json print_table",
-    "cli.terminal": "Screen",
+    "cli.terminal": "Screen visible",
     "cli.sign_in": "SignIn SignedIn sign_in",
     "storage.disk": "Disk",
     "storage.durable": "AppendFile FileLock private_directory replace_file",

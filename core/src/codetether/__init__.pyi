@@ -3,18 +3,22 @@
 from codetether._version import __version__ as __version__
 from codetether.builtin.executor import Launch as Launch
 from codetether.builtin.executor import LocalExecutor as LocalExecutor
+from codetether.cli.config import keep_setting as keep_setting
 from codetether.cli.sign_in import SignedIn as SignedIn
 from codetether.cli.sign_in import SignIn as SignIn
 from codetether.cli.sign_in import sign_in as sign_in
 from codetether.cli.table import print_json as print_json
 from codetether.cli.table import print_table as print_table
 from codetether.cli.terminal import Screen as Screen
+from codetether.cli.terminal import visible as visible
 from codetether.deferred_tool import DeferredTool as DeferredTool
 from codetether.errors import *
 from codetether.formats.fields import Fields as Fields
 from codetether.formats.fields import data_url as data_url
 from codetether.formats.fields import decoded as decoded
 from codetether.formats.fields import moment as moment
+from codetether.formats.markdown import HeadedText as HeadedText
+from codetether.formats.markdown import headed_text as headed_text
 from codetether.formats.protocols import SessionFinder as SessionFinder
 from codetether.formats.protocols import SessionFormat as SessionFormat
 from codetether.formats.protocols import SessionWriter as SessionWriter
@@ -25,12 +29,17 @@ from codetether.formats.transcript import foreign_id as foreign_id
 from codetether.functions import FunctionTools as FunctionTools
 from codetether.functions import tool as tool
 from codetether.hookspecs import hookimpl as hookimpl
+from codetether.models.approvals import ApprovalRequest as ApprovalRequest
+from codetether.models.approvals import KeptApproval as KeptApproval
+from codetether.models.approvals import Scope as Scope
 from codetether.models.archive import ArchiveProgress as ArchiveProgress
 from codetether.models.archive import ArchiveReport as ArchiveReport
 from codetether.models.archive import EventArchive as EventArchive
 from codetether.models.audit import *
 from codetether.models.completion import *
 from codetether.models.events import *
+from codetether.models.events import Compaction as Compaction
+from codetether.models.events import Why as Why
 from codetether.models.foreign import *
 from codetether.models.messages import *
 from codetether.models.providers import *
@@ -38,11 +47,16 @@ from codetether.models.record import JSON as JSON
 from codetether.models.record import Record as Record
 from codetether.models.record import Unknown as Unknown
 from codetether.models.session import *
+from codetether.models.session import Compacted as Compacted
+from codetether.models.session import CompactionUndone as CompactionUndone
 from codetether.models.tools import *
+from codetether.models.window import Window as Window
+from codetether.models.window import estimated_tokens as estimated_tokens
 from codetether.plugin_contexts import PluginContext as PluginContext
 from codetether.plugin_contexts import SessionContext as SessionContext
 from codetether.plugin_contexts import ToolContext as ToolContext
 from codetether.protocols import *
+from codetether.protocols import Compactor as Compactor
 from codetether.record.audit_key import AuditKey as AuditKey
 from codetether.record.audit_key import AuditUse as AuditUse
 from codetether.record.audit_key import body_digest as body_digest
@@ -50,6 +64,7 @@ from codetether.record.audit_key import derived_key as derived_key
 from codetether.record.audit_key import key_bytes as key_bytes
 from codetether.runtime import Runtime as Runtime
 from codetether.session.running import RunningSession as RunningSession
+from codetether.session.workplace import workplace as workplace
 from codetether.settings.settings import Settings as Settings
 from codetether.settings.settings import load_settings as load_settings
 from codetether.specs import *

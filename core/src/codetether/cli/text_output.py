@@ -7,7 +7,7 @@ import time
 from codetether.cli.denied import denied_lines
 from codetether.cli.outcome import Outcome
 from codetether.cli.terminal import BOLD, CYAN, DIM, RED, YELLOW, Screen, json_line, one_line, visible
-from codetether.cli.tool_text import arguments_shown, lines_shown
+from codetether.cli.tool_text import arguments_shown, lines_shown, subagent_shown
 from codetether.models import events
 from codetether.models.events import SessionEvent
 from codetether.models.session import Session
@@ -52,8 +52,12 @@ class TextOutput:
                 self._call(event.call_id, event.name, arguments_shown(event.arguments))
             case events.ToolCallComplete():
                 self._result(event)
+            case events.SubagentEvent():
+                self._subagent(event)
             case events.Retry():
                 self._retry(event)
+            case events.Compaction():
+                self.notice("context", event.text)
             case events.Notice():
                 self.notice(event.source, event.text)
             case _:
@@ -105,6 +109,13 @@ class TextOutput:
         self.screen.say(
             f"● {name} {one_line(arguments, max(self.screen.width - len(name) - 3, 20))}".rstrip(), BOLD, CYAN
         )
+
+    def _subagent(self, event: events.SubagentEvent) -> None:
+        """What it does, on a line for each call; what comes of it is in its answer."""
+        if line := subagent_shown(event):
+            self.pause()
+            self._header = ""
+            self.screen.say(f"  {one_line(line, max(self.screen.width - 2, 20))}", DIM)
 
     def _result(self, event: events.ToolCallComplete) -> None:
         if self._header != event.call_id:  # others ran beside it: say whose output this is

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import aclosing, suppress
 from functools import partial
-from itertools import groupby
 from typing import Any, TypeVar
 
 import attrs
 import orjson
 from attrs import field
 
-from codetether.errors import CodetetherError, PluginError, ProviderError, StorageError
+from codetether.errors import CodetetherError, ContextFull, PluginError, ProviderError, StorageError
 from codetether.models import events
 from codetether.models.completion import (
     CompletionRequest,
@@ -21,9 +20,8 @@ from codetether.models.completion import (
     ModelRef,
     Usage,
 )
-from codetether.models.events import SessionEvent, Status
+from codetether.models.events import SessionEvent, Why
 from codetether.models.messages import Message, RefusalPart, TextPart, ThinkingPart, ToolCallPart, user
-from codetether.models.record import JSON
 from codetether.models.replay import closing_result
 from codetether.models.session import (
     Announced,
@@ -32,26 +30,28 @@ from codetether.models.session import (
     MessageAdded,
     SessionResult,
     TitleChanged,
-    ToolCallSummary,
     ToolCompleted,
     TurnEnded,
     automatic_title,
 )
 from codetether.models.tools import ToolDefinition, error_result
-from codetether.plugins.boundary import BROKEN, asked, reason_of
-from codetether.protocols import ContextPolicy
+from codetether.plugins.boundary import BROKEN, reason_of
+from codetether.record.projection import compaction
 from codetether.record.redact import Redactor
 from codetether.record.sinks import EventFeed
 from codetether.session.asking import Asking
 from codetether.session.assemble import with_unique_ids
+from codetether.session.calls import outcomes
 from codetether.session.dispatch import Dispatch, Outcome, Place, result_part
+from codetether.session.limits import Limits, counted
 from codetether.session.recorded import recorded
 from codetether.session.structured import AGAIN, Form
+from codetether.session.turn import Emit, End, Turn
+from codetether.session.view import View
 from codetether.storage.journal import Journal
 from codetether.values import define, frozen
 
 T = TypeVar("T")
-Emit = Callable[[SessionEvent], None]
 CUT_OFF = {
     "length": "the answer was cut off at the output limit, so this call is not whole and was not run; make it shorter",
     "content_filter": "the provider's filter stopped the answer, so this call was not run",
@@ -60,51 +60,14 @@ CUT_OFF = {
 
 
 @define(kw_only=True)
-class Turn:
-    """What one prompt has come to so far."""
-
-    number: int
-    emit: Emit
-    step: int = 0
-    usage: Usage = Usage()
-    texts: list[str] = field(factory=list)
-    calls: list[ToolCallSummary] = field(factory=list)
-    unanswered: list[str] = field(factory=list)
-    form: Form | None = None
-    misses: int = 0
-    structured: JSON = None
-
-    def tell(self, completed: ToolCompleted) -> None:
-        """A call has its result, which is recorded: it is announced, and counts."""
-        result, duration = completed.result, completed.duration_ms
-        self.calls.append(
-            ToolCallSummary(id=result.tool_call_id, name=result.name, success=result.success, duration_ms=duration)
-        )
-        self.emit(
-            events.ToolCallComplete(
-                call_id=result.tool_call_id,
-                name=result.name,
-                output=result.text,
-                success=result.success,
-                duration_ms=duration,
-                denied=completed.denied,
-                metadata=completed.metadata,
-            )
-        )
-
-
-@frozen(kw_only=True)
-class End:
-    """How a prompt ended."""
-
-    status: Status
-    reason: str = ""
-    error: CodetetherError | None = None
-
-
-@define(kw_only=True)
 class Agent:
-    """A session's loop, with everything it asks. `system` renders the prompt."""
+    """A session's loop, with everything it asks.
+
+    Attributes:
+        system: renders the prompt.
+        turn: the one at work. answer: the last record of an answer of the model.
+        delegated: what the subagents of a call used, until the call has its result.
+    """
 
     journal: Journal
     feed: EventFeed
@@ -112,10 +75,12 @@ class Agent:
     asking: Asking
     tools: tuple[ToolDefinition, ...]
     system: Callable[[], Awaitable[str]]
-    contexts: Sequence[tuple[str, ContextPolicy]]
-    failed: Callable[[str, str, BaseException], None]
+    view: View
     redactor: Redactor
-    max_steps: int
+    limits: Limits
+    turn: Turn | None = None
+    answer: JournalRecord | None = None
+    delegated: dict[str, Usage] = field(factory=dict)
     _ids: set[str] = field(init=False)
 
     @property
@@ -131,26 +96,36 @@ class Agent:
 
         A cancellation ends the turn as `interrupted`, with every open call answered.
         """
-        turn = Turn(number=self.journal.state.session.turn + 1, emit=emit, form=form)
+        self.turn = turn = Turn(number=self.journal.state.session.turn + 1, emit=emit, form=form)
+        clock = asyncio.timeout(self.limits.seconds)
         try:
-            end = await self._turn(turn, message)
+            async with clock:
+                end = await self._turn(turn, message)
         except asyncio.CancelledError:
             end = End(status="interrupted", reason="interrupted")
         except ProviderError as error:
             end = End(status="provider_failed", reason=error.message, error=error)
+        except ContextFull as error:
+            end = End(status="limit", reason=error.message, limit="context", error=error)
         except CodetetherError as error:
             end = End(status="error", reason=error.message, error=error)
         except BROKEN as error:  # what a plugin let through ends the turn, not the process: it is recorded and said
             failure = PluginError(f"the turn failed: {reason_of(error)}")
             end = End(status="error", reason=failure.message, error=failure)
+            if clock.expired():
+                end = End(
+                    status="limit", reason=f"stopped after {self.limits.seconds:g} s (--max-time)", limit="max_time"
+                )
         return await _undisturbed(self._finish(turn, end))
 
     async def _turn(self, turn: Turn, message: Message) -> End:
+        message = self.redactor.value(message)
         self._record(MessageAdded(message=message, turn=turn.number))
         turn.emit(events.UserMessage(message=message))
         self._title()
         system = "\n\n".join(filter(None, (await self.system(), turn.form.instruction if turn.form else "")))
-        while turn.step < self.max_steps:
+        system = self.redactor.text(system)
+        while not (reached := self.limits.reached(turn.step, turn.spent)):
             turn.step += 1
             response = await self._complete(turn, system)
             self._keep(turn, response)
@@ -159,31 +134,43 @@ class Agent:
                     return end
                 continue
             await self._run_calls(turn, response)
-        return End(
-            status="limit", reason=f"stopped after {self.max_steps} step{'s' * (self.max_steps != 1)} (--max-steps)"
-        )
+            if turn.answer and turn.form is None:
+                return self._answered(turn)
+        word, reason = reached
+        return End(status="limit", reason=reason, limit=word)
 
     async def _complete(self, turn: Turn, system: str) -> CompletionResponse:
         """The model's answer, its calls under ids that are new in this session."""
+        await self.compact("threshold", turn.emit)
         request = await self._request(turn, system)
-        listener = _Listener(agent=self, turn=turn)
+        listener = _Listener(agent=self, turn=turn, smaller=partial(self._smaller, turn, system))
         ask = partial(self.asking.answer, request, turn.step, listener)
         response = await recorded(self.dispatch.audit, request, turn.number, ask)
         return with_unique_ids(response, self._ids)
 
+    def meter(self, response: CompletionResponse) -> None:
+        """An answer that was asked for aside counts for the turn too."""
+        if self.turn is not None:
+            self.turn.usage += response.usage
+            self.turn.spent += counted(response, lambda: self.journal.state.session.messages)
+
+    async def compact(self, why: Why, emit: Emit) -> events.Compaction | None:
+        """Compacts what the model sees where that is needed. Raises ContextFull."""
+        made = await self.view.compaction(self.asking.line, why)
+        if made is None:
+            return None
+        self._record(made)
+        told = compaction(made)
+        emit(told)
+        return told
+
+    async def _smaller(self, turn: Turn, system: str) -> CompletionRequest | None:
+        return await self._request(turn, system) if await self.compact("overflow", turn.emit) else None
+
     async def _request(self, turn: Turn, system: str) -> CompletionRequest:
-        history: Sequence[Message] = self.journal.state.session.messages
-        for name, policy in self.contexts:
-            try:
-                chosen = tuple(await asked(policy.choose, history))
-                if not all(isinstance(message, Message) for message in chosen):
-                    raise PluginError("choose() gave something else than messages")
-                history = chosen
-            except BROKEN as error:  # a broken policy must not cost the turn: the history stays as it is, said
-                self.failed(name, "codetether_context_policies", error)
         return CompletionRequest(
             model=self.model,
-            messages=tuple(history),
+            messages=await self.view.messages(),
             system=system,
             tools=self.tools,
             sampling=self.asking.line.sampling,
@@ -201,7 +188,8 @@ class Agent:
 
     def _keep(self, turn: Turn, response: CompletionResponse) -> None:
         """Records the answer, then announces it whole."""
-        self._record(
+        turn.spent += counted(response, lambda: self.journal.state.session.messages)
+        self.answer = self._record(
             MessageAdded(
                 message=response.message,
                 turn=turn.number,
@@ -230,10 +218,10 @@ class Agent:
 
     def _ending(self, turn: Turn, response: CompletionResponse) -> End | None:
         """How a turn ends whose last answer asks for nothing more; None where it is asked for in another form."""
-        if turn.unanswered:
-            return End(status="denied", reason=f"denied, because nobody could be asked: {', '.join(turn.unanswered)}")
+        if denied := self._denied(turn):
+            return denied
         if response.finish_reason == "length":
-            return End(status="limit", reason="the answer was cut off at the output limit")
+            return End(status="limit", reason="the answer was cut off at the output limit", limit="output")
         if response.finish_reason in ("content_filter", "error"):
             word = response.raw_finish_reason or response.finish_reason
             return End(status="provider_failed", reason=f"the provider ended the answer with {word!r}")
@@ -242,6 +230,21 @@ class Agent:
         if not any(text.strip() for text in turn.texts):
             return End(status="error", reason="the model gave an empty answer")
         return End(status="done")
+
+    def _answered(self, turn: Turn) -> End:
+        """The end where a tool gave the answer: it stands in the session as the agent's own words."""
+        turn.step += 1
+        turn.emit(events.Thinking(step=turn.step))
+        message = Message(role="assistant", parts=(TextPart(text=turn.answer),))
+        self._record(MessageAdded(message=message, turn=turn.number, step=turn.step, finish_reason="stop"))
+        turn.texts.append(self.redactor.text(turn.answer))
+        turn.emit(events.TextComplete(text=turn.texts[-1]))
+        return self._denied(turn) or End(status="done")
+
+    def _denied(self, turn: Turn) -> End | None:
+        if not turn.unanswered:
+            return None
+        return End(status="denied", reason=f"denied, because nobody could be asked: {', '.join(turn.unanswered)}")
 
     def _formed(self, turn: Turn, form: Form, text: str) -> End | None:
         """The end where the answer fits the form; else it is asked for again, twice."""
@@ -264,27 +267,19 @@ class Agent:
             arguments = self.redactor.text(call.arguments)
             turn.emit(events.ToolCallStart(call_id=call.id, name=call.name, arguments=arguments))
         why_not = CUT_OFF.get(response.finish_reason)
-        place = Place(session_id=self.journal.state.session.id, turn=turn.number, step=turn.step)
         if why_not:
             for call in response.tool_calls:
-                await self._complete_call(turn, call, Outcome(result=error_result(why_not)))
+                await self.complete_call(turn, call, Outcome(result=error_result(why_not)))
             return
-        for together, group in groupby(response.tool_calls, self.dispatch.is_read_only):
-            calls = list(group)
-            if not together or len(calls) == 1:
-                for call in calls:
-                    await self._complete_call(turn, call, await self.dispatch.run(call, place))
-                continue
-            tasks = [asyncio.create_task(self.dispatch.run(call, place)) for call in calls]
-            try:
-                for call, task in zip(calls, tasks, strict=True):
-                    await self._complete_call(turn, call, await task)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+        async with aclosing(outcomes(self.dispatch, response.tool_calls, self.place(turn))) as found:
+            async for call, outcome in found:
+                await self.complete_call(turn, call, outcome)
 
-    async def _complete_call(self, turn: Turn, call: ToolCallPart, outcome: Outcome) -> None:
+    def place(self, turn: Turn) -> Place:
+        """Where the turn stands."""
+        return Place(session_id=self.journal.state.session.id, turn=turn.number, step=turn.step)
+
+    async def complete_call(self, turn: Turn, call: ToolCallPart, outcome: Outcome) -> None:
         """Records a result, then announces it; an unsafe one is on the disk before it counts."""
         result = outcome.result
         if outcome.unanswered is not None:
@@ -297,7 +292,9 @@ class Agent:
             duration_ms=round(outcome.duration_ms, 3),
             denied=outcome.denied,
             metadata=result.metadata,
+            usage=self.delegated.pop(call.id, None),
         )
+        turn.answer = turn.answer or result.answer
         self._record(completed)
         if outcome.unsafe:
             await self.journal.sync()
@@ -305,7 +302,8 @@ class Agent:
 
     async def _finish(self, turn: Turn, end: End) -> SessionResult:
         """Answers open calls, records the end, and announces it; works also where the disk does not."""
-        error = end.error
+        error, end = end.error, attrs.evolve(end, reason=self.redactor.text(end.reason))
+        self.redactor.clean(error)
         try:
             for closing in self.close_open_calls(turn.number, turn.step):
                 turn.tell(closing)
@@ -316,6 +314,7 @@ class Agent:
                     steps=turn.step,
                     usage=turn.usage,
                     reason=end.reason,
+                    limit=end.limit,
                     error=type(error).__name__ if error else "",
                 )
             )
@@ -332,7 +331,7 @@ class Agent:
             turn.emit(events.Error(message=end.reason, kind=kind, status=end.status, remedy=remedy))
         else:
             done = events.Done(status=end.status, text=text, usage=turn.usage, steps=turn.step, reason=end.reason)
-            turn.emit(attrs.evolve(done, structured=turn.structured))
+            turn.emit(attrs.evolve(done, limit=end.limit, structured=turn.structured))
         return SessionResult(
             text=text,
             session_id=self.journal.state.session.id,
@@ -343,6 +342,7 @@ class Agent:
             tool_calls=tuple(turn.calls),
             steps=turn.step,
             reason=end.reason,
+            limit=end.limit,
             structured=turn.structured,
             error=str(error) if error else end.reason if end.status in ("error", "provider_failed") else "",
         )
@@ -351,7 +351,8 @@ class Agent:
         """Gives every open call a result, so that the journal always replays; the results, recorded."""
         closings = []
         for opened in tuple(self.journal.state.open_calls.values()):
-            closing = ToolCompleted(result=closing_result(opened), turn=turn, step=step)
+            spent = self.delegated.pop(opened.call.id, None)
+            closing = ToolCompleted(result=closing_result(opened), turn=turn, step=step, usage=spent)
             self._record(closing)
             closings.append(closing)
         return closings
@@ -377,6 +378,7 @@ class _Listener:
 
     agent: Agent
     turn: Turn
+    smaller: Callable[[], Awaitable[CompletionRequest | None]]
 
     def emit(self, event: SessionEvent) -> None:
         self.turn.emit(event)

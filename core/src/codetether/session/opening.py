@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from attrs import field
 
 from codetether._version import __version__
 from codetether.errors import CodetetherError, NoProviderAvailable, StorageError, UnknownModel, UsageError
@@ -19,26 +22,34 @@ from codetether.models.events import AuditAnchor
 from codetether.models.foreign import ORIGIN
 from codetether.models.record import JSON
 from codetether.models.replay import start
-from codetether.models.session import Announced, MetadataChanged, Remembered, SessionResult, SessionStarted
+from codetether.models.session import Announced, MetadataChanged, Remembered, SessionStarted
 from codetether.models.tools import Completed, Confinement, Mode, ToolDefinition
+from codetether.plugin_contexts import SessionContext
 from codetether.protocols import Executor, Person
 from codetether.record.sinks import EventFeed
 from codetether.session.agent import Agent
+from codetether.session.approving import Approver
 from codetether.session.asking import Asking, Line
+from codetether.session.broker import Broker
 from codetether.session.confinement import confinement_of
-from codetether.session.contexts import Shared
+from codetether.session.contexts import Shared, narrower
+from codetether.session.delegation import Delegation, Parent
 from codetether.session.dispatch import Dispatch
+from codetether.session.limits import Limits
 from codetether.session.makers import Makers
 from codetether.session.prompt import render
+from codetether.session.reviewing import Reviewing
 from codetether.session.routing import Routing
 from codetether.session.running import RunningSession
-from codetether.settings.core import MODES, CoreSettings
+from codetether.session.view import View
+from codetether.settings.core import CoreSettings
 from codetether.storage.journal import Journal
 from codetether.storage.store import new_session_id
 from codetether.values import define, frozen
 
 if TYPE_CHECKING:
     from codetether.runtime import Runtime
+    from codetether.specs import AgentSpec
 
 
 @frozen(kw_only=True)
@@ -52,8 +63,10 @@ class Opening:
     mode: Mode | None = None
     allow: tuple[str, ...] = ()
     max_steps: int | None = None
-    parent_id: str | None = None
-    parent_call_id: str | None = None
+    max_seconds: float | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
+    parent: Parent | None = None
     tools: tuple[str, ...] | None = None
 
 
@@ -63,28 +76,47 @@ async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack)
     journal, chain = await _journal_and_models(runtime, wanted, stack)
     session = journal.state.session
     directory = wanted.directory or Path(session.metadata.directory)
-    agent = runtime.agent(wanted.agent or session.agent)
-    shared = Shared(journal=journal, directory=directory, agent=agent, person=runtime.person)
+    agent, parent = runtime.agent(wanted.agent or session.agent), wanted.parent
+    mode = narrower(runtime.settings.mode(wanted.mode), agent.mode)
+    shared = Shared(
+        journal=journal,
+        directory=directory,
+        agent=agent,
+        person=runtime.person,
+        mode=mode,
+        depth=parent.session.shared.depth + 1 if parent else 0,
+        agents=runtime.agents,
+        redactor=runtime.redactor,
+        broker=Broker(
+            secrets=runtime.settings.core.secrets, credentials=runtime.credentials, redactor=runtime.redactor
+        ),
+        audit=runtime.audit,
+    )
+    if wanted.mode is not None and shared.restriction is not None:
+        shared.restrict(None)  # the user says anew what is allowed
     contexts = attrs.evolve(runtime.contexts, core=_allowing(runtime.settings.core, wanted.allow))
     makers = Makers(runtime=runtime, stack=stack, shared=shared, contexts=contexts)
-    mode = _narrower(runtime.settings.mode(wanted.mode), agent.mode)
-    shared.executor = await makers.executor(mode)
+    shared.executor = parent.session.shared.executor if parent else await makers.executor(mode)
     dispatch = Dispatch(
         tools=await makers.tools(wanted.tools),
-        policies=await makers.policies(),
+        policies=parent.dispatch.policies if parent else await makers.policies(),
         audit=runtime.audit,
         journal=journal,
         context=contexts.session("core", shared),
-        call_context=lambda offered, call_id, permitted: contexts.call(offered.plugin, shared, call_id, permitted),
+        call_context=lambda offered, *of_call: contexts.call(offered.plugin, shared, *of_call),
         redactor=runtime.redactor,
-        mode=mode,
         output_limit=runtime.settings.core.tools.output_limit,
+        approver=_approver(runtime, parent, session.id, contexts.session("core", shared)),
+        reviewing=Reviewing(reviewers=await makers.reviewers(), failed=makers.failed),
+        broker=shared.broker,
     )
-    max_steps = agent.max_steps if wanted.max_steps is None else wanted.max_steps
-    loop = await _loop(runtime, makers, dispatch, chain, max_steps)
+    loop = await _loop(runtime, makers, dispatch, chain, _limits(runtime, wanted, agent))
     runtime.plugins.check_required(runtime.settings.core.plugins.required)  # now that each object was created
-    made = RunningSession(agent=loop, journal=journal, model=chain.first.ref, shared=shared, mode=mode)
-    shared.emit, shared.complete, shared.delegate = made.emit, made.complete, partial(_delegate, runtime, made)
+    made = RunningSession(
+        agent=loop, journal=journal, model=chain.first.ref, shared=shared, mode=mode, line=chain.other
+    )
+    shared.emit, shared.complete, shared.call = made.emit, made.complete, made.call
+    shared.delegate = Delegation(runtime=runtime, parent=made).run
     _keep_anchors(runtime, made, stack)
     stack.push_async_callback(made.close)
     _settle(runtime, made, agent.name)
@@ -123,12 +155,26 @@ def _keep_anchors(runtime: Runtime, made: RunningSession, stack: AsyncExitStack)
     stack.push_async_callback(runtime.audit.anchor)
 
 
+def _approver(runtime: Runtime, parent: Parent | None, session_id: str, context: SessionContext) -> Approver:
+    """Who settles what is asked; a subagent shares what was allowed for its parent's session, and asks in its turn."""
+    settings, above = runtime.settings.core, parent and parent.dispatch.approver
+    return Approver(
+        context=context,
+        approvals=runtime.approvals,
+        granted=above.granted if above else runtime.approvals.of_session(session_id),
+        asking=above.asking if above else asyncio.Lock(),
+        rules=settings.permissions,
+        deadline=settings.session.approval_deadline,
+        redactor=runtime.redactor,
+    )
+
+
 async def _loop(
     runtime: Runtime,
     makers: Makers,
     dispatch: Dispatch,
     chain: Chain,
-    max_steps: int | None,
+    limits: Limits,
 ) -> Agent:
     """The session's loop, with the objects that only it asks."""
     sections = await makers.sections()
@@ -137,7 +183,7 @@ async def _loop(
     makers.stack.push_async_callback(feed.close)
     await feed.open()
     offered = [tool.definition for tool in dispatch.tools.values()]
-    tools = tuple(_for(person, offered))
+    tools = runtime.redactor.value(tuple(_for(person, offered)))
     routing = Routing(
         routers=await makers.routers(),
         tools=tools,
@@ -152,11 +198,27 @@ async def _loop(
         asking=Asking(line=chain.first, following=chain.following, routing=routing, redactor=runtime.redactor),
         tools=tools,
         system=lambda: render(sections, makers.failed_section),
-        contexts=await makers.context_policies(),
-        failed=makers.failed,
+        view=View(journal=journal, policies=await makers.context_policies(), failed=makers.failed),
         redactor=runtime.redactor,
-        max_steps=runtime.settings.max_steps(max_steps),
+        limits=limits,
     )
+
+
+def _limits(runtime: Runtime, wanted: Opening, agent: AgentSpec) -> Limits:
+    """What was asked for, else the agent's, else the settings'; of a subagent never more than its parent has left."""
+
+    def limit(name: str) -> Any:
+        asked_for = getattr(wanted, name)
+        return getattr(agent, name) if asked_for is None else asked_for
+
+    cost = limit("max_cost")
+    limits = Limits(
+        steps=runtime.settings.max_steps(limit("max_steps")),
+        seconds=limit("max_seconds"),
+        tokens=limit("max_tokens"),
+        cost=None if cost is None else Decimal(str(cost)),
+    )
+    return limits.narrowed(wanted.parent.left) if wanted.parent else limits
 
 
 @define(kw_only=True)
@@ -171,6 +233,13 @@ class Chain:
     stack: AsyncExitStack
     first: Line
     left: list[ModelRef | str]
+    others: dict[ModelRef, Line] = field(factory=dict)
+
+    async def other(self, ref: ModelRef) -> Line:
+        """The line to a model that is asked aside, e.g. for a summary."""
+        if ref not in self.others:
+            self.others[ref] = await _line(self.runtime, ref, self.stack)
+        return self.others[ref]
 
     async def following(self) -> Line | None:
         """The next line, None where none is left."""
@@ -195,6 +264,7 @@ async def _line(runtime: Runtime, ref: ModelRef, stack: AsyncExitStack) -> Line:
         native_calls=defaults.capabilities.get("tool_call", True),
         native_schema=defaults.capabilities.get("structured_output", False),
         priced=partial(runtime.catalog.priced, ref),
+        limits=defaults.limits,
     )
 
 
@@ -251,8 +321,9 @@ async def _journal_and_models(runtime: Runtime, wanted: Opening, stack: AsyncExi
             directory=str(directory),
             agent=agent.name,
             model=str(chain.first.ref),
-            parent_id=wanted.parent_id,
-            parent_call_id=wanted.parent_call_id,
+            parent_id=wanted.parent.session.id if wanted.parent else None,
+            parent_call_id=wanted.parent.call_id if wanted.parent else None,
+            parent_event_id=wanted.parent.event_id if wanted.parent else None,
             version=__version__,
         )
     )
@@ -279,39 +350,6 @@ def _allowing(core: CoreSettings, allow: Sequence[str]) -> CoreSettings:
     """The settings with what this session was told to allow."""
     rules = core.permissions
     return attrs.evolve(core, permissions={**rules, "allow": (*rules.get("allow", ()), *allow)}) if allow else core
-
-
-def _narrower(mode: Mode, limit: Mode | None) -> Mode:
-    return mode if limit is None else min(mode, limit, key=MODES.index)
-
-
-async def _delegate(
-    runtime: Runtime,
-    parent: RunningSession,
-    prompt: str,
-    *,
-    agent: str = "build",
-    tools: Sequence[str] | None = None,
-    max_steps: int | None = None,
-    call_id: str | None = None,
-) -> SessionResult:
-    """A child session with its own journal; its mode and tools can only be narrower than its parent's."""
-    own = [t.name for t in parent.agent.tools]
-    wanted = Opening(
-        model=str(parent.model),
-        directory=parent.shared.directory,
-        agent=agent,
-        mode=parent.mode,
-        max_steps=min(max_steps or parent.agent.max_steps, parent.agent.max_steps),
-        parent_id=parent.id,
-        parent_call_id=call_id,
-        tools=tuple(name for name in own if tools is None or name in tools),
-    )
-    async with AsyncExitStack() as stack:
-        child = await open_session(runtime, wanted, stack)
-        child.agent.dispatch.policies = parent.agent.dispatch.policies
-        child.agent.dispatch.granted = parent.agent.dispatch.granted
-        return await child.prompt(prompt)
 
 
 class _Unrecorded:

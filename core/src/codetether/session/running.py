@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 
@@ -15,11 +15,12 @@ from attrs import field
 from codetether.errors import SessionBusy, UsageError
 from codetether.models import events
 from codetether.models.completion import CompletionRequest, CompletionResponse, ModelRef
-from codetether.models.events import SessionEvent
+from codetether.models.events import Compaction, SessionEvent
 from codetether.models.messages import MessagePart, user
 from codetether.models.record import JSON
 from codetether.models.session import (
     Announced,
+    CompactionUndone,
     JournalEntry,
     MetadataChanged,
     Session,
@@ -27,9 +28,12 @@ from codetether.models.session import (
     TitleChanged,
     automatic_title,
 )
-from codetether.models.tools import Mode
+from codetether.models.tools import Mode, ToolResult
+from codetether.record.projection import compaction
 from codetether.session.agent import Agent, Emit
+from codetether.session.asking import Line
 from codetether.session.assemble import Assembly
+from codetether.session.calls import nested
 from codetether.session.contexts import Shared
 from codetether.session.recorded import recorded
 from codetether.session.structured import Form
@@ -75,6 +79,7 @@ class RunningSession:
     model: ModelRef
     shared: Shared
     mode: Mode
+    line: Callable[[ModelRef], Awaitable[Line]]
     _task: asyncio.Task[SessionResult] | None = None
     _closed: bool = False
     _listeners: list[Emit] = field(factory=list)
@@ -144,22 +149,52 @@ class RunningSession:
         if regenerate_title:
             await self.regenerate_title()
 
+    async def call(self, caller: str, calls: Sequence[tuple[str, Mapping[str, JSON]]]) -> Sequence[ToolResult]:
+        """Calls that a running call makes, judged and recorded like the model's own."""
+        return await nested(self.agent, self.agent.turn, caller, calls)
+
+    async def compact(self) -> Compaction | None:
+        """Makes what the model sees shorter now; None where there is nothing to shorten.
+
+        The journal keeps all of it. Raises UsageError where no plugin compacts, ContextFull where it gets no shorter.
+        """
+        self._check_idle()
+        if not self.agent.view.compactors:
+            raise UsageError("no plugin compacts histories", remedy="pip install codetether-context-compaction")
+        made = await self.agent.compact("asked", self.emit)
+        await self.journal.sync()
+        return made
+
+    async def undo_compaction(self) -> Compaction | None:
+        """Lets the model see again what the last compaction stands for; None where there is none."""
+        self._check_idle()
+        if not self.journal.state.compactions:
+            return None
+        undone = CompactionUndone()
+        await self._change(undone)
+        self.emit(compaction(undone))
+        return compaction(undone)
+
     async def complete(self, request: CompletionRequest) -> CompletionResponse:
         """A metered call for a plugin: its usage is recorded and announced."""
         audit, turn = self.agent.dispatch.audit, self.session.turn
         return await recorded(audit, attrs.evolve(request, session_id=self.id), turn, partial(self._complete, request))
 
     async def _complete(self, request: CompletionRequest) -> CompletionResponse:
+        line = self.agent.asking.line
+        if request.model != line.ref:
+            line = await self.line(request.model)
         assembly = Assembly(request.model.provider, request.model.model)
         began, first = time.perf_counter(), 0.0
-        async with aclosing(self.agent.asking.line.connection.stream(request)) as chunks:  # type: ignore[type-var]
+        async with aclosing(line.connection.stream(request)) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
                 first = first or time.perf_counter()
                 assembly.feed(chunk)
         response = assembly.response((time.perf_counter() - began) * 1000, (first - began) * 1000)
-        response = attrs.evolve(response, usage=self.agent.asking.line.priced(response.usage))
+        response = attrs.evolve(response, usage=line.priced(response.usage))
         report = events.usage_report(response, str(request.model))
         self.agent.feed.feed(self.journal.append(Announced(event=report, turn=self.session.turn)))
+        self.agent.meter(response)
         self.emit(report)
         return response
 
@@ -173,21 +208,28 @@ class RunningSession:
     ) -> asyncio.Task[SessionResult]:
         if type(text) is not str or not (text.strip() or parts):  # callers without types too
             raise UsageError(f"there is no prompt: {text!r}", remedy="give a text, or parts")
+        self._check_idle()
+        form = None if schema is None else Form.of(schema)
+        turn = self.agent.run(user(text, parts), self.emit, form)
+        self._task = asyncio.create_task(turn, name=f"turn {self.id}")
+        return self._task
+
+    def _check_idle(self) -> None:
         if self._closed:
             raise UsageError(f"session {self.id} is closed", remedy=f'open it again: runtime.session("{self.id}")')
         if self._task is not None and not self._task.done():
             raise SessionBusy(
                 f"session {self.id} is working on a prompt", remedy="wait for it, or cancel it (session.cancel())"
             )
-        form = None if schema is None else Form.of(schema)
-        turn = self.agent.run(user(text, parts), self.emit, form)
-        self._task = asyncio.create_task(turn, name=f"turn {self.id}")
-        return self._task
 
     def emit(self, event: SessionEvent) -> None:
         """Announces an event to those who listen."""
         for listener in self._listeners:
             listener(event)
+
+    def listen(self, listener: Emit) -> None:
+        """Tells every event to another listener too, for as long as the session is open."""
+        self._listeners.append(listener)
 
     async def _stop(self) -> None:
         task = self._task

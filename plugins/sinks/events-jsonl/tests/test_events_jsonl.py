@@ -27,6 +27,7 @@ from codetether import (
     ApprovalRequired,
     AuditAnchor,
     ChatEvent,
+    Compaction,
     Disk,
     Done,
     Error,
@@ -251,6 +252,14 @@ async def test_a_session_ends_as_one_sealed_file(tmp_path: Path) -> None:
             },
         ),
         (Retry(attempt=2, delay=1.0, reason="429"), {"role": "system", "message_type": "retry", "content": "429"}),
+        (
+            Compaction(undone=True),
+            {
+                "role": "system",
+                "message_type": "compaction",
+                "content": "the last compaction is undone: the model sees again what it stood for",
+            },
+        ),
         (Notice(text="n"), {"role": "system", "message_type": "notice", "content": "n"}),
         (
             Done(status="limit", text="t", usage=Usage(input_tokens=1), reason="50 steps"),

@@ -14,7 +14,7 @@ from rich.text import Text
 from codetether.cli.chat.blocks import finished_blocks
 from codetether.cli.outcome import Outcome
 from codetether.cli.terminal import Screen, one_line, visible
-from codetether.cli.tool_text import arguments_shown, lines_shown
+from codetether.cli.tool_text import arguments_shown, lines_shown, subagent_shown
 from codetether.models import events
 from codetether.models.events import SessionEvent
 
@@ -49,6 +49,8 @@ class RichDisplay:
             case events.ToolCallStart():
                 self.pause()
                 self._call(event)
+            case events.SubagentEvent():
+                self._subagent(event)
             case events.ToolCallOutput():
                 self._status(one_line(event.text.rstrip().rpartition("\n")[2], max(self.console.width - 4, 20)))
             case events.ToolCallComplete():
@@ -57,6 +59,8 @@ class RichDisplay:
                 self._say(f"  ! {event.name} was denied: {event.reason or event.rule}", "yellow")
             case events.Retry():
                 self._retry(event)
+            case events.Compaction():
+                self.notice("context", event.text)
             case events.Notice():
                 self.notice(event.source, event.text)
             case _:
@@ -141,6 +145,11 @@ class RichDisplay:
                 ("● ", "cyan"), (event.name, "bold"), " ", (one_line(arguments_shown(event.arguments), room), "dim")
             )
         )
+
+    def _subagent(self, event: events.SubagentEvent) -> None:
+        if line := subagent_shown(event):
+            self._header = ""
+            self._say(f"  {one_line(line, max(self.console.width - 3, 20))}", "dim")
 
     def _result(self, event: events.ToolCallComplete) -> None:
         self._stop()

@@ -24,6 +24,7 @@ from codetether.values import frozen
 
 if TYPE_CHECKING:
     from codetether.cli.chat.conversation import Wishes
+    from codetether.models.session import SessionSummary
     from codetether.runtime import Runtime
     from codetether.session.running import RunningSession
 
@@ -60,7 +61,7 @@ class Slash:
     takes: str = ""
 
 
-_CHANGING = frozenset(("model", "agent", "mode", "title"))
+_CHANGING = frozenset(("model", "agent", "mode", "title", "compact"))
 """Core's commands that stand in the audit trail when they change something; a plugin's own always do."""
 
 
@@ -81,6 +82,7 @@ class SlashCommands:
             "sessions": Slash(run=self._sessions, takes="[ID]", help="list the sessions here, or go on with one"),
             "new": Slash(run=self._new, help="begin a new session"),
             "title": Slash(run=self._title, takes="[TEXT]", help="show the session's title, or change it"),
+            "compact": Slash(run=self._compact, takes="[undo]", help="shorten what the model sees; undo takes it back"),
             "cost": Slash(run=self._cost, help="tokens and cost of this session"),
             "exit": Slash(run=self._exit, help="leave (also Ctrl-D)"),
             "quit": Slash(run=self._exit, help="leave"),
@@ -116,7 +118,7 @@ class SlashCommands:
     async def words(self) -> Mapping[str, Sequence[str]]:
         """What each command can be completed with."""
         models = [f"{a.name}/{m}" for a in await self._runtime.providers() if a.available for m in _models(a)]
-        sessions = await self._runtime.sessions.list_for_directory(self._session.shared.directory, limit=20)
+        sessions = await self._sessions_here()
         known: Mapping[str, Sequence[str]] = {
             "model": models,
             "agent": sorted(self._runtime.agents()),
@@ -169,12 +171,16 @@ class SlashCommands:
     async def _sessions(self, wish: str) -> Next:
         if wish:
             return Reopen(wishes=evolve(self._wishes, session_id=wish, model=None, agent=None))
-        found = await self._runtime.sessions.list_for_directory(self._session.shared.directory, limit=20)
+        found = await self._sessions_here()
         for summary in found:
             here = "*" if summary.id == self._session.id else " "
             when = summary.updated_at.astimezone().strftime("%Y-%m-%d %H:%M")
             self._screen.line(f"{here} {summary.id}  {when}  {one_line(summary.title or '(no title)', 60)}")
         return None
+
+    async def _sessions_here(self) -> Sequence[SessionSummary]:
+        here = self._session.shared.directory
+        return await self._runtime.sessions.list_for_directory(here, limit=20, subagents=False)
 
     async def _new(self, _: str) -> Next:
         return Reopen(wishes=evolve(self._wishes, session_id=None))
@@ -183,6 +189,13 @@ class SlashCommands:
         if text:
             await self._session.set_title(text)
         self._screen.line(self._session.session.title or "(no title)")
+
+    async def _compact(self, what: str) -> None:
+        if what not in ("", "undo"):
+            raise UsageError(f"/compact takes nothing, or undo: not {what!r}")
+        done = await (self._session.undo_compaction() if what else self._session.compact())
+        nothing = "there is no compaction to undo" if what else "there is nothing to shorten"
+        self._screen.line(done.text if done else nothing)
 
     async def _cost(self, _: str) -> None:
         usage = self._session.session.usage

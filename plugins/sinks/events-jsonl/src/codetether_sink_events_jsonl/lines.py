@@ -13,6 +13,7 @@ from codetether import (
     AuditAnchor,
     ChatEvent,
     CodetetherError,
+    Compaction,
     Done,
     Error,
     EventRecord,
@@ -104,6 +105,8 @@ def _told(record: EventRecord) -> dict[str, Any] | None:
             )
         case Retry(reason=reason):
             return _line("system", "retry", content=reason)
+        case Compaction() as compaction:
+            return _line("system", "compaction", content=compaction.text)
         case Notice(text=text):
             return _line("system", "notice", content=text)
         case AuditAnchor() as anchor:
