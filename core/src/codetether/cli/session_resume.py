@@ -24,7 +24,7 @@ def _options(command: Command) -> Command:
 @click.option("--json", "as_json", is_flag=True, help="The answer as JSON, as `run --format json` gives it.")
 @click.pass_context
 def resume(
-    context: click.Context, session_id: str | None, prompt: tuple[str, ...], as_json: bool, **wishes: Any
+    context: click.Context, /, session_id: str | None, prompt: tuple[str, ...], as_json: bool, **wishes: Any
 ) -> int:
     """Go on with a session: the last one of this directory where no ID is given.
 

@@ -27,16 +27,14 @@ _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 _WORTH_SAYING = 50
 
 
-def _directory(name: str, words: str, short: str = "") -> Any:
-    names = (f"-{short}", name) if short else (name,)
-    return click.option(*names, type=click.Path(path_type=Path, file_okay=False), help=words)
+_PLACE = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command("search")
 @click.argument("words", nargs=-1, required=True)
 @here
-@_directory("--directory", "Only sessions of this directory.", "d")
-@_directory("--project", "Only sessions in the repository that this directory lies in.")
+@click.option("-d", "--directory", type=_PLACE, help="Only sessions of this directory.")
+@click.option("--project", type=_PLACE, help="Only sessions in the repository that this directory lies in.")
 @click.option("--since", type=click.DateTime(_TIMES), metavar="DATE", help="Only what was written from then on.")
 @click.option("--until", type=click.DateTime(_TIMES), metavar="DATE", help="Only what was written then or before.")
 @click.option(

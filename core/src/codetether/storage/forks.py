@@ -54,7 +54,7 @@ def fork(
     memory: dict[str, JSON] = {"from": started.id, "messages": count, "records": 2 + len(taken)}
     head = attrs.evolve(started, id=new_id, parent_id=None, parent_call_id=None, version=__version__)
     last = TitleChanged(title=title or f"{named[-1] if named and named[-1] else '(no title)'} (fork)")
-    entries = [
+    entries: list[tuple[datetime, JournalEntry]] = [
         (now, head),
         (now, Remembered(plugin="core", key=FORKED, value=memory)),
         *((item.recorded_at, item.entry) for item in taken),

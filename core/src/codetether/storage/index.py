@@ -15,7 +15,8 @@ import orjson
 
 from codetether.ids import bucket_of, is_session_id
 from codetether.models.session import SessionSummary
-from codetether.storage import search, tallies
+from codetether.storage import search as full_text
+from codetether.storage import tallies
 from codetether.storage.durable import refused
 from codetether.storage.lines import JOURNAL, LOCK, whole
 from codetether.storage.phrases import Phrases
@@ -24,6 +25,8 @@ from codetether.values import define, frozen
 
 VERSION = 2
 _BUCKET = re.compile("[0-9a-f]{2}")
+_WITHOUT_SUBAGENTS = " AND NOT EXISTS (SELECT 1 FROM sessions AS above WHERE above.id = sessions.parent_id)"
+"""But one whose parent is gone stands for itself."""
 _COLUMNS = "title, created_at, updated_at, message_count, agent, directory, model, parent_id"
 _HEAD = re.compile(rb'\{"seq":\d+,"at":"([^"]+)","type":"(\w+)"')
 _COUNTED = frozenset((b"message_added", b"tool_completed"))
@@ -175,7 +178,7 @@ class Index:
             run("CREATE INDEX by_need ON sessions (id) WHERE live OR problem IS NOT NULL")
             run("CREATE TABLE buckets (name PRIMARY KEY, changed, boot) WITHOUT ROWID")
             tallies.make_tables(self._connection)
-            search.forget(self._connection)
+            full_text.forget(self._connection)
             run(f"PRAGMA user_version={VERSION}")
             run("COMMIT")
 
@@ -250,11 +253,14 @@ class Index:
         entry.live = seen.live
         return entry if entry.created_at or entry.problem else None
 
-    def newest(self, limit: int | None, canonical: str | None = None) -> list[SessionSummary]:
-        """The sessions by `updated_at`, newest first, of one canonical directory or of all."""
+    def newest(
+        self, limit: int | None, canonical: str | None = None, *, subagents: bool = True
+    ) -> list[SessionSummary]:
+        """The sessions by `updated_at`, newest first, of a canonical directory or of all, with `subagents` or not."""
         if canonical is not None:  # a name that is no UTF-8 stands in the journals with U+FFFD
             canonical = canonical.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         where = "WHERE problem IS NULL" + ("" if canonical is None else " AND canonical = ?")
+        where += "" if subagents else _WITHOUT_SUBAGENTS
         ask = f"SELECT id, {_COLUMNS} FROM sessions {where} ORDER BY updated_at DESC, id DESC LIMIT ?"
         given = (-1 if limit is None else limit,) if canonical is None else (canonical, -1 if limit is None else limit)
         with _usable():
@@ -267,22 +273,22 @@ class Index:
             return tallies.tally(self._connection, since)
 
     def search(
-        self, phrases: Phrases, scope: search.Scope, told: search.Told, *, limit: int, hits: int
-    ) -> search.Findings:
+        self, phrases: Phrases, scope: full_text.Scope, told: full_text.Told, *, limit: int, hits: int
+    ) -> full_text.Findings:
         """The sessions in which texts match; what was not counted in yet is read now."""
         with _usable():
-            search.refresh(self._connection, self._sessions, told)
-            return search.find(self._connection, self._sessions, phrases, scope, limit=limit, hits=hits)
+            full_text.refresh(self._connection, self._sessions, told)
+            return full_text.find(self._connection, self._sessions, phrases, scope, limit=limit, hits=hits)
 
     def others(self) -> dict[str, str]:
         """The sources of other products that a search knows, with the state in which they were read."""
         with _usable():
-            return search.states(self._connection)
+            return full_text.states(self._connection)
 
-    def keep_other(self, source: str, state: str | None, others: Collection[search.Other]) -> None:
+    def keep_other(self, source: str, state: str | None, others: Collection[full_text.Other]) -> None:
         """What another product's source holds now, for searches; nothing where there is no state."""
         with _usable():
-            search.keep_other(self._connection, source, state, others)
+            full_text.keep_other(self._connection, source, state, others)
 
     def unreadable(self) -> dict[str, str]:
         """The sessions whose journal cannot be read, by id, with the reason."""

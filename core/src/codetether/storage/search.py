@@ -197,7 +197,7 @@ def _count_in(connection: sqlite3.Connection, sessions: Path, session: str, buck
     if known is None or known[0] != inode or known[1] > end:
         run("DELETE FROM texts WHERE session = ? AND body IS NULL", (session,))
         known = (inode, 0)
-    start = known[1]
+    begin = start = int(known[1])
     with suppress(OSError):  # gone meanwhile
         data = _bytes(f"{sessions}/{bucket}/{session}/{JOURNAL}", start, end - start)
         for line in data.split(b"\n"):
@@ -207,7 +207,7 @@ def _count_in(connection: sqlite3.Connection, sessions: Path, session: str, buck
                 _add(connection, session, entry["seq"], entry["at"], texts_of(entry), place)
             start += len(line) + 1
         run("INSERT OR REPLACE INTO searched VALUES (?, ?, ?)", (session, inode, end))
-    return end - known[1]
+    return end - begin
 
 
 def _add(

@@ -141,21 +141,27 @@ class Store:
         except FileNotFoundError:
             raise _not_found(session_id) from None
 
-    async def list(self, *, limit: int | None = None) -> Summaries:
-        """The sessions by `updated_at`, newest first. One that cannot be read is left out, see `unreadable`."""
-        return await asyncio.to_thread(self._with_index, lambda index: index.newest(limit))
+    async def list(self, *, limit: int | None = None, subagents: bool = True) -> Summaries:
+        """The sessions by `updated_at`, newest first, those of subagents among them or not.
 
-    async def list_for_directory(self, directory: Path, *, limit: int | None = None) -> Summaries:
+        One that cannot be read is left out, see `unreadable`.
+        """
+        return await asyncio.to_thread(self._with_index, lambda index: index.newest(limit, subagents=subagents))
+
+    async def list_for_directory(
+        self, directory: Path, *, limit: int | None = None, subagents: bool = True
+    ) -> Summaries:
         """Those of one directory, compared by canonical path; like `list`."""
-        return await asyncio.to_thread(self._with_index, lambda index: index.newest(limit, os.path.realpath(directory)))
+        real = os.path.realpath(directory)
+        return await asyncio.to_thread(self._with_index, lambda index: index.newest(limit, real, subagents=subagents))
 
     async def last(self) -> SessionSummary | None:
-        """The session updated last, None where there is none."""
-        return next(iter(await self.list(limit=1)), None)
+        """The session updated last, None where there is none; no subagent's."""
+        return next(iter(await self.list(limit=1, subagents=False)), None)
 
     async def last_for_directory(self, directory: Path) -> SessionSummary | None:
-        """The session of a directory that was updated last, None where there is none."""
-        return next(iter(await self.list_for_directory(directory, limit=1)), None)
+        """The session of a directory that was updated last, None where there is none; no subagent's."""
+        return next(iter(await self.list_for_directory(directory, limit=1, subagents=False)), None)
 
     async def tally(self, since: date | None = None) -> Tally:
         """Tokens, costs and tool calls of all sessions, from a day (UTC) on; only what is new is read."""
