@@ -7,7 +7,7 @@ import re
 import time
 import unicodedata
 
-from codetether.cli.person import unpadded
+from codetether.cli.approval_text import unpadded
 from codetether.cli.terminal import json_line, one_line, visible
 from codetether.wire import storable
 from hypothesis import given

@@ -13,6 +13,7 @@ from codetether.models.approvals import ApprovalRequest, Scope
 from codetether.models.tools import Decision, PermissionRequest
 from codetether.permissions.dangers import dangers, guarded
 from codetether.permissions.effects import Effects, effects
+from codetether.permissions.places import inside
 from codetether.permissions.shell import UNKNOWN, Line, read_line
 from codetether.permissions.sources import CannotTell, digests, sources
 from codetether.values import frozen
@@ -38,6 +39,7 @@ def prepared(request: PermissionRequest, asked: Decision, rules: Mapping[Any, An
     reads = _resolved((*resources.reads, *(path for each in known for path in each.reads)), directory)
     writes = _resolved((*resources.writes, *(path for each in known for path in each.writes)), directory)
     hosts = tuple(dict.fromkeys((*resources.hosts, *(host for each in known for host in each.hosts))))
+    outside = any(not inside(path, directory) for path in (*reads, *writes))
     why = list(_dangers(request, lines, known))
     held: list[tuple[str, str]] = []
     try:
@@ -62,7 +64,7 @@ def prepared(request: PermissionRequest, asked: Decision, rules: Mapping[Any, An
         reason=asked.reason,
         sandbox=sandbox,
         dangers=tuple(dict.fromkeys(why)),
-        scopes=SCOPES[:1] if why else SCOPES if asked.source == "mode" else SCOPES[:2],
+        scopes=SCOPES[: 1 if why else 2 if asked.source != "mode" or outside else 3],
     )
     stood = rules_digest(rules)
     definition = request.definition

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NO = "no"
 _REACHES = {"once": "once", "session": "for this session", "always": "always"}
-GRACE = 0.5
+GRACE = 0.2
 """Seconds beyond the deadline for a person who says itself that it has passed."""
 
 
