@@ -46,6 +46,14 @@ class ToolEntry:
         return text if left <= 0 else f"{text[:DESCRIBED]}\n[… {left} characters left out …]"
 
     @property
+    def shown(self) -> str:
+        """All that the model would be told, for the eyes of the user: what is hidden in it is left for them to see."""
+        left = len(self.description) - DESCRIBED
+        cut = f"\n[… {left} characters that the model is not told either …]" if left > 0 else ""
+        schema = json.dumps(self.schema, ensure_ascii=False)
+        return f"{self.description[:DESCRIBED]}{cut}\nparameters: {schema}"
+
+    @property
     def parameters(self) -> dict[str, JSON]:
         """The schema as the model gets it: always an object's."""
         return {"type": "object", **{key: value for key, value in self.schema.items() if key != "$schema"}}

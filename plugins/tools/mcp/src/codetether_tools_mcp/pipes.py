@@ -78,6 +78,7 @@ async def piped(process: Process, fate: Fate) -> AsyncIterator[tuple[Any, Any]]:
                     await asyncio.shield(process.kill())  # whoever is in a hurry: it ends all the same
             finally:
                 group.cancel_scope.cancel()
+    await _drained(process)
 
 
 class _Unbounded(Exception):
@@ -111,6 +112,15 @@ async def _lines(output: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         size += len(rest)
         if size > LINE:
             raise _Unbounded(f"it wrote a line of more than {LINE} bytes")
+
+
+async def _drained(process: Process) -> None:
+    """Takes what is left in the pipes of a process that has ended, so that they close."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GRACE):
+            for left in (process.output(), process.errors()):
+                async for _ in left:
+                    pass
 
 
 async def _ended(process: Process) -> str:

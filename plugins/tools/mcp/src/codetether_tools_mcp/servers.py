@@ -16,6 +16,7 @@ from codetether import UsageError
 
 from codetether_tools_mcp.settings import ServerSettings
 
+_USER = re.compile(r"//[^/@]*@")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -48,10 +49,11 @@ class Server:
 
     @property
     def what(self) -> str:
-        """The command as a shell would be told it, or the URL; no variable in it is expanded."""
+        """The command as a shell would be told it, or the URL without what may be a secret; nothing is expanded."""
         if self.settings.command is not None:
             return shlex.join([self.settings.command, *self.settings.args])
-        return str(self.settings.url)
+        url, query, _ = str(self.settings.url).partition("?")
+        return _USER.sub("//", url) + ("?…" if query else "")
 
     @property
     def host(self) -> str:

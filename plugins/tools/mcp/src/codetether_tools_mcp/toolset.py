@@ -100,7 +100,17 @@ def session_line(server: Server, ctx: SessionContext) -> Line:
         state_dir=ctx.state_dir,
         notice=ctx.notice,
         callbacks=partial(callbacks, server, ctx),
+        auth=partial(_auth, server, ctx),
     )
+
+
+def _auth(server: Server, ctx: SessionContext) -> Any:
+    """What signs the requests to a server that the user signed in to."""
+    if any(name.lower() == "authorization" for name in server.settings.headers):
+        return None
+    from codetether_tools_mcp.oauth import signed_in
+
+    return signed_in(server, ctx.state_dir)
 
 
 def _tools(line: Line, listing: Listing | None) -> list[Tool]:
