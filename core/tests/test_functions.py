@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import json
-from typing import Any, Literal
+import threading
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, NewType
 
 import attrs
 import pytest
-from codetether import ToolCallComplete, ToolContext, ToolDefinition, ToolResult, UsageError, tool
+from codetether import (
+    Resources,
+    ToolCall,
+    ToolCallComplete,
+    ToolContext,
+    ToolDefinition,
+    ToolExample,
+    ToolResult,
+    UsageError,
+    tool,
+)
 from codetether.testing.scripted import Call
 from codetether.testing.sessions import heard, opened
 
@@ -22,7 +36,12 @@ class Unit(enum.Enum):
 
 @attrs.frozen
 class Place:
-    """A place on earth."""
+    """A place on earth.
+
+    Attributes:
+        name: as its people call it
+        height: in metres
+    """
 
     name: str
     height: float = 0.0
@@ -58,13 +77,16 @@ def test_the_definition_is_the_functions_own_words() -> None:
             "properties": {
                 "place": {
                     "type": "object",
-                    "properties": {"name": {"type": "string"}, "height": {"type": "number"}},
+                    "properties": {
+                        "name": {"type": "string", "description": "as its people call it"},
+                        "height": {"type": "number", "description": "in metres", "default": 0.0},
+                    },
                     "required": ["name"],
                     "additionalProperties": False,
                     "description": "where, as exactly as can be",
                 },
-                "days": {"enum": [1, 3, 7], "description": "how many"},
-                "unit": {"enum": ["C", "F"]},
+                "days": {"type": "integer", "enum": [1, 3, 7], "description": "how many", "default": 1},
+                "unit": {"type": "string", "enum": ["C", "F"], "default": "C"},
                 "words": {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}]},
                 "more": {"anyOf": [{"type": "object", "additionalProperties": {"type": "integer"}}, {"type": "null"}]},
             },
@@ -140,3 +162,170 @@ def test_a_tool_that_says_nothing_is_taken_to_do_everything() -> None:
         return x + 1
 
     assert plain.definition.effects == ("read", "write", "execute", "network")
+
+
+@attrs.frozen
+class Circle:
+    """Round."""
+
+    radius: float = attrs.field(validator=attrs.validators.gt(0))
+
+
+@dataclasses.dataclass
+class Box:
+    """Not round.
+
+    :param int width: from left to right,
+        in metres
+    :ivar height: from below to above
+    :returns: nothing
+    """
+
+    width: int
+    height: int
+    tags: list[str] = dataclasses.field(default_factory=list)
+
+
+Colour = Literal["red", "green"]
+Name = NewType("Name", str)
+
+
+@tool(effects=("write",), touches=lambda file, **_: Resources(writes=(str(file),)))
+def draw(
+    file: Path,
+    shapes: list[Circle | Box],
+    size: tuple[int, int],
+    colours: dict[Colour, int] | None = None,
+    day: date = date(2024, 2, 29),
+    by: Name | None = None,
+    *,
+    note: Annotated[str, "what stands below"] = "",
+    more: Any = None,
+) -> str:
+    """Draws shapes.
+
+    Example: `draw(...)`
+
+    Parameters
+    ----------
+    file : Path
+        where it is kept
+    shapes, size : list, tuple
+        what is drawn,
+        and how large
+
+    Returns
+    -------
+    what was drawn
+    """
+    return repr((file, shapes, size, colours, day, by, note, more))
+
+
+def test_nested_types_have_schemas_and_descriptions_in_any_usual_style() -> None:
+    definition = draw.definition
+    assert definition.description == "Draws shapes.\n\nExample: `draw(...)`"
+    circle = {"radius": {"type": "number"}}
+    box = {
+        "width": {"type": "integer", "description": "from left to right, in metres"},
+        "height": {"type": "integer", "description": "from below to above"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+    }
+    closed = {"type": "object", "additionalProperties": False}
+    shapes = [
+        {**closed, "properties": circle, "required": ["radius"]},
+        {**closed, "properties": box, "required": ["width", "height"]},
+    ]
+    drawn = {"description": "what is drawn, and how large"}
+    integers = [{"type": "integer"}, {"type": "integer"}]
+    colours = {"type": "object", "additionalProperties": {"type": "integer"}}
+    assert definition.schema["properties"] == {
+        "file": {"type": "string", "description": "where it is kept"},
+        "shapes": {"type": "array", "items": {"anyOf": shapes}, **drawn},
+        "size": {"type": "array", "prefixItems": integers, "minItems": 2, "maxItems": 2, **drawn},
+        "colours": {"anyOf": [{**colours, "propertyNames": {"enum": ["red", "green"]}}, {"type": "null"}]},
+        "day": {"type": "string", "format": "date"},
+        "by": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "note": {"type": "string", "description": "what stands below", "default": ""},
+        "more": {},
+    }
+
+
+DRAWN = {"file": "a.svg", "shapes": [{"radius": 1}, {"width": 2, "height": 3}], "size": [4, 5]}
+
+
+async def test_nested_arguments_arrive_as_their_classes() -> None:
+    result = await draw.run(ToolCall(id="1", name="draw", arguments={**DRAWN, "day": "2024-03-01"}), anybody())
+    shapes = [Circle(1.0), Box(2, 3)]
+    assert result.output == repr((Path("a.svg"), shapes, (4, 5), None, date(2024, 3, 1), None, "", None))
+    assert draw.resources(ToolCall(id="1", name="draw", arguments=DRAWN), anybody()) == Resources(writes=("a.svg",))
+
+
+async def test_what_a_class_itself_refuses_is_said_with_its_path_and_an_example() -> None:
+    success, text = await answer(draw, {**DRAWN, "shapes": [{"width": 1, "height": 1}, {"radius": -1}]})
+    assert (success, text.partition(" Expected: ")[0]) == (
+        False,
+        "Error: invalid arguments for draw: at $.shapes[1]: 'radius' must be > 0: -1.0.",
+    )
+    assert text.endswith('Example: {"file":"…","shapes":[{"radius":1}],"size":[1,1]}')
+
+
+async def test_an_error_shows_the_tools_own_example() -> None:
+    @tool(effects=("read",), examples=[ToolExample(prompt="add one to 3", arguments={"x": 3})])
+    def plus_one(x: int) -> int:
+        """Adds one."""
+        return x + 1
+
+    success, text = await answer(plus_one, {"x": "three"})
+    assert (success, text.startswith('Error: invalid arguments for plus_one: at $.x: "three" is not of type')) == (
+        False,
+        True,
+    )
+    assert text.endswith('Example: {"x":3}')
+
+
+def anybody() -> Any:
+    """A context that nobody looks at."""
+    return None
+
+
+@attrs.frozen
+class Tree:
+    """Holds itself."""
+
+    branches: list[Tree]
+
+
+@pytest.mark.parametrize(
+    ("hint", "why"),
+    [
+        (Tree, "odd.x.branches[]: Tree holds itself, and a schema without end is none"),
+        (dict[int, str], "odd.x: the keys of an object are text, not <class 'int'>"),
+        (list[complex], "odd.x[]: no JSON schema for the type <class 'complex'>"),
+    ],
+)
+def test_a_type_without_a_schema_is_named_where_it_stands(hint: Any, why: str) -> None:
+    def odd(x: int) -> None:
+        """Takes something odd."""
+
+    odd.__annotations__["x"] = hint
+    with pytest.raises(UsageError) as caught:
+        _ = tool(odd).definition
+    assert caught.value.message == why
+
+
+def test_a_parameter_without_a_name_of_its_own_is_refused() -> None:
+    @tool
+    def odd(*numbers: int) -> None:
+        """Takes any."""
+
+    with pytest.raises(UsageError, match=r"odd\.numbers: a model gives arguments by name"):
+        _ = odd.definition
+
+
+async def test_a_plain_function_keeps_nobody_waiting() -> None:
+    @tool(effects=("read",))
+    def wait() -> str:
+        """Waits in its own thread."""
+        return "other" if threading.current_thread() is not threading.main_thread() else "main"
+
+    assert await answer(wait, {}) == (True, "other")

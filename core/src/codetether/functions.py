@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 import inspect
-import types
-import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal, get_args, get_origin, overload
+from typing import Any, overload
 
-import attrs
-
+from codetether.arguments import expected
+from codetether.docstrings import read_docstring
 from codetether.errors import UsageError
 from codetether.models.tools import Effect, Resources, ToolCall, ToolDefinition, ToolExample, ToolResult, text_result
 from codetether.plugin_contexts import SessionContext, ToolContext
-
-PLAIN: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+from codetether.schemas import described, hints_of, schema_of, structured
 
 
 class FunctionTool:
@@ -32,6 +28,7 @@ class FunctionTool:
         idempotent: bool = False,
         examples: Sequence[ToolExample] = (),
         timeout: float = 600.0,
+        touches: Callable[..., Resources] | None = None,
     ) -> None:
         self._function = function
         self._name = name or function.__name__
@@ -39,6 +36,7 @@ class FunctionTool:
         self._idempotent = idempotent
         self._examples = tuple(examples)
         self._timeout = timeout
+        self._touches = touches
         self.__doc__ = function.__doc__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -46,8 +44,16 @@ class FunctionTool:
 
     @cached_property
     def _hints(self) -> dict[str, Any]:
-        hints = typing.get_type_hints(self._function, include_extras=True)
-        return {name: hints.get(name, str) for name in inspect.signature(self._function).parameters}
+        """The parameters with their types; text where there is none."""
+        hints = hints_of(self._function, self._name)
+        parameters = inspect.signature(self._function).parameters.values()
+        for each in parameters:
+            if each.kind not in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY):
+                raise UsageError(
+                    f"{self._name}.{each.name}: a model gives arguments by name",
+                    remedy="name each parameter: no *, no /",
+                )
+        return {each.name: hints.get(each.name, str) for each in parameters}
 
     @cached_property
     def _context(self) -> str | None:
@@ -56,22 +62,21 @@ class FunctionTool:
 
     @cached_property
     def definition(self) -> ToolDefinition:
-        """Name, description and schema, from the function's name, docstring and hints."""
-        summary, notes = read_docstring(self._function.__doc__ or "")
+        """Name, description and schema, from the function's name, docstring and hints. Raises UsageError."""
+        description, notes = read_docstring(self._function.__doc__ or "")
         properties: dict[str, Any] = {}
         required = []
         for name, parameter in inspect.signature(self._function).parameters.items():
+            hint = self._hints[name]
             if name == self._context:
                 continue
-            properties[name] = schema_of(self._hints[name], f"{self._name}.{name}")
-            if name in notes:
-                properties[name].setdefault("description", notes[name])
+            properties[name] = described(schema_of(hint, f"{self._name}.{name}"), notes.get(name), parameter.default)
             if parameter.default is inspect.Parameter.empty:
                 required.append(name)
         schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
         return ToolDefinition(
             name=self._name,
-            description=summary,
+            description=description,
             schema=schema,
             effects=self._effects,
             idempotent=self._idempotent,
@@ -80,14 +85,12 @@ class FunctionTool:
         )
 
     def resources(self, call: ToolCall, ctx: SessionContext) -> Resources:
-        """Nothing more than the effects that were declared."""
-        return Resources()
+        """What `touches` says of these arguments; without it, nothing more than the effects that were declared."""
+        return Resources() if self._touches is None else self._touches(**self._values(call))
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """Calls the function with structured arguments; a plain function runs in a thread."""
-        from codetether.wire import converter
-
-        values = {name: converter().structure(value, self._hints[name]) for name, value in call.arguments.items()}
+        values = self._values(call)
         if self._context:
             values[self._context] = ctx
         if inspect.iscoroutinefunction(self._function):
@@ -95,6 +98,14 @@ class FunctionTool:
         else:
             made = await asyncio.to_thread(self._function, **values)
         return as_result(made)
+
+    def _values(self, call: ToolCall) -> dict[str, Any]:
+        """The arguments as the types of the hints. Raises UsageError with paths and an example."""
+        try:
+            return {name: structured(value, self._hints[name], f"$.{name}") for name, value in call.arguments.items()}
+        except UsageError as error:
+            why = f"invalid arguments for {self._name}: {error.message}. {expected(self.definition)}"
+            raise UsageError(why) from error
 
 
 def as_result(made: Any) -> ToolResult:
@@ -122,16 +133,21 @@ def tool(
     idempotent: bool = ...,
     examples: Sequence[ToolExample] = ...,
     timeout: float = ...,
+    touches: Callable[..., Resources] | None = ...,
 ) -> Callable[[Callable[..., Any]], FunctionTool]: ...
 def tool(
     function: Callable[..., Any] | None = None, /, **options: Any
 ) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
     """Makes a tool of a typed function.
 
-    The docstring's first paragraph becomes the description, its `Args:` the parameters' descriptions, the hints the
-    schema: str, int, float, bool, lists, dicts, Literal, Enum, Optional, unions, attrs classes. A parameter annotated
-    `ToolContext` is given the call's context. Say what it can do (`effects=("read",)`): a tool that says nothing is
-    taken to do everything, and asks.
+    The docstring becomes the description, its `Args:` the parameters' descriptions (NumPy's and Sphinx's way is
+    understood too), the hints the schema: str, int, float, bool, Path, dates, lists, dicts, Literal, Enum, Optional,
+    unions, attrs classes and dataclasses, whose `Attributes:` describe their fields. A parameter annotated
+    `ToolContext` is given the call's context. A plain function runs in a thread.
+
+    Say what it can do (`effects=("read",)`): a tool that says nothing is taken to do everything, and asks.
+    `touches` is given a call's arguments by name and gives the `Resources` that rules and users are shown:
+    `touches=lambda path, **_: Resources(writes=(str(path),))`.
     """
     if function is not None:
         return FunctionTool(function)
@@ -147,60 +163,3 @@ class FunctionTools:
     async def tools(self) -> Sequence[Any]:
         """The tools as they were given."""
         return self._tools
-
-
-def read_docstring(text: str) -> tuple[str, Mapping[str, str]]:
-    """The description without its `Args:` section, and the parameters' descriptions."""
-    lines = inspect.cleandoc(text).splitlines()
-    start = next((i for i, line in enumerate(lines) if line.strip() in ("Args:", "Arguments:", "Parameters:")), None)
-    if start is None:
-        return "\n".join(lines).strip(), {}
-    notes: dict[str, str] = {}
-    current = ""
-    for line in lines[start + 1 :]:
-        if line.strip() and not line.startswith(" "):
-            break
-        indent = len(line) - len(line.lstrip())
-        head, colon, rest = line.strip().partition(":")
-        if colon and indent <= 4:
-            current = head.split("(")[0].strip()
-            notes[current] = rest.strip()
-        elif current and line.strip():
-            notes[current] += " " + line.strip()
-    return "\n".join(lines[:start]).strip(), notes
-
-
-def schema_of(hint: Any, where: str = "") -> dict[str, Any]:
-    """The JSON schema of a type. Raises UsageError, naming the parameter, for a type that has none."""
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        notes = [a for a in args[1:] if isinstance(a, str)]
-        return {**schema_of(args[0], where), **({"description": notes[0]} if notes else {})}
-    if hint is Any:
-        return {}
-    if hint in PLAIN:
-        return {"type": PLAIN[hint]}
-    if origin is Literal:
-        return {"enum": list(args)}
-    if origin in (typing.Union, types.UnionType):
-        return {"anyOf": [schema_of(a, where) for a in args]}
-    if hint in (list, tuple, set, Sequence) or origin in (list, tuple, set, frozenset, Sequence):
-        item = next((a for a in args if a is not Ellipsis), None)
-        return {"type": "array", **({"items": schema_of(item, where)} if item is not None else {})}
-    if hint in (dict, Mapping) or origin in (dict, Mapping):
-        return {"type": "object", **({"additionalProperties": schema_of(args[1], where)} if args else {})}
-    if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return {"enum": [member.value for member in hint]}
-    if isinstance(hint, type) and attrs.has(hint):
-        attrs.resolve_types(hint)
-        fields = [a for a in attrs.fields(hint) if a.init]
-        return {
-            "type": "object",
-            "properties": {a.name: schema_of(a.type, f"{where}.{a.name}") for a in fields},
-            "required": [a.name for a in fields if a.default is attrs.NOTHING],
-            "additionalProperties": False,
-        }
-    raise UsageError(
-        f"{where}: no JSON schema for the type {hint!r}",
-        remedy="use str, int, float, bool, list, dict, Literal, Enum, a union of them, or an attrs class",
-    )

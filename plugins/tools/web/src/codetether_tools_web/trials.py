@@ -16,7 +16,7 @@ _PAGE = "<html><title>Grüße</title><h1>日本</h1><p>\U0001f600 and <a href='/
 _RESULTS = b'<div class="result"><a class="result__a" href="http://docs.example/">Docs</a></div>'
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Answering(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(404 if self.path == "/none" else 200)
         self.send_header("content-type", "text/plain" if self.path in ("/slow", "/flood") else "text/html")
@@ -48,7 +48,7 @@ def _pieces(path: str) -> Iterator[bytes]:
 
 @cache
 def _place() -> str:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Answering)
     server.daemon_threads = True
     Thread(target=server.serve_forever, daemon=True).start()
     return f"127.0.0.1:{server.server_address[1]}"

@@ -77,6 +77,8 @@ def example_of(schema: Any, depth: int = 0) -> JSON:
             properties = schema.get("properties", {})
             return {name: example_of(properties.get(name), depth + 1) for name in schema.get("required", ())}
         case "array":
+            if isinstance(each := schema.get("prefixItems"), list):
+                return [example_of(item, depth + 1) for item in each]
             return [example_of(schema.get("items"), depth + 1)]
         case "string":
             return "…"

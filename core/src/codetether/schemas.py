@@ -1,0 +1,172 @@
+"""Makes JSON schemas of types, and values of these types of what fits the schemas."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import types
+import typing
+from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
+from datetime import date, datetime
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, NoReturn, get_args, get_origin
+
+import attrs
+import orjson
+
+from codetether.docstrings import read_docstring
+from codetether.errors import UsageError
+from codetether.plugins.contracts import validator
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+PLAIN: dict[Any, dict[str, Any]] = {
+    str: {"type": "string"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    bool: {"type": "boolean"},
+    type(None): {"type": "null"},
+    Path: {"type": "string"},
+    datetime: {"type": "string", "format": "date-time"},
+    date: {"type": "string", "format": "date"},
+    Any: {},
+    object: {},
+}
+_LISTS = (list, tuple, set, frozenset, Sequence, Set)
+_MAPPINGS = (dict, Mapping)
+_REMEDY = "use str, int, float, bool, Path, list, dict, Literal, Enum, a union of them, an attrs class or a dataclass"
+
+
+def schema_of(hint: Any, where: str = "", within: tuple[Any, ...] = ()) -> dict[str, Any]:
+    """The JSON schema of a type. Raises UsageError, naming the place, for a type that has none."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        notes = [{"description": a} for a in args[1:] if isinstance(a, str)]
+        return {**schema_of(args[0], where, within), **(notes[0] if notes else {})}
+    if isinstance(hint, NewType):
+        return schema_of(hint.__supertype__, where, within)
+    if origin is None and hint in PLAIN:
+        return dict(PLAIN[hint])
+    if origin is Literal:
+        return _choice([member.value if isinstance(member, enum.Enum) else member for member in args])
+    if _is_union(hint):
+        return {"anyOf": [schema_of(a, where, within) for a in args]}
+    if origin is tuple and args and args[-1] is not Ellipsis:
+        items = [schema_of(a, f"{where}[{place}]", within) for place, a in enumerate(args)]
+        return {"type": "array", "prefixItems": items, "minItems": len(args), "maxItems": len(args)}
+    if hint in _LISTS or origin in _LISTS:
+        return {"type": "array", **({"items": schema_of(args[0], f"{where}[]", within)} if args else {})}
+    if hint in _MAPPINGS or origin in _MAPPINGS:
+        return _mapping(args, where, within)
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return _choice([member.value for member in hint])
+    if isinstance(hint, type) and (attrs.has(hint) or dataclasses.is_dataclass(hint)):
+        if hint in within:
+            _refuse(where, f"{hint.__name__} holds itself, and a schema without end is none")
+        return _class(hint, where, (*within, hint))
+    return _refuse(where, f"no JSON schema for the type {hint!r}")
+
+
+def _mapping(args: tuple[Any, ...], where: str, within: tuple[Any, ...]) -> dict[str, Any]:
+    if not args:
+        return {"type": "object"}
+    keys = schema_of(args[0], f"{where}: key", within)
+    if keys.get("type") != "string":
+        _refuse(where, f"the keys of an object are text, not {args[0]!r}")
+    names = {"propertyNames": {"enum": keys["enum"]}} if "enum" in keys else {}
+    return {"type": "object", "additionalProperties": schema_of(args[1], f"{where}.*", within), **names}
+
+
+def _choice(values: Sequence[Any]) -> dict[str, Any]:
+    """One of these values, with their type where all have the same."""
+    kinds = {type(value) for value in values}
+    kind = PLAIN.get(kinds.pop(), {}) if len(kinds) == 1 else {}
+    return {**kind, "enum": list(values)}
+
+
+def _class(cls: type[Any], where: str, within: tuple[Any, ...]) -> dict[str, Any]:
+    """An object's, whose properties are described by the `Attributes:` of the class's docstring."""
+    hints = hints_of(cls, where)
+    notes = read_docstring(cls.__doc__ or "")[1]
+    properties: dict[str, Any] = {}
+    required = []
+    members: Any = attrs.fields(cls) if attrs.has(cls) else dataclasses.fields(cls)
+    for member in members:
+        if not member.init:
+            continue
+        name, missing = member.name, (attrs.NOTHING, dataclasses.MISSING)
+        fresh = getattr(member, "default_factory", dataclasses.MISSING) is not dataclasses.MISSING
+        properties[name] = described(schema_of(hints[name], f"{where}.{name}", within), notes.get(name), member.default)
+        if member.default in missing and not fresh:
+            required.append(name)
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def described(schema: dict[str, Any], note: str | None, default: Any) -> dict[str, Any]:
+    """The schema with a description, unless it has one, and with the default where that says something."""
+    if note:
+        schema.setdefault("description", note)
+    value = default.value if isinstance(default, enum.Enum) and default is not attrs.NOTHING else default
+    if isinstance(value, str | int | float) or (isinstance(value, list | tuple) and value):
+        with suppress(TypeError):  # what is no JSON is not said
+            schema["default"] = orjson.loads(orjson.dumps(value))
+    return schema
+
+
+def hints_of(thing: Any, where: str) -> dict[str, Any]:
+    """The types that a function or a class names. Raises UsageError for one that is not there when it runs."""
+    try:
+        return typing.get_type_hints(thing, include_extras=True)
+    except NameError as error:
+        _refuse(
+            where, f"a type hint cannot be read: {error}", "import the type where the module runs, not only for types"
+        )
+
+
+@cache
+def converter() -> Converter:
+    """Makes values of what fits the schema of their type."""
+    from cattrs import Converter
+
+    made = Converter(forbid_extra_keys=True)
+    made.register_structure_hook_factory(_is_union, lambda union: partial(_structured_member, _members(union)))
+    made.register_structure_hook(Path, lambda value, _: Path(value))
+    made.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
+    made.register_structure_hook(date, lambda value, _: date.fromisoformat(value))
+    return made
+
+
+def _is_union(hint: Any) -> bool:
+    return get_origin(hint) in (typing.Union, types.UnionType)
+
+
+def _members(union: Any) -> list[tuple[Any, Any]]:
+    """The members of a union, each with what tells whether a value fits its schema."""
+    return [(member, validator(schema_of(member))) for member in get_args(union)]
+
+
+def _structured_member(members: Sequence[tuple[Any, Any]], value: Any, _: Any) -> Any:
+    """The value as the first member whose schema it fits."""
+    for member, check in members:
+        if check.is_valid(value):
+            return converter().structure(value, member)
+    raise ValueError("fits none of the kinds that it may be")
+
+
+def structured(value: Any, hint: Any, path: str) -> Any:
+    """The value as the type. Raises UsageError with each path that does not fit."""
+    from cattrs import transform_error
+
+    try:
+        return converter().structure(value, hint)
+    except Exception as error:  # whatever a class's own checks raise is the caller's to act on
+        found = transform_error(error, path, lambda each, _: " ".join(str(each).split()) or type(each).__name__)
+        said = (message.rpartition(" @ ") for message in found)
+        raise UsageError("; ".join(f"at {place}: {why}" for why, _, place in said)) from error
+
+
+def _refuse(where: str, why: str, remedy: str = _REMEDY) -> NoReturn:
+    raise UsageError(f"{where}: {why}", remedy=remedy)
