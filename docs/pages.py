@@ -15,7 +15,7 @@ import attrs
 import click
 from codetether import errors, hookspecs, wire
 from codetether.cli.plugin_commands import AUTH, PluginGroup, listed_commands
-from codetether.models import audit, events, session
+from codetether.models import approvals, audit, events, session
 from codetether.models.record import Unknown
 from codetether.plugins.contracts import YIELDS
 from codetether.settings import core as settings_core
@@ -165,8 +165,17 @@ def journal_page() -> None:
 
 def audit_page() -> None:
     """The audit entry."""
-    out("", prose(audit.AuditEntry.__doc__), "")
-    table(("field", "type", "default"), fields(audit.AuditEntry))
+    _record(audit.AuditEntry)
+
+
+def approval_page() -> None:
+    """The request that stands in `approval_required`."""
+    _record(approvals.ApprovalRequest)
+
+
+def _record(cls: type[Any]) -> None:
+    out("", prose(cls.__doc__), "")
+    table(("field", "type", "default"), fields(cls))
 
 
 def errors_page() -> None:
