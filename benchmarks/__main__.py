@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import audited, described, judged, sandbox, sinks, startup, steps, stored, wires
+from benchmarks import audited, described, judged, redacted, sandbox, sinks, startup, steps, stored, wires
 from benchmarks.children import ROOT, profile
 from benchmarks.figures import Figure, plot, table
 from benchmarks.yardsticks import Yardsticks, directory, running
@@ -35,6 +35,7 @@ CASES: dict[str, Callable[[Yardsticks, int], Iterator[Figure]]] = {
     "record": sinks.record,
     "judged": judged.judged,
     "audit": audited.audit,
+    "redacted": redacted.redacted,
 }
 
 
