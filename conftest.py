@@ -16,6 +16,11 @@ settings.load_profile("proof" if os.environ.get("CODETETHER_PROOF") else "quick"
 _NUMBERS = itertools.count()
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker more than there are cores: many tests wait for a process or a clock."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 @pytest.fixture(scope="session")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the homes are: among thousands of directories pytest would look for a free name at length."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ensurepip
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ from codetether.cli.plugin_install import fetched_startup_files
 from codetether.errors import PluginError
 
 from .conftest import environment
-from .wheels import wheel
+from .wheels import unpacked, wheel
 
 
 @frozen(kw_only=True)
@@ -52,11 +53,13 @@ def with_uv(place: Path) -> Path:
 
 
 def with_pip(place: Path) -> Path:
-    """An environment that Python made itself, with pip."""
-    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+    """An environment that Python made itself, with its own pip, which is unpacked here: that is quicker."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True)
     ours = sysconfig.get_path("purelib")
     (packages,) = place.glob("lib/python*/site-packages")
     (packages / "_beside.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
+    (pip,) = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
+    unpacked(pip, packages)
     return place / "bin" / "python"
 
 

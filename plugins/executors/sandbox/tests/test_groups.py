@@ -40,7 +40,7 @@ async def test_R01_processes_together_take_no_more_memory_than_one_may(ground: G
 
 async def test_R_processes_are_counted_for_root_too(ground: Ground) -> None:
     executor = await _limited(ground, processes=25)
-    done = await executor.run(["bash", "-c", "for i in $(seq 60); do sleep 3 & done; wait"], timeout=4.0, merged=True)
+    done = await executor.run(["bash", "-c", "for i in $(seq 60); do sleep 3 & done; wait"], timeout=2.0, merged=True)
     assert b"retry" in done.stdout or b"Resource temporarily unavailable" in done.stdout, done
 
 

@@ -177,7 +177,7 @@ async def test_what_providers_want_back_is_kept(tmp_path: Path) -> None:
 
 async def test_files_of_the_user(tmp_path: Path) -> None:
     held = {"type": "file", "mime": "text/plain", "filename": "a.txt", "url": "data:text/plain;base64,aGk="}
-    named = {"type": "file", "mime": "text/plain", "filename": "b.txt", "url": "file:///work/b.txt"}
+    named = {"type": "file", "mime": "text/plain", "filename": "b.txt", "url": "file:///home/me/b.txt"}
     found = await exported(tmp_path, [({"role": "user"}, [text("see"), held, named])])
     assert found.session.messages[0].parts == (
         TextPart(text="see"),
