@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
+import pytest
 from codetether.testing.scripted import Call
 from codetether.testing.sessions import heard, opened, results
 from codetether_tools_web import plugin
@@ -42,6 +45,33 @@ async def test_a_redirect_in_a_session_is_judged_and_recorded(site: Site, other:
     denied = f"Error: {site.url()} redirects to {other.url()}, and {why}--allow webfetch gives it)"
     assert [(success, text.splitlines()[-1]) for _, success, text in said] == [(False, denied), (True, "there")]
     assert len(other.heads) == 1
+
+
+async def test_N09_a_secret_goes_to_its_host_only_and_is_never_shown(
+    site: Site, other: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCS_TOKEN", "canary-7f3a9e21c4")
+
+    async def echo(writer: asyncio.StreamWriter) -> None:
+        head = site.heads[-1].encode()
+        await (moved(other.url()) if b"/away" in head else answer(head, "text/plain"))(writer)
+
+    site.playback.respond, other.pages["/"] = echo, answer(b"there", "text/plain")
+    settings = {
+        "plugins": {"only": ["web"], "web": {"allow_private": [site.place, other.place]}},
+        "secrets": {"DOCS_TOKEN": {"hosts": ["127.0.0.*"], "header": "X-Token", "form": "{}"}},
+    }
+    script = [Call("webfetch", {"url": site.url(path), "secrets": ["DOCS_TOKEN"]}) for path in ("/here", "/away")] + [
+        Call("webfetch", {"url": "http://127.0.0.2/", "secrets": ["DOCS_TOKEN"]})
+    ]
+    how: dict[str, Any] = {"settings": settings, "directory": tmp_path, "allow": ("network", "secret(DOCS_TOKEN)")}
+    async with opened(script, "done", **how) as (session, _):
+        await heard(session)
+        (_, first, echoed), (_, second, there), (_, third, clear) = results(session)
+    assert (first, second, third) == (True, True, False)
+    assert clear == "Error: a secret is not sent to http://127.0.0.2/ in the clear; use https://"
+    assert ["x-token: canary-7f3a9e21c4\r\n" in head for head in site.heads] == [True, True]
+    assert (there.endswith("there"), "canary" in other.heads[0], "canary" in echoed) == (True, False, False)
 
 
 def test_a_repository_does_not_decide_where_requests_go() -> None:

@@ -16,7 +16,8 @@ class WebTools:
 
     def __init__(self, ctx: SessionContext) -> None:
         settings = ctx.settings or WebSettings()
-        self._tools = (WebFetch(settings), WebSearch(settings))
+        secrets = [name for name, secret in ctx.core.secrets.items() if secret.hosts]
+        self._tools = (WebFetch(settings, secrets=secrets), WebSearch(settings))
 
     async def tools(self) -> Sequence[Tool]:
         """Both tools."""

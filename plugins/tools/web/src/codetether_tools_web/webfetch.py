@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from codetether import (
     ImagePart,
     Resources,
@@ -38,6 +39,8 @@ KEPT = 8
 """Pages that are kept for going on in them."""
 FRESH = 900.0
 """Seconds for which they are."""
+Key = tuple[str, str, tuple[str, ...]]
+"""Address, form, secrets."""
 ACCEPT = "text/markdown, text/html;q=0.9, application/xhtml+xml;q=0.9, text/plain;q=0.8, */*;q=0.5"
 WEBFETCH = ToolDefinition(
     name="webfetch",
@@ -105,46 +108,75 @@ class Fetched:
 
 
 class WebFetch:
-    """Fetches pages; the last ones are kept a while, so that going on in one asks nobody again."""
+    """Fetches pages; the last ones are kept a while, so that going on in one asks nobody again.
 
-    definition = WEBFETCH
+    Args:
+        secrets: the names of those that hosts may be sent.
+    """
 
-    def __init__(self, settings: WebSettings, border: Border | None = None) -> None:
+    def __init__(self, settings: WebSettings, border: Border | None = None, secrets: Sequence[str] = ()) -> None:
+        self.definition = _with_secrets(secrets) if secrets else WEBFETCH
         self._settings = settings
         self._border = border
-        self._kept: dict[tuple[str, str], Fetched] = {}
+        self._kept: dict[Key, Fetched] = {}
 
     def resources(self, call: ToolCall, ctx: SessionContext) -> Resources:
-        """The host, as rules name it."""
-        target = read_target(str(call.arguments["url"]))
-        return Resources(hosts=(target.authority,), preview=f"GET {target}")
+        """The host, as rules name it, and the secrets that it is sent."""
+        target, secrets = read_target(str(call.arguments["url"])), _secrets(call)
+        preview = f"GET {target}" + (f"\nwith the secret {', '.join(secrets)}" if secrets else "")
+        return Resources(hosts=(target.authority,), secrets=secrets, preview=preview)
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """The page, or the part of it from `offset` on."""
         target = read_target(str(call.arguments["url"]))
         form = str(call.arguments.get("format", "markdown"))
         offset = int(call.arguments.get("offset", 0))
-        key = str(target), form
+        secrets = _secrets(call)
+        key = str(target), form, secrets
         fetched = self._kept.get(key) if offset else None
         if fetched is None or time.monotonic() - fetched.at > FRESH:
-            fetched = await self._fetch(target, form, float(call.arguments.get("timeout", TIMEOUT)), ctx)
+            headers = {"accept": ACCEPT, **await self._headers(target, secrets, ctx)}
+            fetched = await self._fetch(target, headers, form, float(call.arguments.get("timeout", TIMEOUT)), ctx)
             self._keep(key, fetched)
         return _shown(fetched, offset, int(call.arguments.get("max_length", LENGTH)), str(target))
 
-    async def _fetch(self, target: Target, form: str, seconds: float, ctx: ToolContext) -> Fetched:
+    async def _headers(self, target: Target, secrets: Sequence[str], ctx: ToolContext) -> Mapping[str, str]:
+        if not secrets:
+            return {}
+        if target.scheme != "https" and target.place not in self._settings.allow_private:
+            raise Refused(f"a secret is not sent to {target} in the clear; use https://")
+        return await ctx.secrets(secrets, host=target.authority)
+
+    async def _fetch(
+        self, target: Target, headers: Mapping[str, str], form: str, seconds: float, ctx: ToolContext
+    ) -> Fetched:
         from codetether_tools_web.fetching import Ask, Client
         from codetether_tools_web.pages import read_page
 
         client = Client(self._settings, self._border)
-        reply = await client.follow(Ask(target=target, headers={"accept": ACCEPT}), seconds, _permit(ctx, target))
+        reply = await client.follow(Ask(target=target, headers=headers), seconds, _permit(ctx, target))
         page = await asyncio.to_thread(read_page, reply, form)
         return Fetched(head=_head(reply, page), page=page, success=reply.status < 400)
 
-    def _keep(self, key: tuple[str, str], fetched: Fetched) -> None:
+    def _keep(self, key: Key, fetched: Fetched) -> None:
         self._kept.pop(key, None)
         self._kept[key] = fetched
         if len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
+
+
+def _with_secrets(names: Sequence[str]) -> ToolDefinition:
+    secrets = {
+        "type": "array",
+        "items": {"type": "string", "enum": list(names)},
+        "description": "Secrets that the host gets as headers; you never see them.",
+    }
+    properties = {**WEBFETCH.schema["properties"], "secrets": secrets}
+    return evolve(WEBFETCH, schema={**WEBFETCH.schema, "properties": properties})
+
+
+def _secrets(call: ToolCall) -> tuple[str, ...]:
+    return tuple(map(str, call.arguments.get("secrets", ())))
 
 
 def _permit(ctx: ToolContext, origin: Target) -> Permit:
