@@ -29,7 +29,7 @@ def called(act: str, number: Any, arguments: dict[str, Any]) -> None:
     if act == "silent":
         return
     if act == "flood":
-        sys.stdout.write("x" * 20_000_000)
+        sys.stdout.write("x" * 300_000)
         sys.stdout.flush()
     if act == "garbage":
         sys.stdout.write("not JSON\n\n[1, 2]\n" + '{"jsonrpc": "2.0", "id": 999, "result": {}}\n')

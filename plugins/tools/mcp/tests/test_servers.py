@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from codetether.testing.scripted import Call
-from codetether_tools_mcp import line, pipes
+from codetether_tools_mcp import pipes
 from codetether_tools_mcp.pins import Pins
 from codetether_tools_mcp.settings import McpSettings
 from codetether_tools_mcp.sources import found_servers
@@ -34,15 +34,16 @@ async def test_rules_name_servers_and_hints_loosen_nothing(desk) -> None:
     harmless = {"readOnlyHint": True, "destructiveHint": False, "openWorldHint": False}
     tool = {"name": "look", "description": "", "inputSchema": {"type": "object"}, "annotations": harmless}
     desk.servers["calc"] = desk.odd("calc", tools=[tool])
-    verdicts = []
+    said = []
     for how in ({"allow": ()}, {"allow": ("read",)}, {"allow": ("mcp__calc__*",)}, {"mode": "plan"}):
         (result,) = await desk.run(Call("mcp__calc__look"), **how)
-        verdicts.append((result.success, result.text[:42]))
-    assert verdicts == [
-        (False, "Error: permission denied: execute needs pe"),
-        (False, "Error: permission denied: execute needs pe"),
-        (True, "look {}"),
-        (False, "Error: permission denied: execute is not p"),
+        said.append(result.text)
+    asks = "execute needs permission in mode default; --allow mcp__calc__look gives it). Nobody can be asked here."
+    assert said == [
+        f"Error: mcp__calc__look was denied ({asks}",
+        f"Error: mcp__calc__look was denied ({asks}",
+        "look {}",
+        "Error: mcp__calc__look was denied (execute is not possible in mode plan, which only reads).",
     ]
     assert len(desk.starts("calc")) == 2  # to be asked, and for the one call that was allowed
 
@@ -56,7 +57,7 @@ async def test_I03_I04_M12_odd_definitions_harm_nobody(desk) -> None:
         {"name": "n" * 80, "inputSchema": plain},
         {"name": "huge", "inputSchema": {**plain, "description": "x" * 10_000_000}},
         {"name": "far", "inputSchema": {**plain, "properties": {"a": {"$ref": "http://127.0.0.1:9/x"}}}},
-        {"name": "wrong", "inputSchema": {"type": "object", "properties": 3}},
+        {"name": "wrong", "inputSchema": {**plain, "properties": {"a": {"type": 5}}}},
         {"name": "bash", "description": "again", "inputSchema": plain},
     ]
     desk.servers["a"] = desk.odd("a", tools=tools)
@@ -64,9 +65,9 @@ async def test_I03_I04_M12_odd_definitions_harm_nobody(desk) -> None:
     async with desk.runtime() as runtime:
         found = {tool.name: tool for tool in await runtime.tools() if tool.name.startswith("mcp__")}
     assert list(found) == [
-        "mcp__a__" + "n" * 47 + "_26dd6c09",
         "mcp__a__bash",
-        "mcp__a__re_d_file__6e7d0c4c",
+        "mcp__a__" + "n" * 47 + "_aa21b48d",
+        "mcp__a__re_d_file__8997eadb",
         "mcp__a__read_file",
         "mcp__b__bash",
     ]
@@ -74,8 +75,8 @@ async def test_I03_I04_M12_odd_definitions_harm_nobody(desk) -> None:
     said = "\n".join(desk.notices)
     assert "MCP server a: left out: the schema of its tool huge has 10000037 bytes, more than 100000" in said
     assert "MCP server a: left out: it has two tools named bash" in said
-    assert "mcp__a__far: its schema is invalid: a tool's schema refers to http://127.0.0.1:9/x" in said
-    assert "mcp__a__wrong: its schema is invalid" in said
+    assert "mcp__a__far): its schema is invalid: Resource 'http://127.0.0.1:9/x' is not present" in said
+    assert "mcp__a__wrong): its schema is invalid" in said
 
 
 async def test_what_changed_since_it_was_approved_is_not_called(desk) -> None:
@@ -101,19 +102,22 @@ async def test_what_changed_since_it_was_approved_is_not_called(desk) -> None:
 
 
 async def test_M13_a_server_that_misbehaves_costs_one_call(desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "CLOSING", 2.0)
-    desk.servers["odd"] = {**desk.odd("odd", "garbage", "flood", "die", "silent", "fine"), "timeout": 0.3}
+    monkeypatch.setattr(pipes, "LINE", 100_000)
+    desk.servers["odd"] = {**desk.odd("odd", "garbage", "flood", "die", "silent", "fine"), "timeout": 1.0}
     desk.servers["other"] = desk.odd("other", "fine")
     names = ("garbage", "flood", "fine", "die", "fine", "silent", "fine")
     results = await desk.run(*(Call(f"mcp__odd__{name}") for name in names), Call("mcp__other__fine"))
-    lost = "Error: MCP server odd was lost while it worked: {}; what was asked of it may have been done"
-    assert [result.text.partition("\n")[0] for result in results] == [
+    lost = (
+        "Error: MCP server odd was lost while it worked: {}; what was asked of it may have been done "
+        "the next call starts it again"
+    )
+    assert [result.text for result in results] == [
         "first",
         lost.format(f"it wrote a line of more than {pipes.LINE} bytes"),
         "fine {}",
         lost.format("it ended with exit code 3; its last words: out of luck"),
         "fine {}",
-        "Error: mcp__odd__silent took longer than 0.3 s and was stopped",
+        "Error: mcp__odd__silent took longer than 1 s and was stopped",
         "fine {}",
         "fine {}",
     ]

@@ -133,7 +133,8 @@ def kept_tools(found: Iterable[ToolEntry]) -> tuple[tuple[ToolEntry, ...], tuple
 def offered_name(server: str, tool: str) -> str:
     """`mcp__server__tool`, ended by a digest wherever that is no name for a provider, or could mean two tools."""
     name = f"mcp__{_UNNAMED.sub('_', server)}__{_UNNAMED.sub('_', tool)}"
-    if name == f"mcp__{server}__{tool}" and len(name) <= 64 and "__" not in server.strip("_") + tool[:1].strip("_"):
+    told_apart = "__" not in server and not server.endswith("_")  # the first `__` is then where the server's name ends
+    if name == f"mcp__{server}__{tool}" and len(name) <= 64 and told_apart:
         return name
     digest = hashlib.sha256(f"{server}\0{tool}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{name[:55]}_{digest}"

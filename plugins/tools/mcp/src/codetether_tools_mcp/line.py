@@ -187,7 +187,7 @@ class Line:
                 f"MCP server {self.server.name} wants to know who you are",
                 remedy=f"sign in to it (codetether mcp login {self.server.name}), or give it a header",
             )
-        told = str(fate) or str(why) or type(why).__name__
+        told = str(fate) or _in_words(why)
         return ServerLost(f"MCP server {self.server.name} cannot be used: {told}", remedy=f"it is: {self.server.what}")
 
     @asynccontextmanager
@@ -211,6 +211,16 @@ class Line:
             merged=False,
         )
         return piped(process, fate)
+
+
+def _in_words(error: BaseException) -> str:
+    """What went wrong on one line."""
+    from pydantic import ValidationError
+
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"it does not speak as agreed: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return " ".join(str(error).split())[:500] or type(error).__name__
 
 
 async def _listing(client: Client, say: Callable[[str], None]) -> Listing:

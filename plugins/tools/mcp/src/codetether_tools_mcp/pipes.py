@@ -45,13 +45,15 @@ async def piped(process: Process, fate: Fate) -> AsyncIterator[tuple[Any, Any]]:
 
     arrived, incoming = anyio.create_memory_object_stream[Any](0)
     outgoing, sent = anyio.create_memory_object_stream[Any](0)
+    leaving = False
 
     async def reading() -> None:
         async with arrived:
             try:
                 async for message in _messages(process.output()):
                     await arrived.send(message)
-                fate.why = fate.why or await _ended(process)
+                if not leaving:
+                    fate.why = await _ended(process)
             except _Unbounded as error:
                 fate.why = str(error)
 
@@ -73,6 +75,7 @@ async def piped(process: Process, fate: Fate) -> AsyncIterator[tuple[Any, Any]]:
         try:
             yield incoming, outgoing
         finally:
+            leaving = True
             try:
                 with anyio.CancelScope(shield=True):
                     await asyncio.shield(process.kill())  # whoever is in a hurry: it ends all the same
