@@ -30,6 +30,7 @@ COMMANDS = {
     "providers": ("codetether.cli.listings", "List providers and whether each can be used."),
     "auth": ("codetether.cli.auth", "Keep, forget and look at the keys of providers."),
     "plugins": ("codetether.cli.plugin_admin", "List, make, install and verify plugins."),
+    "agents": ("codetether.cli.listings", "List the agents that a session can be, and its subagents."),
     "tools": ("codetether.cli.listings", "List the tools that a session here would offer."),
     "events": ("codetether.cli.events", "List, show and follow the event streams of sessions; archive them."),
     "policy": ("codetether.cli.policy", "Show what is permitted: a command, the rules, a past session."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tomllib
@@ -30,7 +31,7 @@ from codetether.settings.settings import (
     project_paths,
 )
 from codetether.settings.structure import key_of
-from codetether.settings.trust import trust_file, trust_record, trusted_files
+from codetether.settings.trust import instruction_files, trust_file, trust_record, trusted_files
 
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 _KEY_LIKE = re.compile(r"(sk-|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|AKIA|AIza|hvs\.|gsk_|eyJ)[A-Za-z0-9_.-]{8,}")
@@ -105,6 +106,21 @@ def set_(key: str, value: str, project: bool) -> int:
     return 0
 
 
+def keep_setting(path: tuple[str, ...], value: Any) -> Path:
+    """Keeps a value, a table even, in the user's settings in place of what was there; None takes it out.
+
+    For commands of plugins: recorded as `codetether config set` is. Returns the file. Raises SettingsError.
+    """
+    target = directories().settings_file
+    before = read_settings_file(target)
+    after = parse_settings(target, _edited(before.text if before else "", path, value).encode())
+    check_settings_file(after)
+    detail = {"key": ".".join(map(_key, path)), "file": str(target)}
+    action = "config:unset" if value is None else "config:set"
+    recorded("config", action, detail, partial(_set, target, before, after, False))
+    return target
+
+
 def _set(target: Path, before: SettingsFile | None, after: SettingsFile, project: bool) -> None:
     trusted = trusted_files(directories().state)
     _write(target, after, private=not project)
@@ -117,36 +133,47 @@ def _set(target: Path, before: SettingsFile | None, after: SettingsFile, project
 @click.option("--revoke", is_flag=True, help="Trust this project's files no longer.")
 @as_json
 def trust(listing: bool, revoke: bool, as_json: bool) -> int:
-    """Trust this project's settings as they are now; a changed file must be trusted again."""
+    """Trust this project's settings, agents and skills as they are now; a changed file must be trusted again."""
     screen, state = Screen(), directories().state
     trusted = trusted_files(state)
     if listing:
         _list_trusted(screen, trusted, as_json)
         return 0
     paths = [str(place) for place in project_paths(Path.cwd())]
+    around = (place.parents[1] for place in project_paths(Path.cwd()))
+    instructions = {str(path): digest for path in instruction_files(around) if (digest := _digest(path))}
     if revoke:
-        gone = [name for name in paths if name in trusted]
+        gone = [name for name in (*paths, *instructions) if name in trusted]
         kept = {name: digest for name, digest in trusted.items() if name not in gone}
         recorded("config", "config:untrust", {"files": gone}, partial(_keep_trust, kept))
         for name in gone or ["nothing here was trusted"]:
             screen.line(f"no longer trusted: {name}" if gone else name)
         return 0
     files = [file for name in paths if (file := read_settings_file(Path(name)))]
-    if not files:
+    if not files and not instructions:
         raise UsageError(f"there is no project file to trust: {paths[-1]}")
     for file in files:
         check_settings_file(file)
-    found = {str(file.path): file.sha256 for file in files}
+    found = {**{str(file.path): file.sha256 for file in files}, **instructions}
     recorded("config", "config:trust", {"files": found}, partial(_keep_trust, {**trusted, **found}))
     for file in files:
         screen.line(f"trusted: {file.path}")
         for keys, value in _leaves(file.values):
             screen.line(f"  {'.'.join(map(_key, keys))} = {_toml(_shown(keys, value))}")
+    for name in instructions:
+        screen.line(f"trusted: {name}")
     return 0
 
 
+def _digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
 def _list_trusted(screen: Screen, trusted: Mapping[str, str], as_json: bool) -> None:
-    now = {name: file.sha256 if (file := read_settings_file(Path(name))) else None for name in trusted}
+    now = {name: _digest(Path(name)) for name in trusted}
     state = {
         name: "absent" if now[name] is None else "trusted" if now[name] == trusted[name] else "changed" for name in now
     }
@@ -208,7 +235,10 @@ def _edited(text: str, path: tuple[str, ...], value: Any) -> str:
         if key not in table:
             table[key] = tomlkit.table(is_super_table=key != path[-2])
         table = table[key]
-    table[path[-1]] = value
+    if value is None:
+        table.pop(path[-1], None)
+    else:
+        table[path[-1]] = value
     return tomlkit.dumps(document)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import asdict
 
 from codetether.cli.table import print_json, print_table
 from codetether.cli.terminal import YELLOW, Screen
@@ -107,6 +108,48 @@ def tools(as_json: bool) -> int:
         return 0
 
     return with_runtime(listing)
+
+
+@click.command("agents")
+@as_json
+def agents(as_json: bool) -> int:
+    """List the agents that a session can be (--agent), and that subagents can be."""
+
+    async def listing(runtime: Runtime, screen: Screen) -> int:
+        found = _agents(runtime)
+        if as_json:
+            print_json(screen, found)
+            return 0
+        usable = [each for each in found if not each["problem"]]
+        rows = [(a["name"], a["mode"] or "", _limits(a), a["from"], a["description"]) for a in usable]
+        print_table(screen, ("NAME", "MODE", "LIMITS", "FROM", "DESCRIPTION"), rows)
+        for each in found:
+            if each["problem"]:
+                screen.line(f"! {each['name']} ({each['from']}): {each['problem']}")
+        return 0
+
+    return with_runtime(listing)
+
+
+def _agents(runtime: Runtime) -> list[dict[str, Any]]:
+    """Those that can be used, by name, then the files of those that cannot."""
+    from codetether.specs import AgentSpec
+
+    in_use, files = runtime.agents(), runtime.agent_files.all()
+    origins = {record.record.name: f"plugin {record.plugin}" for record in runtime.plugins.collect(AgentSpec)}
+    origins |= {f.name: str(f.path) for f in reversed(files) if f.spec is not None and f.spec == in_use[f.name]}
+    origins |= dict.fromkeys(runtime.settings.core.agents, "settings")
+    made = [{**asdict(spec), "from": origins[name], "problem": ""} for name, spec in sorted(in_use.items())]
+    for file in files:
+        why = file.problem or ("" if origins[file.name] == str(file.path) else "another agent has this name")
+        if why:
+            made.append({"name": file.name, "from": str(file.path), "problem": why})
+    return made
+
+
+def _limits(agent: dict[str, Any]) -> str:
+    words = (("max_steps", "{} steps"), ("max_seconds", "{:g} s"), ("max_tokens", "{:,} tokens"), ("max_cost", "${:g}"))
+    return ", ".join(form.format(agent[name]) for name, form in words if agent[name] is not None)
 
 
 def _plugin(info: PluginInfo, trace: bool) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Outcome:
     usage: Usage = Usage()
     steps: int = 0
     structured: Any = None
+    limit: str = ""
     error: str = ""
     remedy: str = ""
     tool_calls: list[dict[str, Any]] = field(factory=list)
@@ -52,9 +53,12 @@ class Outcome:
                 )
             case events.ApprovalRequired():
                 self.unanswered.append(event)
+            case events.SubagentEvent(event=events.ApprovalRequired() | events.SubagentEvent() as inner):
+                self.take(inner)
             case events.Done():
                 self.status, self.text, self.usage, self.steps = event.status, event.text, event.usage, event.steps
                 self.error = event.reason if event.status != "done" else ""
+                self.limit = event.limit
                 self.structured = event.structured
             case events.Error():
                 self.status, self.error, self.remedy = event.status, event.message, event.remedy
@@ -91,6 +95,8 @@ class Outcome:
             made["denied"] = [denied_record(event) for event in self.unanswered]
         if self.structured is not None:
             made["structured"] = self.structured
+        if self.limit:
+            made["limit"] = self.limit
         if self.error:
             made["error"] = f"{self.error}\n{self.remedy}" if self.remedy else self.error
         return made

@@ -61,12 +61,14 @@ def sessions() -> None:
 @here
 @click.option("-n", "--limit", type=click.IntRange(1), help="At most so many, the newest.")
 @click.option("--own", is_flag=True, help="Without those of other agents.")
+@click.option("--subagents", is_flag=True, help="With those that worked for another session.")
 @click.option("--all", "patient", is_flag=True, help="Look at every file of other agents, however long it takes.")
-def list_(as_json: bool, here: bool, limit: int | None, own: bool, patient: bool) -> int:
+def list_(as_json: bool, here: bool, limit: int | None, own: bool, subagents: bool, patient: bool) -> int:
     """List sessions, the last used first; those that other agents keep on this machine stand among them."""
 
     async def listing(store: Store, screen: Screen) -> int:
-        found = await (store.list_for_directory(Path.cwd(), limit=limit) if here else store.list(limit=limit))
+        how: dict[str, Any] = {"limit": limit, "subagents": subagents}
+        found = await (store.list_for_directory(Path.cwd(), **how) if here else store.list(**how))
         for session_id, why in (await store.unreadable()).items():
             screen.say(f"note: session {session_id} cannot be read: {why}", DIM)
         shown = [(s, titled(s), described(s)) for s in found]

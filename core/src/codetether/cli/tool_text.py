@@ -1,10 +1,11 @@
-"""How a tool call reads on a screen: its arguments on a line, its output cut to head and tail."""
+"""How a tool call reads on a screen: its arguments on a line, its output cut to head and tail, a subagent's calls."""
 
 from __future__ import annotations
 
 import json
 
 from codetether.cli.terminal import visible
+from codetether.models import events
 
 
 def arguments_shown(text: str) -> str:
@@ -22,3 +23,19 @@ def lines_shown(output: str, head: int, tail: int) -> list[str]:
     if len(lines) <= head + tail:
         return lines
     return [*lines[:head], f"… {len(lines) - head - tail:,} more lines", *lines[-tail:]]
+
+
+def subagent_shown(event: events.SubagentEvent) -> str:
+    """What a subagent does, under the names of those that it works for; empty for what is not worth a line."""
+    match event.event:
+        case events.SubagentEvent() as inner:
+            below = subagent_shown(inner)
+            return f"{event.agent} > {below}" if below else ""
+        case events.ToolCallStart(name=name, arguments=arguments):
+            return f"{event.agent} > {name} {arguments_shown(arguments)}"
+        case events.Notice(text=text) | events.Retry(reason=text) | events.Error(message=text):
+            return f"{event.agent} > {text}"
+        case events.ApprovalRequired(name=name, reason=reason):
+            return f"{event.agent} > {name} was denied: {reason}"
+        case _:
+            return ""

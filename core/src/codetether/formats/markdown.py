@@ -11,6 +11,8 @@ from codetether.values import frozen
 
 LARGEST = 256 * 1024
 """Bytes of such a file at most."""
+LONGEST_HEAD = 16 * 1024
+_MOST_BRACKETS = 200
 _HEAD = re.compile(r"---[ \t]*\n(?P<head>.*?)(?:^|\n)---[ \t]*(?:\n|\Z)(?P<text>.*)", re.DOTALL | re.MULTILINE)
 _LINE = re.compile(r"(?P<key>[A-Za-z][\w-]*):[ \t]*(?P<value>.*)")
 _PLAIN = (str, int, float, bool, type(None))
@@ -27,8 +29,7 @@ class HeadedText:
 def headed_text(data: bytes) -> HeadedText:
     """Reads a file's content. Raises ValueError, in words for the user, for what is no such file.
 
-    A head that is no YAML, yet has a `key: value` on each line, is read line by line: other programs write descriptions
-    without quotes.
+    A head that is no YAML for a colon in a text without quotes, which other programs write, is read line by line.
     """
     if len(data) > LARGEST:
         raise ValueError(f"it has more than {LARGEST:,} bytes")
@@ -47,11 +48,14 @@ def headed_text(data: bytes) -> HeadedText:
 def _head(text: str) -> Mapping[str, JSON]:
     import yaml
 
+    if len(text) > LONGEST_HEAD or sum(map(text.count, "[{")) > _MOST_BRACKETS:
+        raise ValueError("its head is too long, or nested too deeply")
     try:
         head = yaml.load(text, _loader())
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         lines = [_LINE.fullmatch(line) for line in text.splitlines() if line.strip()]
-        if not lines or not all(lines):
+        keys = {line["key"] for line in lines if line}
+        if "mapping values are not allowed" not in str(error) or len(keys) < len(lines):
             mark = getattr(error, "problem_mark", None)
             where = f" on line {mark.line + 2}" if mark else ""
             raise ValueError(f"its head is no YAML{where}: {getattr(error, 'problem', None) or error}") from error

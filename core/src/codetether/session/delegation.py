@@ -8,13 +8,14 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from attrs import field
 
 from codetether.errors import UsageError
 from codetether.models import events
 from codetether.models.completion import Usage
 from codetether.models.session import SessionResult
-from codetether.record.projection import project
+from codetether.record.projection import project, running_turn
 from codetether.session.dispatch import Dispatch
 from codetether.session.limits import Limits
 from codetether.values import define, frozen
@@ -71,7 +72,7 @@ class Delegation:
 
         parent = self.parent
         if parent.shared.depth >= DEEPEST:
-            raise UsageError(f"subagents may go {DEEPEST} deep", remedy="do this part yourself")
+            raise UsageError(f"subagents may go {DEEPEST} deep: do this part yourself")
         turn = parent.agent.turn
         spent = turn.spent if turn else Usage()
         wanted = Opening(
@@ -92,9 +93,12 @@ class Delegation:
                 result = await child.prompt(prompt)
             finally:
                 self._add(child.session.usage, call_id)
-        if turn is not None and result.status == "denied":
-            turn.unanswered.append(f"in {agent}: {result.reason.rpartition(': ')[2]}")
-        return result
+            messages = child.session.messages
+            theirs = child.agent.turn
+        if turn is not None and theirs is not None:
+            turn.unanswered += [f"{each} in {agent}" for each in theirs.unanswered]
+        last = next((m.text for m in reversed(running_turn(messages)) if m.role == "assistant" and m.text), "")
+        return attrs.evolve(result, text=self.runtime.redactor.text(last).strip())
 
     def _tools(self, wanted: Sequence[str] | None) -> tuple[str, ...]:
         """Those of the parent's that were asked for; only the parent talks with the person."""

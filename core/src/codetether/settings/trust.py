@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from codetether.errors import SettingsError
 
 FORMAT = 1
+INSTRUCTIONS = (
+    ".codetether/agents/*.md",
+    ".claude/agents/*.md",
+    ".opencode/agent/*.md",
+    ".opencode/agents/*.md",
+    ".codetether/skills/*/SKILL.md",
+    ".claude/skills/*/SKILL.md",
+    ".agents/skills/*/SKILL.md",
+)
+"""What else of a repository is trusted file by file: agents and skills."""
 
 
 def trust_file(state: Path) -> Path:
@@ -35,6 +46,12 @@ def trusted_files(state: Path) -> dict[str, str]:
 def is_trusted(state: Path, path: Path, data: bytes) -> bool:
     """Whether the file was trusted with this very content."""
     return trusted_files(state).get(str(path)) == hashlib.sha256(data).hexdigest()
+
+
+def instruction_files(places: Iterable[Path]) -> list[Path]:
+    """The agents and skills in these directories; what is a link, or lies behind one, is none of them."""
+    found = (path for place in places for pattern in INSTRUCTIONS for path in sorted(place.glob(pattern)))
+    return [path for path in found if path.is_file() and os.path.realpath(path) == str(path)]
 
 
 def trust_record(files: Mapping[str, str]) -> bytes:

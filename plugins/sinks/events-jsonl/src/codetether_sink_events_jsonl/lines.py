@@ -146,13 +146,15 @@ class Family:
         self._calls: dict[str, str] = {}
 
     def parent(self, record: EventRecord, told: Mapping[str, Any]) -> str | None:
-        """The id of the line that a new one belongs to; None for a prompt, and where that line is not known."""
+        """The id of the line that a new one belongs to; None for a user's prompt, and where that line is not known."""
         kind, call = told["message_type"], told.get("tool_call_id")
         prompt = kind == "text" and told["role"] == "user"
-        known = record.turn == self._turn and not prompt
+        above = record.event.parent_call_id if isinstance(record.event, ToolCallStart) else call
         found = None
-        if known:
-            found = self._calls.get(call, self._prompt) if call and kind != "tool_call" else self._prompt
+        if prompt:
+            found = record.parent_event_id
+        elif record.turn == self._turn:
+            found = self._calls.get(above, self._prompt) if above else self._prompt
         if prompt or kind == "tool_call":
             self._learn(record.turn, f"{record.sequence}.{record.part}", None if prompt else call)
         return found
