@@ -68,8 +68,8 @@ def test_the_help_of_each_command_imports_no_plugin(bare: CommandLine, command: 
     assert modules.isdisjoint(HEAVY - {"attrs", "platformdirs", "asyncio"})
 
 
-def test_modules_in_the_workspace_do_not_shadow_real_ones(bare: CommandLine) -> None:
-    for name in ("json", "click", "attrs", "codetether", "sitecustomize"):
+def test_C11_modules_in_the_workspace_do_not_shadow_real_ones(bare: CommandLine) -> None:
+    for name in ("json", "click", "attrs", "httpx", "codetether", "sitecustomize"):
         (bare.workspace / f"{name}.py").write_text("open('shadowed', 'w')")
 
     assert bare.process("sessions", "list").out == "No sessions found\n"

@@ -203,15 +203,21 @@ class Makers:
         definition = tool.definition
         check_definition(definition)
         name = definition.name
-        if name in found:
+        alike = next((other for other in found if _read_as(other) == _read_as(name)), None)
+        if alike is not None:
             free = f"{plugin.replace('.', '_')}__{name}"
             if free in found:
                 raise PluginError("the plugin has two tools of this name")
             definition = attrs.evolve(definition, name=free)
             check_definition(definition)
-            text = f"{plugin}: the tool {name} is {found[name].plugin}'s already, so it is now {free}"
+            text = f"{plugin}: the tool {name} is {found[alike].plugin}'s already, so it is now {free}"
             self.runtime.notify("plugins", text)
         return OfferedTool(plugin=plugin, definition=definition, tool=tool)
+
+
+def _read_as(name: str) -> str:
+    """What a model, or a person, takes a name for: `Bash` passes for `bash`, `read-file` for `read_file`."""
+    return name.casefold().replace("-", "_")
 
 
 class _Broken:
