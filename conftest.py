@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, chdir
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
@@ -19,6 +25,27 @@ _NUMBERS = itertools.count()
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One worker more than there are cores: many tests wait for a process or a clock."""
     return len(os.sched_getaffinity(0)) + 1
+
+
+@pytest.fixture
+def run_here() -> Callable[..., tuple[int, str, str]]:
+    """`codetether argv…` within this process, which is quicker: its exit code, standard output and standard error."""
+    from codetether.cli.app import run
+    from codetether.cli.interrupts import SIGNALS
+
+    def ran(*argv: str, cwd: Path, environment: Mapping[str, str], stdin: str = "") -> tuple[int, str, str]:
+        given, shown = TextIOWrapper(BytesIO(stdin.encode()), "utf-8"), (BytesIO(), BytesIO())
+        out, err = (TextIOWrapper(each, "utf-8", newline="\n") for each in shown)
+        with ExitStack() as stack:
+            stack.enter_context(chdir(cwd))
+            stack.enter_context(patch.dict(os.environ, environment, clear=True))
+            stack.enter_context(patch.multiple(sys, stdin=given, stdout=out, stderr=err))
+            for number in SIGNALS:
+                stack.callback(signal.signal, number, signal.getsignal(number))
+            code = run(argv)
+        return code, shown[0].getvalue().decode(), shown[1].getvalue().decode()
+
+    return ran
 
 
 @pytest.fixture(scope="session")

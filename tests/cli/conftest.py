@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 
 @frozen(kw_only=True)
@@ -142,30 +139,17 @@ class CommandLine:
     workspace: Path
     home: Path
     environment: Mapping[str, str]
+    run_here: Callable[..., tuple[int, str, str]]
 
     def argv(self, *arguments: str) -> list[str]:
         """The command to start."""
         return [sys.executable, "-P", "-m", "codetether", *arguments]
 
     def __call__(self, *arguments: str, cwd: Path | None = None, stdin: str = "", **env: str) -> Ran:
-        """Runs it within this process, because that is quicker."""
-        from codetether.cli.app import run
-        from codetether.cli.interrupts import SIGNALS
-
-        out, err = (TextIOWrapper(BytesIO(), "utf-8", newline="\n") for _ in range(2))
-        before, handlers = Path.cwd(), {number: signal.getsignal(number) for number in SIGNALS}
-        os.chdir(cwd or self.workspace)
-        try:
-            with (
-                patch.dict(os.environ, {**self.environment, **env}, clear=True),
-                patch.multiple(sys, stdout=out, stderr=err, stdin=TextIOWrapper(BytesIO(stdin.encode()), "utf-8")),
-            ):
-                code = run(arguments)
-        finally:
-            os.chdir(before)
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-        return Ran(code=code, out=out.buffer.getvalue().decode(), err=err.buffer.getvalue().decode())
+        """Runs it within this process."""
+        environment = {**self.environment, **env}
+        code, out, err = self.run_here(*arguments, cwd=cwd or self.workspace, environment=environment, stdin=stdin)
+        return Ran(code=code, out=out, err=err)
 
     def process(self, *arguments: str, stdin: bytes = b"", **env: str) -> Ran:
         """Runs it as a process of its own."""
@@ -200,7 +184,7 @@ class CommandLine:
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> CommandLine:
+def bare(tmp_path: Path, run_here: Callable[..., tuple[int, str, str]]) -> CommandLine:
     """The command line with no provider that can be used."""
     workspace, home = tmp_path / "work", tmp_path / "home"
     workspace.mkdir()
@@ -211,7 +195,7 @@ def bare(tmp_path: Path) -> CommandLine:
         "CODETETHER_PLUGINS": "openai,shell",
         "LANG": "C.UTF-8",
     }
-    return CommandLine(workspace=workspace, home=home, environment=kept)
+    return CommandLine(workspace=workspace, home=home, environment=kept, run_here=run_here)
 
 
 @pytest.fixture
@@ -222,4 +206,4 @@ def cli(bare: CommandLine, model: ModelServer) -> CommandLine:
         "OPENAI_API_KEY": "sk-test-0123456789",
         "CODETETHER_DEFAULT_MODEL": "openai/toy",
     }
-    return CommandLine(workspace=bare.workspace, home=bare.home, environment={**bare.environment, **added})
+    return evolve(bare, environment={**bare.environment, **added})

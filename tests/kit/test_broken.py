@@ -1,4 +1,7 @@
-"""Each promise has a plugin that breaks it, and it alone: a suite that nothing can fail proves nothing."""
+"""Each promise has a plugin that breaks it, and it alone: a suite that nothing can fail proves nothing.
+
+Every broken plugin is tried with the promise that it breaks and with each third of the others; in the proof with all.
+"""
 
 from __future__ import annotations
 
@@ -40,9 +43,11 @@ async def test_the_suite_fails_on_that_promise_alone(promise: Promise, tmp_path:
     module = MODULES[SUITE_OF[promise.id]]
     tried = _subject(module, promise.name)
     records = [record for kind, record in tried.records if kind == promise.kind] or [tried.info]
-    fitting = [e for e in PROMISES if e.kind == promise.kind and (e == promise or PROOF or e.id not in COSTLY)]
+    others = [e for e in PROMISES if e.kind == promise.kind and e != promise]
+    if not PROOF:
+        others = [e for e in others if e.id not in COSTLY][PROMISES.index(promise) % 3 :: 3]
     verdicts = []
-    for number, each in enumerate(fitting):
+    for number, each in enumerate([promise, *others]):
         case = Case(subject=tried, promise=each, record=records[0])
         verdicts.append(await judge(case, tmp_path / str(number)))
     assert {v.promise.name: v.why for v in verdicts if v.judged == "broken"}.keys() == {promise.name}

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -32,28 +30,21 @@ class Ran:
 
 @frozen
 class CommandLine:
-    """`codetether` as a process of its own, for somebody with these variables."""
+    """`codetether` for somebody with these variables."""
 
     home: Path
     corner: Corner
     token: str
+    run_here: Callable[..., tuple[int, str, str]]
 
     def __call__(self, *arguments: str, stdin: str = "", **variables: str) -> Ran:
         """Runs a command."""
         own = {"CODETETHER_PLUGINS": "vault,openai,anthropic,file", "VAULT_TOKEN": self.token, "COLUMNS": "120"}
-        ran = subprocess.run(
-            [sys.executable, "-m", "codetether", *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.home,
-            env={**os.environ, **self.corner.environment, **own, **variables},
-        )
-        shown = ran.stdout + ran.stderr
-        assert KEY not in shown
-        assert self.token not in shown
-        return Ran(ran.returncode, ran.stdout, ran.stderr)
+        environment = {**os.environ, **self.corner.environment, **own, **variables}
+        ran = Ran(*self.run_here(*arguments, cwd=self.home, environment=environment, stdin=stdin))
+        assert KEY not in ran.out + ran.err
+        assert self.token not in ran.out + ran.err
+        return ran
 
     def allow(self, *sources: str) -> None:
         """Writes the site's choice to the settings."""
@@ -62,9 +53,10 @@ class CommandLine:
 
 
 @pytest.fixture
-def cli(home: Path, corner: Corner) -> CommandLine:
+def cli(home: Path, corner: Corner, run_here: Callable[..., tuple[int, str, str]]) -> CommandLine:
     """For somebody who may write."""
-    return CommandLine(home, corner, corner.token(corner.policy("create,read,update,delete data/*", "list metadata/")))
+    token = corner.token(corner.policy("create,read,update,delete data/*", "list metadata/"))
+    return CommandLine(home, corner, token, run_here)
 
 
 def test_a_key_is_kept_shown_and_forgotten(cli: CommandLine) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class CommandLine:
     """`codetether` with a file as its only store."""
 
     home: Path
+    run_here: Callable[..., tuple[int, str, str]]
 
     @property
     def file(self) -> Path:
@@ -49,21 +50,18 @@ class CommandLine:
         return [sys.executable, "-P", "-m", "codetether", *arguments]
 
     def __call__(self, *arguments: str, **more: str) -> Ran:
-        environment = {**self.environment, **more}
-        ran = subprocess.run(
-            self.argv(*arguments), env=environment, cwd=self.home, capture_output=True, text=True, check=False
-        )
+        code, out, err = self.run_here(*arguments, cwd=self.home, environment={**self.environment, **more})
         for secret in (KEY, DEVICE, TOKEN):
-            assert secret not in ran.stdout + ran.stderr
-        return Ran(code=ran.returncode, out=ran.stdout, err=ran.stderr)
+            assert secret not in out + err
+        return Ran(code=code, out=out, err=err)
 
     def kept(self) -> Any:
         return json.loads(self.file.read_text()) if self.file.exists() else None
 
 
 @pytest.fixture
-def cli(home: Path) -> CommandLine:
-    return CommandLine(home=home)
+def cli(home: Path, run_here: Callable[..., tuple[int, str, str]]) -> CommandLine:
+    return CommandLine(home=home, run_here=run_here)
 
 
 def codes(hub: Hub, **more: Any) -> list[Reply]:
