@@ -288,7 +288,7 @@ def test_a_managed_file_that_others_may_write_is_refused(place: Place) -> None:
 MISTAKES = {
     "modle = 1": '1: modle: unknown setting; did you mean "model"?',
     "zzz = 1": (
-        "1: zzz: unknown setting; known are agents, audit, context, credentials, model, permissions, plugins, "
+        "1: zzz: unknown setting; known are agents, audit, context, credentials, limits, model, permissions, plugins, "
         "provider, providers, redaction, sampling, secrets, session, tools"
     ),
     "model = 5": "1: model: is the number 5, not a string",

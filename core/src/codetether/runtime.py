@@ -15,12 +15,14 @@ import attrs
 from attrs import field
 
 from codetether import specs
+from codetether.agents import AgentFiles
 from codetether.catalog import Catalog
 from codetether.credentials import Chain
 from codetether.errors import CodetetherError, PluginError, SettingsError, UnknownModel, UsageError
 from codetether.models.completion import ModelRef
 from codetether.models.providers import Availability, Provider
 from codetether.models.tools import Mode, ToolDefinition
+from codetether.permissions.approvals import Approvals, approvals_of
 from codetether.plugins.boundary import BROKEN, reason_of
 from codetether.plugins.discovery import Candidate, in_process, installed
 from codetether.plugins.life import created, entered
@@ -32,8 +34,9 @@ from codetether.record.sinks import AuditTrail
 from codetether.session.contexts import ContextFactory
 from codetether.session.foreign import ForeignSessions
 from codetether.session.opening import Opening, offered_tools, open_session
+from codetether.session.pacing import Paces
 from codetether.session.running import RunningSession
-from codetether.settings.settings import Settings, load_settings
+from codetether.settings.settings import Settings, load_settings, looks_secret
 from codetether.storage.disk import Disk
 from codetether.storage.store import Store
 from codetether.values import define
@@ -71,6 +74,7 @@ class Runtime:
     Attributes:
         settings: as merged. plugins: what was found, loaded, refused. sessions: the store.
         redactor: the secrets that are known by now. archiving: what stores sealed event files elsewhere.
+        approvals: what was allowed for longer than once.
     """
 
     settings: Settings
@@ -82,11 +86,13 @@ class Runtime:
     catalog: Catalog
     credentials: Chain
     contexts: ContextFactory
+    approvals: Approvals
     person: Person | None
     directory: Path
     notify: Notify
     _stack: AsyncExitStack
     _wires: dict[str, Wire] = field(factory=dict)
+    paces: Paces = field(factory=Paces)
     _closed: bool = False
     _foreign: ForeignSessions | None = None
     _archives: bool = False
@@ -117,8 +123,10 @@ class Runtime:
         """
         place = Path(directory or Path.cwd()).resolve()
         merged = settings if isinstance(settings, Settings) else load_settings(place, overrides=settings)
-        notify = once(on_notice or say)
+        redactor = _redactor(merged)
+        notify = once(_without_secrets(on_notice or say, redactor))
         async with AsyncExitStack() as stack:
+            stack.enter_context(redactor.logs())
             loaded = LoadedPlugins(strict=strict)
             stack.callback(loaded.close)
             chosen = merged.core.plugins
@@ -126,7 +134,7 @@ class Runtime:
                 [*builtin_plugins(), *installed(), *map(in_process, plugins)],
                 attrs.evolve(chosen, block=(*chosen.block, *chosen.not_)),
             )
-            runtime = await _assemble(cls, merged, loaded, stack, place, person, notify)
+            runtime = await _assemble(cls, merged, loaded, stack, place, person, notify, redactor)
             for notice in merged.notices:
                 notify("settings", notice)
             runtime.say_problems()
@@ -135,6 +143,9 @@ class Runtime:
                 await runtime.audit.record("plugin", f"plugin:{info.name}", "failure", detail=detail)
             try:
                 yield runtime
+            except BaseException as error:
+                redactor.clean(error)
+                raise
             finally:
                 runtime._closed = True
 
@@ -155,12 +166,17 @@ class Runtime:
         mode: Mode | None = None,
         allow: Sequence[str] = (),
         max_steps: int | None = None,
+        max_seconds: float | None = None,
+        max_tokens: int | None = None,
+        max_cost: float | None = None,
     ) -> AsyncIterator[RunningSession]:
         """Opens a session: the one of that id, or a new one.
 
         Args:
             model: `provider/model`, a provider, or a model of the preferred provider; the session's own by default.
             allow: tools and effects that are allowed without asking.
+            max_steps, max_seconds, max_tokens, max_cost: what each prompt may take, with its subagents; the cost in US
+                dollars. One that takes more ends with the status `limit`, and the next goes on from there.
 
         Raises SessionNotFound, SessionLocked, UnknownModel, NoProviderAvailable, RequiredPluginMissing.
         """
@@ -174,6 +190,9 @@ class Runtime:
             mode=mode,
             allow=(allow,) if isinstance(allow, str) else tuple(allow),
             max_steps=max_steps,
+            max_seconds=max_seconds,
+            max_tokens=max_tokens,
+            max_cost=max_cost,
         )
         await self._start_archiving()
         async with AsyncExitStack() as stack:
@@ -195,21 +214,38 @@ class Runtime:
         return await self.catalog.resolve(wish)
 
     def agents(self) -> dict[str, specs.AgentSpec]:
-        """Agents by name; the user's settings come before plugins."""
+        """Those that can be used, by name: of the settings, the user's files, the plugins, a trusted repository."""
         made = {p.record.name: p.record for p in reversed(self.plugins.collect(specs.AgentSpec))}
-        for name, own in self.settings.core.agents.items():
-            made[name] = specs.AgentSpec(name=name, **attrs.asdict(own, recurse=False))
-        return made
+        for found in reversed(self.agent_files.all()):  # a repository's stand last, the user's first
+            if found.spec is not None and (found.own or found.name not in made):
+                made[found.name] = found.spec
+        return {**made, **self._agents_of_settings()}
+
+    @property
+    def agent_files(self) -> AgentFiles:
+        """The files that describe agents."""
+        steps = self.settings.max_steps()
+        return AgentFiles(directories=self.settings.directories, directory=self.directory, steps=steps)
+
+    def _agents_of_settings(self) -> dict[str, specs.AgentSpec]:
+        return {
+            name: specs.AgentSpec(name=name, **attrs.asdict(own, recurse=False))
+            for name, own in self.settings.core.agents.items()
+        }
 
     def agent(self, name: str) -> specs.AgentSpec:
         """The agent of that name. Raises SettingsError where there is none, PluginError where two plugins have one."""
-        found = self.agents()
-        if name not in found:
-            raise SettingsError(f"no agent {name!r}; there are: {', '.join(sorted(found))}")
-        owners = [p.plugin for p in self.plugins.collect(specs.AgentSpec) if p.record.name == name]
-        if len(owners) > 1 and name not in self.settings.core.agents:
-            raise PluginError(f"the agent {name!r} is offered by {' and '.join(owners)}", remedy=BLOCK_ONE)
-        return found[name]
+        own = self._agents_of_settings().get(name) or self.agent_files.find(name, own=True)
+        if own is not None:
+            return own
+        offered = [p for p in self.plugins.collect(specs.AgentSpec) if p.record.name == name]
+        if len(offered) > 1:
+            owners = " and ".join(p.plugin for p in offered)
+            raise PluginError(f"the agent {name!r} is offered by {owners}", remedy=BLOCK_ONE)
+        found = offered[0].record if offered else self.agent_files.find(name, own=False)
+        if found is None:
+            raise SettingsError(f"no agent {name!r}; there are: {', '.join(sorted(self.agents()))}")
+        return found
 
     def model_stores(self) -> dict[str, ModelStore]:
         """The providers that keep model files on this machine, by name."""
@@ -276,6 +312,25 @@ def once(notify: Notify) -> Notify:
     return tell
 
 
+def _without_secrets(notify: Notify, redactor: Redactor) -> Notify:
+    return lambda source, text: notify(source, redactor.text(text))
+
+
+def _redactor(settings: Settings) -> Redactor:
+    """Knows the environment's secrets by their names, and how others look unless the settings leave that out."""
+    shapes = None
+    if settings.core.redaction.unknown:
+        from codetether.record.search import ShapeSearch
+        from codetether.record.shapes import shapes as all_shapes
+
+        shapes = ShapeSearch(all_shapes())
+    redactor = Redactor(shapes)
+    for name, value in os.environ.items():
+        if looks_secret((name,)) and not (value.isalpha() or value.isdigit() or value.startswith(("/", "~"))):
+            redactor.add(value, name)
+    return redactor
+
+
 def _learn_secrets(sections: Mapping[str, Any], redactor: Redactor) -> None:
     """What stands in plugins' settings under fields with the metadata `secret` is known to the redactor."""
     for plugin, section in sections.items():
@@ -293,9 +348,9 @@ async def _assemble(
     directory: Path,
     person: Person | None,
     notify: Notify,
+    redactor: Redactor,
 ) -> Runtime:
-    """Settings, plugins, credential sources, redactor, audit; wires and sessions come when they are needed."""
-    redactor = Redactor()
+    """Settings, plugins, credential sources, audit; wires and sessions come when they are needed."""
     contexts = ContextFactory(
         core=settings.core,
         credentials=Chain(()),
@@ -329,6 +384,7 @@ async def _assemble(
         specs.ToolFilterSpec,
         specs.PromptSectionSpec,
         specs.RouterSpec,
+        specs.ResultReviewerSpec,
         specs.WireSpec,
         specs.ContextPolicySpec,
         specs.PolicySpec,
@@ -350,6 +406,7 @@ async def _assemble(
         catalog=catalog,
         credentials=credentials,
         contexts=contexts,
+        approvals=Approvals(directory=approvals_of(settings.directories.state)),
         person=person,
         directory=directory,
         notify=notify,

@@ -41,6 +41,9 @@ class Wish:
     allow: tuple[str, ...]
     sandbox: str | None
     max_steps: int | None
+    max_seconds: float | None
+    max_tokens: int | None
+    max_cost: float | None
     strict: bool
     schema: Mapping[str, Any] | None
 
@@ -129,6 +132,9 @@ async def _converse(wish: Wish, output: TextOutput | JsonOutput, outcome: Outcom
             mode=wish.mode,
             allow=wish.allow,
             max_steps=wish.max_steps,
+            max_seconds=wish.max_seconds,
+            max_tokens=wish.max_tokens,
+            max_cost=wish.max_cost,
         ) as session:
             outcome.session_id, outcome.model = session.id, session.model
             output.begin(session.session)

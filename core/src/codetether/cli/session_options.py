@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,6 +15,25 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 SANDBOXES = ("auto", "bwrap", "landlock", "none")
 
+
+class Duration(click.ParamType[float]):
+    """A time span, in seconds: `90`, `90s`, `10m`, `1h30m`."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The seconds."""
+        found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", str(value).strip().lower())
+        seconds = (
+            sum(float(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True))
+            if found
+            else 0
+        )
+        if not seconds:
+            self.fail(f"{value!r} is no time; e.g. 90, 90s, 10m or 1h30m", param, ctx)
+        return seconds
+
+
 OPTIONS = (
     click.option("-c", "--continue", "resume", is_flag=True, help="Go on with the last session of this directory."),
     click.option("-s", "--session", metavar="ID", shell_complete=session_ids, help="Go on with this session."),
@@ -25,6 +45,11 @@ OPTIONS = (
     click.option("--allow", metavar="TOOL|EFFECT", multiple=True, help="Allow a tool, or an effect; repeatable."),
     click.option("--sandbox", type=click.Choice(SANDBOXES), help="What confines commands, in any mode; none: nothing."),
     click.option("--max-steps", type=click.IntRange(1), help="Responses of the model before it is stopped."),
+    click.option("--max-tokens", type=click.IntRange(1), help="Tokens, in and out, before it is stopped."),
+    click.option(
+        "--max-cost", metavar="DOLLARS", type=click.FloatRange(0, min_open=True), help="Cost before it is stopped."
+    ),
+    click.option("--max-time", "max_seconds", type=Duration(), help="Time before it is stopped: 90, 90s, 10m, 1h30m."),
 )
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import aclosing, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from functools import partial
-from typing import Any, TypeVar
 
 import attrs
 import orjson
@@ -42,8 +41,10 @@ from codetether.record.sinks import EventFeed
 from codetether.session.asking import Asking
 from codetether.session.assemble import with_unique_ids
 from codetether.session.calls import outcomes
+from codetether.session.circles import Circle
 from codetether.session.dispatch import Dispatch, Outcome, Place, result_part
 from codetether.session.limits import Limits, counted
+from codetether.session.patience import undisturbed
 from codetether.session.recorded import recorded
 from codetether.session.structured import AGAIN, Form
 from codetether.session.turn import Emit, End, Turn
@@ -51,7 +52,6 @@ from codetether.session.view import View
 from codetether.storage.journal import Journal
 from codetether.values import define, frozen
 
-T = TypeVar("T")
 CUT_OFF = {
     "length": "the answer was cut off at the output limit, so this call is not whole and was not run; make it shorter",
     "content_filter": "the provider's filter stopped the answer, so this call was not run",
@@ -96,7 +96,9 @@ class Agent:
 
         A cancellation ends the turn as `interrupted`, with every open call answered.
         """
-        self.turn = turn = Turn(number=self.journal.state.session.turn + 1, emit=emit, form=form)
+        self.turn = turn = Turn(
+            number=self.journal.state.session.turn + 1, emit=emit, form=form, circle=Circle(most=self.limits.repeats)
+        )
         clock = asyncio.timeout(self.limits.seconds)
         try:
             async with clock:
@@ -116,7 +118,7 @@ class Agent:
                 end = End(
                     status="limit", reason=f"stopped after {self.limits.seconds:g} s (--max-time)", limit="max_time"
                 )
-        return await _undisturbed(self._finish(turn, end))
+        return await undisturbed(self._finish(turn, end))
 
     async def _turn(self, turn: Turn, message: Message) -> End:
         message = self.redactor.value(message)
@@ -136,6 +138,10 @@ class Agent:
             await self._run_calls(turn, response)
             if turn.answer and turn.form is None:
                 return self._answered(turn)
+            if hint := turn.circle.turned():
+                self._tell(turn, hint)
+            if turn.circle.closed:
+                return End(status="limit", reason=turn.circle.closed, limit="runaway")
         word, reason = reached
         return End(status="limit", reason=reason, limit=word)
 
@@ -256,10 +262,14 @@ class Agent:
         if turn.misses == AGAIN:
             return End(status="error", reason=f"the answer does not fit the schema: {why}")
         turn.misses += 1
-        again = user(form.asked_again(why))
-        self._record(MessageAdded(message=again, turn=turn.number, step=turn.step))
-        turn.emit(events.UserMessage(message=again))
+        self._tell(turn, form.asked_again(why))
         return None
+
+    def _tell(self, turn: Turn, text: str) -> None:
+        """Tells the model something in the user's place."""
+        message = user(text)
+        self._record(MessageAdded(message=message, turn=turn.number, step=turn.step))
+        turn.emit(events.UserMessage(message=message))
 
     async def _run_calls(self, turn: Turn, response: CompletionResponse) -> None:
         """Read-only calls together, others in order; results keep the model's order."""
@@ -295,6 +305,7 @@ class Agent:
             usage=self.delegated.pop(call.id, None),
         )
         turn.answer = turn.answer or result.answer
+        turn.circle.add(call.name, call.arguments, result.output)
         self._record(completed)
         if outcome.unsafe:
             await self.journal.sync()
@@ -388,12 +399,3 @@ class _Listener:
 
     def keep_part(self, part: Message | None) -> None:
         self.agent.keep_part(self.turn, part)
-
-
-async def _undisturbed(work: Coroutine[Any, Any, T]) -> T:
-    """Waits for the work to its end, however often the waiting is cancelled; the work itself has its limits."""
-    task = asyncio.create_task(work)
-    while not task.done():
-        with suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
-    return task.result()

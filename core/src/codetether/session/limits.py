@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from codetether.models.completion import CompletionResponse, Usage
 from codetether.models.messages import Message, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
+from codetether.settings.core import PATIENCE
 from codetether.values import frozen
 
 BYTES_PER_TOKEN = 4
@@ -22,12 +23,14 @@ class Limits:
         seconds: from the prompt to the end, whatever is running then is cancelled.
         tokens: input and output together, those of subagents too.
         cost: in US dollars, that of subagents too.
+        repeats: steps in a row that bring nothing new; 0 for no limit.
     """
 
     steps: int
     seconds: float | None = None
     tokens: int | None = None
     cost: Decimal | None = None
+    repeats: int = PATIENCE
 
     def narrowed(self, other: Limits) -> Limits:
         """The stricter one of each."""
@@ -36,6 +39,7 @@ class Limits:
             seconds=_stricter(self.seconds, other.seconds),
             tokens=_stricter(self.tokens, other.tokens),
             cost=_stricter(self.cost, other.cost),
+            repeats=self.repeats,
         )
 
     def left(self, spent: Usage) -> Limits:
@@ -45,6 +49,7 @@ class Limits:
             seconds=self.seconds,
             tokens=None if self.tokens is None else max(self.tokens - spent.total_tokens, 0),
             cost=None if self.cost is None else max(self.cost - (spent.cost or 0), Decimal(0)),
+            repeats=self.repeats,
         )
 
     def reached(self, steps: int, spent: Usage) -> tuple[str, str] | None:

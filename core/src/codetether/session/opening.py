@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from attrs import field
 
 from codetether._version import __version__
-from codetether.errors import CodetetherError, NoProviderAvailable, StorageError, UnknownModel, UsageError
+from codetether.errors import NoProviderAvailable, StorageError, UnknownModel, UsageError
 from codetether.models.audit import AuditEntry, AuditOutcome
-from codetether.models.completion import ModelRef
 from codetether.models.events import AuditAnchor
 from codetether.models.foreign import ORIGIN
 from codetether.models.record import JSON
@@ -29,8 +27,9 @@ from codetether.protocols import Executor, Person
 from codetether.record.sinks import EventFeed
 from codetether.session.agent import Agent
 from codetether.session.approving import Approver
-from codetether.session.asking import Asking, Line
+from codetether.session.asking import Asking
 from codetether.session.broker import Broker
+from codetether.session.chain import Chain, line_to
 from codetether.session.confinement import confinement_of
 from codetether.session.contexts import Shared, narrower
 from codetether.session.delegation import Delegation, Parent
@@ -45,7 +44,7 @@ from codetether.session.view import View
 from codetether.settings.core import CoreSettings
 from codetether.storage.journal import Journal
 from codetether.storage.store import new_session_id
-from codetether.values import define, frozen
+from codetether.values import frozen
 
 if TYPE_CHECKING:
     from codetether.runtime import Runtime
@@ -97,8 +96,12 @@ async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack)
     contexts = attrs.evolve(runtime.contexts, core=_allowing(runtime.settings.core, wanted.allow))
     makers = Makers(runtime=runtime, stack=stack, shared=shared, contexts=contexts)
     shared.executor = parent.session.shared.executor if parent else await makers.executor(mode)
+    offering = Offering.of(
+        _for(runtime.person, await makers.tools(wanted.tools)), runtime.settings.core.tools, found_before(journal)
+    )
     dispatch = Dispatch(
-        tools=await makers.tools(wanted.tools),
+        tools=offering.tools,
+        waiting=offering.waiting,
         policies=parent.dispatch.policies if parent else await makers.policies(),
         audit=runtime.audit,
         journal=journal,
@@ -211,67 +214,22 @@ def _limits(runtime: Runtime, wanted: Opening, agent: AgentSpec) -> Limits:
         asked_for = getattr(wanted, name)
         return getattr(agent, name) if asked_for is None else asked_for
 
-    cost = limit("max_cost")
+    settings = runtime.settings
+    cost = settings.limit("max_cost", limit("max_cost"))
     limits = Limits(
-        steps=runtime.settings.max_steps(limit("max_steps")),
-        seconds=limit("max_seconds"),
-        tokens=limit("max_tokens"),
+        steps=settings.max_steps(limit("max_steps")),
+        seconds=settings.limit("max_seconds", limit("max_seconds")),
+        tokens=settings.limit("max_tokens", limit("max_tokens")),
         cost=None if cost is None else Decimal(str(cost)),
+        repeats=settings.max_repeats(wanted.max_steps),
     )
     return limits.narrowed(wanted.parent.left) if wanted.parent else limits
-
-
-@define(kw_only=True)
-class Chain:
-    """The lines of a session: the first, and those that follow when it fails, connected only then.
-
-    Attributes:
-        left: models and wishes that were not asked yet; one that cannot be had is passed over, said.
-    """
-
-    runtime: Runtime
-    stack: AsyncExitStack
-    first: Line
-    left: list[ModelRef | str]
-    others: dict[ModelRef, Line] = field(factory=dict)
-
-    async def other(self, ref: ModelRef) -> Line:
-        """The line to a model that is asked aside, e.g. for a summary."""
-        if ref not in self.others:
-            self.others[ref] = await _line(self.runtime, ref, self.stack)
-        return self.others[ref]
-
-    async def following(self) -> Line | None:
-        """The next line, None where none is left."""
-        while self.left:
-            wish = self.left.pop(0)
-            try:
-                ref = await self.runtime.resolve(wish) if isinstance(wish, str) else wish
-                if ref != self.first.ref:
-                    return await _line(self.runtime, ref, self.stack)
-            except CodetetherError as error:
-                self.runtime.notify("", f"no fallback to {wish}: {error.message}")
-        return None
-
-
-async def _line(runtime: Runtime, ref: ModelRef, stack: AsyncExitStack) -> Line:
-    connection = await runtime.connect(await runtime.catalog.provider(ref.provider, ref.model), stack)
-    defaults = runtime.catalog.defaults(ref)
-    return Line(
-        ref=ref,
-        connection=connection,
-        sampling=defaults.sampling,
-        native_calls=defaults.capabilities.get("tool_call", True),
-        native_schema=defaults.capabilities.get("structured_output", False),
-        priced=partial(runtime.catalog.priced, ref),
-        limits=defaults.limits,
-    )
 
 
 async def _chain(runtime: Runtime, wish: str | None, stack: AsyncExitStack) -> Chain:
     first, *others = await runtime.catalog.choose(wish)
     fallback = runtime.settings.core.session.fallback
-    line = await _line(runtime, first, stack)
+    line = await line_to(runtime, first, stack)
     return Chain(runtime=runtime, stack=stack, first=line, left=[*others, *fallback])
 
 

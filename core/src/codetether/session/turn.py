@@ -12,6 +12,7 @@ from codetether.models.completion import Usage
 from codetether.models.events import SessionEvent, Status
 from codetether.models.record import JSON
 from codetether.models.session import ToolCallSummary, ToolCompleted
+from codetether.session.circles import Circle
 from codetether.session.structured import Form
 from codetether.values import define, frozen
 
@@ -41,6 +42,7 @@ class Turn:
     form: Form | None = None
     misses: int = 0
     structured: JSON = None
+    circle: Circle = field(factory=Circle)
 
     def tell(self, completed: ToolCompleted) -> None:
         """A call has its result, which is recorded: it is announced, and counts."""

@@ -12,6 +12,8 @@ from attrs import field
 from codetether.models.tools import Mode
 from codetether.values import frozen
 
+PATIENCE = 10
+"""Steps in a row without anything new after which a prompt ends, unless somebody said otherwise."""
 MODES: tuple[Mode, ...] = ("plan", "default", "edit", "auto", "unsafe")
 """From the strictest to the one without any fence."""
 
@@ -49,6 +51,22 @@ class SessionSettings:
     max_mode: Mode = "unsafe"
     fallback: tuple[str, ...] = ()
     approval_deadline: float = field(default=300.0, validator=_at_least(1))
+
+
+@frozen(kw_only=True)
+class LimitSettings:
+    """`[limits]`: what one prompt may take, with its subagents; it then ends resumably, with exit code 4.
+
+    Attributes:
+        max_cost: US dollars. max_tokens: input and output together. max_seconds: from the prompt to its end.
+        max_repeats: steps in a row that make calls made before, with the results they had before; the model is told at
+            half of them. None: 10, but no end where `max_steps` was set. 0: never.
+    """
+
+    max_cost: float | None = field(default=None, validator=_at_least(0))
+    max_tokens: int | None = field(default=None, validator=_at_least(1))
+    max_seconds: float | None = field(default=None, validator=_at_least(0))
+    max_repeats: int | None = field(default=None, validator=_at_least(0))
 
 
 def _share(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
@@ -96,6 +114,7 @@ class ProviderSettings:
     Attributes:
         api_key_env: the variable that holds the key; the key itself never stands in a file.
         timeout: seconds for a whole answer.
+        requests_per_minute, tokens_per_minute, concurrent: what this process asks of it at most; None for no limit.
         options: what the wire understands beyond this.
     """
 
@@ -106,6 +125,9 @@ class ProviderSettings:
     models: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(factory=dict, validator=_no_secret)
     timeout: float | None = field(default=None, validator=_at_least(0))
+    requests_per_minute: int | None = field(default=None, validator=_at_least(1))
+    tokens_per_minute: int | None = field(default=None, validator=_at_least(1))
+    concurrent: int | None = field(default=None, validator=_at_least(1))
     options: Mapping[str, Any] = field(factory=dict)
 
 
@@ -120,10 +142,19 @@ class SamplingSettings:
 
 @frozen(kw_only=True)
 class ToolSettings:
-    """`[tools]`: `output_limit` in bytes to the model; `disabled` names tools that no session offers."""
+    """`[tools]`.
+
+    Attributes:
+        output_limit: bytes of a result that go to the model.
+        disabled: the names of tools that no session offers.
+        offered: how many tools the model is given at once at most; the others wait until `tool_search` finds them.
+        first: globs over the names of tools that never wait.
+    """
 
     output_limit: int = field(default=65536, validator=_at_least(256))
     disabled: tuple[str, ...] = ()
+    offered: int = field(default=64, validator=_at_least(1))
+    first: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -223,6 +254,7 @@ class CoreSettings:
     redaction: RedactionSettings = RedactionSettings()
     secrets: Mapping[str, SecretSettings] = field(factory=dict)
     context: ContextSettings = ContextSettings()
+    limits: LimitSettings = LimitSettings()
 
     @property
     def wish(self) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -160,7 +161,7 @@ def _common(below: Merged, path: Keys, value: Any, layer: Layer) -> Merged:
     return below.with_value(path, [item for item in value if old is None or item in old], layer)
 
 
-def _least(default: int) -> Rule:
+def _least(default: float) -> Rule:
     def least(below: Merged, path: Keys, value: Any, layer: Layer) -> Merged:
         old = below.get(path)
         return below.with_value(path, value, layer) if value <= (default if old is None else old) else below
@@ -196,6 +197,9 @@ PROJECT: Mapping[Keys, Rule] = {
     ("tools", "disabled"): _union,
     ("tools", "output_limit"): _least(65536),
     ("session", "max_steps"): _least(50),
+    ("limits", "max_cost"): _least(inf),
+    ("limits", "max_tokens"): _least(inf),
+    ("limits", "max_seconds"): _least(inf),
     ("session", "mode"): _strictest("default"),
     ("session", "max_mode"): _strictest("unsafe"),
 }

@@ -15,6 +15,7 @@ from codetether.errors import SettingsError
 from codetether.models.tools import Mode
 from codetether.settings.core import (
     MODES,
+    PATIENCE,
     AgentSettings,
     AuditSettings,
     CoreSettings,
@@ -148,6 +149,21 @@ class Settings:
         steps = wish or self.core.session.max_steps
         limit = self._managed.values.get("session", {}).get("max_steps") if self._managed else None
         return min(steps, limit) if limit else steps
+
+    def limit(self, name: str, wish: float | None = None) -> float | None:
+        """A limit of `[limits]`, or the wish for it, the managed limit applied to both. Raises SettingsError."""
+        if wish is not None and (isinstance(wish, bool) or not isinstance(wish, int | float) or not wish > 0):
+            raise SettingsError(f"{name}: {wish!r} is no number above 0")
+        most = getattr(self.core.limits, name) if wish is None else wish
+        limit = self._managed.values.get("limits", {}).get(name) if self._managed else None
+        return min((each for each in (most, limit) if each is not None), default=None)
+
+    def max_repeats(self, steps: int | None = None) -> int:
+        """After how many steps that repeat others a prompt ends; 0 for never. `steps`: how many were asked for."""
+        said = self.core.limits.max_repeats
+        if said is None:
+            return PATIENCE if steps is None and self.origin("session.max_steps").layer == "default" else 0
+        return said
 
     def _from_environment(self, path: Keys, cls: type[Any]) -> dict[str, Any]:
         found = {}

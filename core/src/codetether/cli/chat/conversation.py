@@ -45,6 +45,9 @@ class Wishes:
     allow: tuple[str, ...] = ()
     sandbox: str | None = None
     max_steps: int | None = None
+    max_seconds: float | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
 
 
 class Display(Protocol):
@@ -133,6 +136,9 @@ class Conversation:
                 mode=wishes.mode,
                 allow=wishes.allow,
                 max_steps=wishes.max_steps,
+                max_seconds=wishes.max_seconds,
+                max_tokens=wishes.max_tokens,
+                max_cost=wishes.max_cost,
             ) as session:
                 self.wishes = evolve(wishes, session_id=session.id)
                 return await self._converse(runtime, session, display, interrupts)
