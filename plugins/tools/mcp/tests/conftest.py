@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from attrs import define, field
 from codetether import Runtime, ToolResultPart
-from codetether.testing.scripted import Call, ScriptedProvider
+from codetether.testing.scripted import ScriptedProvider
 
 ODD = Path(__file__).with_name("odd_server.py")
 NPM = Path(__file__).parents[4] / "build" / "npm" / "node_modules" / "@modelcontextprotocol"
@@ -26,12 +26,17 @@ def no_files_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, str(tmp_path / "home"))
 
 
-def npm_server(name: str) -> str:
+@pytest.fixture
+def npm_server() -> Callable[[str], str]:
     """The program of a server of npm; skips where it cannot be had."""
-    program = NPM / name / "dist" / "index.js"
-    if shutil.which("node") is None or not program.is_file():
-        pytest.skip(f"needs node, and: npm install --prefix build/npm @modelcontextprotocol/{name}")
-    return str(program)
+
+    def program(name: str) -> str:
+        found = NPM / name / "dist" / "index.js"
+        if shutil.which("node") is None or not found.is_file():
+            pytest.skip(f"needs node, and: npm install --prefix build/npm @modelcontextprotocol/{name}")
+        return str(found)
+
+    return program
 
 
 @define(kw_only=True)
@@ -41,6 +46,7 @@ class Desk:
     directory: Path
     servers: dict[str, dict[str, Any]] = field(factory=dict)
     more: dict[str, Any] = field(factory=dict)
+    settings: dict[str, Any] = field(factory=dict)
     notices: list[str] = field(factory=list)
 
     def odd(self, name: str, *tools: str, args: Sequence[str] = (), **told: Any) -> dict[str, Any]:
@@ -59,7 +65,8 @@ class Desk:
     @asynccontextmanager
     async def runtime(self, *plugins: Any) -> AsyncIterator[Runtime]:
         """A runtime with this plugin alone, and the servers in its settings."""
-        settings = {"plugins": {"only": ["mcp"], "mcp": {"servers": self.servers, **self.more}}}
+        own = {"only": ["mcp"], **self.settings.get("plugins", {}), "mcp": {"servers": self.servers, **self.more}}
+        settings = {**self.settings, "plugins": own}
         told = lambda source, text: self.notices.append(text)  # noqa: E731
         async with Runtime.open(settings, plugins=plugins, directory=self.directory, on_notice=told) as runtime:
             yield runtime
@@ -69,9 +76,9 @@ class Desk:
         async with self.runtime() as runtime:
             return [tool.name for tool in await runtime.tools() if tool.name.startswith("mcp__")]
 
-    async def run(self, *calls: Call, allow: Sequence[str] = ("mcp__*",), mode: Any = None) -> list[ToolResultPart]:
-        """The results of the calls, each of them a step of its own."""
-        model = ScriptedProvider(*calls)
+    async def run(self, *steps: Any, allow: Sequence[str] = ("mcp__*",), mode: Any = None) -> list[ToolResultPart]:
+        """The results of the calls in these steps of a model."""
+        model = ScriptedProvider(*steps)
         async with self.runtime(model) as runtime, runtime.session(model="scripted", allow=allow, mode=mode) as session:
             await session.prompt("go")
             parts = [part for message in session.session.messages for part in message.parts]

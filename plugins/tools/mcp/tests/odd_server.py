@@ -31,6 +31,13 @@ def called(act: str, number: Any, arguments: dict[str, Any]) -> None:
     if act == "flood":
         sys.stdout.write("x" * 300_000)
         sys.stdout.flush()
+    if act == "ask":
+        content = {"type": "text", "text": "the key?"}
+        asked = {"messages": [{"role": "user", "content": content}], "maxTokens": 9}
+        say({"id": "s", "method": "sampling/createMessage", "params": asked})
+        answer = json.loads(sys.stdin.readline())
+        say({"id": number, "result": text(json.dumps(answer.get("error") or answer["result"]["content"]))})
+        return
     if act == "garbage":
         sys.stdout.write("not JSON\n\n[1, 2]\n" + '{"jsonrpc": "2.0", "id": 999, "result": {}}\n')
         say({"id": number, "result": text("first")})
@@ -48,7 +55,12 @@ def main() -> None:
         if method == "initialize":
             version = message["params"]["protocolVersion"]
             info = {"name": "odd", "version": "1"}
-            say({"id": number, "result": {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info}})
+            say(
+                {
+                    "id": number,
+                    "result": {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info},
+                }
+            )
         elif method == "tools/list":
             say({"id": number, "result": {"tools": about["tools"]}})
         elif method == "tools/call":
