@@ -200,10 +200,10 @@ class RouterSpec:
 
 @frozen(kw_only=True)
 class ResultReviewerSpec:
-    """Adds to the results of tool calls; asked in the order of (place, name)."""
+    """Adds to the results of tool calls; asked in the order of (place, name). None for a session without need of it."""
 
     name: str
-    create: Callable[[SessionContext], Made[ResultReviewer]]
+    create: Callable[[SessionContext], Made[ResultReviewer | None]]
     place: int = 500
 
 
