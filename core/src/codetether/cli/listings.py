@@ -91,11 +91,14 @@ def providers(as_json: bool) -> int:
 
 
 @click.command("tools")
+@click.option("--cost", is_flag=True, help="Show about how many tokens each definition takes in every request.")
 @as_json
-def tools(as_json: bool) -> int:
+def tools(cost: bool, as_json: bool) -> int:
     """List the tools that a session here would offer."""
 
     async def listing(runtime: Runtime, screen: Screen) -> int:
+        if cost:
+            return await _costs(runtime, screen, as_json=as_json)
         found = await runtime.tools(Path.cwd())
         if as_json:
             names = ("name", "description", "effects", "idempotent", "interactive", "timeout", "schema")
@@ -108,6 +111,30 @@ def tools(as_json: bool) -> int:
         return 0
 
     return with_runtime(listing)
+
+
+async def _costs(runtime: Runtime, screen: Screen, *, as_json: bool) -> int:
+    """What each definition takes, the most first; those that wait for a search take nothing until they are found."""
+    from codetether.session.offering import estimated_tokens
+    from codetether.session.opening import offering_in
+
+    offering = await offering_in(runtime, Path.cwd())
+    both = {**offering.tools, **offering.waiting}
+    cost = {
+        n: estimated_tokens(t.definition) for n, t in both.items() if runtime.person or not t.definition.interactive
+    }
+    names = sorted(cost, key=lambda name: (-cost[name], name))
+    rows = [{"name": n, "plugin": both[n].plugin, "tokens": cost[n], "at_once": n in offering.tools} for n in names]
+    total, at_once = sum(cost.values()), sum(cost[name] for name in names if name in offering.tools)
+    if as_json:
+        print_json(screen, {"tools": rows, "tokens": total, "tokens_at_once": at_once})
+        return 0
+    cells = [(n, both[n].plugin, f"{cost[n]:,}", "" if n in offering.tools else "when found") for n in names]
+    print_table(screen, ("NAME", "FROM", "TOKENS", "GIVEN"), cells)
+    screen.line(f"about {at_once:,} tokens in each request")
+    if at_once < total:
+        screen.line(f"about {total - at_once:,} more, were all tools given at once ([tools] offered)")
+    return 0
 
 
 @click.command("agents")

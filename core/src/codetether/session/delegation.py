@@ -102,8 +102,9 @@ class Delegation:
 
     def _tools(self, wanted: Sequence[str] | None) -> tuple[str, ...]:
         """Those of the parent's that were asked for; only the parent talks with the person."""
-        own = (tool.name for tool in self.parent.agent.tools if not tool.interactive)
-        return tuple(name for name in own if wanted is None or name in wanted)
+        dispatch = self.parent.agent.dispatch
+        own = {**dispatch.tools, **dispatch.waiting}
+        return tuple(n for n, t in own.items() if not t.definition.interactive and (wanted is None or n in wanted))
 
     def _event(self, call_id: str | None) -> str | None:
         """The id of the call's line, as the event streams have it."""

@@ -12,16 +12,16 @@ from typing import Any, Protocol
 import attrs
 from attrs import field
 
+from codetether.arguments import Arguments, Misfit
 from codetether.errors import AuditFailed, CodetetherError, PluginError, StorageError
+from codetether.models.approvals import ApprovalRequest
 from codetether.models.audit import AuditOutcome
 from codetether.models.events import ApprovalRequired
 from codetether.models.messages import TextPart, ToolCallPart, ToolResultPart
 from codetether.models.session import JournalEntry, JournalRecord, ToolIntent
 from codetether.models.tools import (
     Decision,
-    Mode,
     PermissionRequest,
-    Question,
     Resources,
     ToolCall,
     ToolDefinition,
@@ -29,21 +29,26 @@ from codetether.models.tools import (
     error_result,
 )
 from codetether.permissions.rules import strictest
+from codetether.plugin_contexts import SessionContext
 from codetether.plugins.boundary import BROKEN, asked, plain, reason_of
 from codetether.plugins.contracts import check_result
-from codetether.protocols import PermissionPolicy, SessionContext, Tool
+from codetether.protocols import PermissionPolicy, Tool
 from codetether.record.redact import Redactor
 from codetether.record.sinks import AuditTrail
-from codetether.session.arguments import Arguments, Misfit
+from codetether.session.approving import Approver, Settled
+from codetether.session.broker import Broker
 from codetether.session.confinement import is_confined
+from codetether.session.reviewing import Reviewing
 from codetether.values import define, frozen
 
-APPROVAL_DEADLINE = 600.0
-"""Seconds that a person has for an answer."""
-YES = "yes"
-NO = "no"
-SESSION = "for this session"
 INTERACTIVE = "Interactive tool '{}' is disabled in this interface. Ask the user directly in assistant text."
+KNOWN = (
+    "the arguments of {} hold the secret {}, which goes nowhere: leave it out, or name it where the tool takes secrets"
+)
+MASKED = (
+    "the arguments of {} hold {}, which stands for a secret that you were not shown: written, it would take the secret's "
+    "place. Leave that part as it is: change a smaller piece, which does not hold it"
+)
 Permitted = Callable[[Resources], Awaitable[Decision]]
 NO_POLICY = Decision(verdict="deny", rule="no permission policy", reason="no permission policy is installed")
 
@@ -104,22 +109,26 @@ class Dispatch:
     """The tools of a session, and every rule that a call passes."""
 
     tools: Mapping[str, OfferedTool]
+    waiting: Mapping[str, OfferedTool] = field(factory=dict)
     policies: Sequence[tuple[str, PermissionPolicy]]
     audit: AuditTrail
     journal: Recorder
     context: SessionContext
-    call_context: Callable[[OfferedTool, str, Permitted], Any]
+    call_context: Callable[[OfferedTool, str, Permitted, Resources], Any]
     redactor: Redactor
-    mode: Mode
     output_limit: int
-    granted: set[str] = field(factory=set)
+    approver: Approver
+    reviewing: Reviewing
+    broker: Broker = Broker()
     _arguments: Arguments = field(factory=Arguments)
-    _asking: asyncio.Lock = field(factory=asyncio.Lock)
 
-    def is_read_only(self, call: ToolCallPart) -> bool:
+    def runs_beside_others(self, call: ToolCallPart) -> bool:
         """Whether the call may run beside others."""
         offered = self.tools.get(call.name)
-        return offered is not None and offered.definition.read_only and not offered.definition.interactive
+        if offered is None or offered.definition.interactive:
+            return False
+        definition = offered.definition
+        return definition.read_only if definition.concurrent is None else definition.concurrent
 
     async def run(self, part: ToolCallPart, place: Place) -> Outcome:
         """The call's outcome. Raises only what must end the turn: AuditFailed, StorageError, cancellation."""
@@ -127,10 +136,10 @@ class Dispatch:
         if isinstance(judged, ToolResult):
             return await self._refused(part, place, judged)
         offered, request, decision = judged
-        answered = await self._answer(request, decision)
-        if answered.verdict != "allow":
-            return await self._denied(part, place, decision, answered)
-        return await self._run(offered, request, answered, place, part)
+        settled = await self._settle(part, place, request, decision)
+        if settled.decision.verdict != "allow":
+            return await self._denied(part, place, decision, settled)
+        return await self._run(offered, request, settled.decision, place, part)
 
     async def judge(
         self, part: ToolCallPart, session_id: str
@@ -143,23 +152,28 @@ class Dispatch:
         resources = self._resources(offered, checked)
         if isinstance(resources, ToolResult):
             return resources
+        mode = self.context.mode
         request = PermissionRequest(
             call=checked,
             definition=offered.definition,
             resources=resources,
             directory=self.context.directory,
-            mode=self.mode,
+            mode=mode,
             session_id=session_id,
-            confined=self.mode == "auto" and is_confined(self.context.executor),
+            confined=mode == "auto" and is_confined(self.context.executor),
         )
         return offered, request, await self._decide(request)
 
     def _check(self, part: ToolCallPart, offered: OfferedTool | None) -> ToolCall | ToolResult:
         """The call with parsed and valid arguments, or what the model is told is wrong with it."""
         if offered is None:
-            return error_result(f"Unknown tool '{part.name}'")
+            return error_result(f"Unknown tool '{part.name}'" + "; tool_search finds it" * (part.name in self.waiting))
         if offered.definition.interactive and self.context.person is None:
             return error_result(INTERACTIVE.format(part.name))
+        if (secret := self.redactor.known(part.arguments)) is not None:
+            return error_result(KNOWN.format(part.name, secret))
+        if not offered.definition.read_only and (mask := self.redactor.mask(part.arguments)) is not None:
+            return error_result(MASKED.format(part.name, mask))
         try:
             arguments = self._arguments.read(part.arguments, offered.definition)
         except Misfit as misfit:
@@ -171,6 +185,7 @@ class Dispatch:
             resources = offered.tool.resources(call, self.context)
             if not isinstance(resources, Resources):
                 raise PluginError(f"resources() of {call.name} gave {type(resources).__name__}, not Resources")
+            self.broker.check(resources)
             return resources
         except BROKEN as error:  # a tool that cannot tell what it touches does not run; the model is told
             return error_result(_words(error))
@@ -190,27 +205,14 @@ class Dispatch:
                 )
         return strictest(decisions) if decisions else NO_POLICY
 
-    async def _answer(self, request: PermissionRequest, decision: Decision) -> Decision:
+    async def _settle(
+        self, part: ToolCallPart, place: Place, request: PermissionRequest, decision: Decision
+    ) -> Settled:
         """ASK becomes allow or deny: by what was said before, by a person, or by nobody."""
         if decision.verdict != "ask":
-            return decision
-        key = _grant(request)
-        if key in self.granted:
-            return attrs.evolve(decision, verdict="allow", rule=f"approved for this session ({decision.rule})")
-        person = self.context.person
-        if person is None:
-            return attrs.evolve(decision, verdict="deny")
-        async with self._asking:
-            if key in self.granted:
-                return attrs.evolve(decision, verdict="allow", rule=f"approved for this session ({decision.rule})")
-            question = Question(text=decision.reason or decision.rule, choices=(NO, YES, SESSION), request=request)
-            answer = await person.ask(question, APPROVAL_DEADLINE)
-        text = answer.text if answer else NO
-        if text == SESSION:
-            self.granted.add(key)
-        if text in (YES, SESSION):
-            return attrs.evolve(decision, verdict="allow", rule=f"approved by the user ({decision.rule})")
-        return Decision(verdict="deny", rule=decision.rule, source="user", reason="the user said no")
+            return Settled(decision=decision)
+        note = partial(self._note, place, part, what=("permission", f"approval:{part.name}"))
+        return await self.approver.settle(request, decision, note)
 
     async def _run(
         self,
@@ -238,8 +240,11 @@ class Dispatch:
         if unsafe:
             await self.journal.sync()
         began = time.perf_counter()
+        besides: list[Settled] = []
         try:
-            result = await self._call(offered, call, partial(self._permitted, request, note))
+            permitted = partial(self._permitted, request, place, part, besides)
+            result = await self._call(offered, call, self.call_context(offered, call.id, permitted, request.resources))
+            result = await self.reviewing.reviewed(call, request.resources, result)
         except asyncio.CancelledError:
             await note("failure", detail={"error": "cancelled"})
             raise
@@ -248,23 +253,26 @@ class Dispatch:
         detail = {"output_len": len(result.output)} if result.success else {"error": result.output[:500]}
         ended: AuditOutcome = "success" if result.success else "failure"
         await note(ended, duration_ms=duration, detail=detail, output=result.output)
-        return Outcome(result=result, duration_ms=duration, unsafe=unsafe)
+        unanswered = next((s.unanswered for s in besides if s.unanswered), None)
+        return Outcome(result=result, duration_ms=duration, unsafe=unsafe, unanswered=_required(part, unanswered))
 
     async def _permitted(
-        self, request: PermissionRequest, note: Callable[..., Awaitable[None]], more: Resources
+        self, request: PermissionRequest, place: Place, part: ToolCallPart, besides: list[Settled], more: Resources
     ) -> Decision:
         """The decision about what a running call comes to touch besides; it is judged and recorded as the call was."""
         request = attrs.evolve(request, resources=more)
-        decision = await self._answer(request, await self._decide(request))
-        outcome = "intent" if decision.verdict == "allow" else "denied"
+        settled = await self._settle(part, place, request, await self._decide(request))
+        besides.append(settled)
+        decision = settled.decision
+        outcome: AuditOutcome = "intent" if decision.verdict == "allow" else "denied"
         touched = {"reads": more.reads, "writes": more.writes, "commands": more.commands, "hosts": more.hosts}
-        await note(outcome, decision=decision, detail={"besides": {k: list(v) for k, v in touched.items() if v}})
+        detail = {"besides": {k: list(v) for k, v in touched.items() if v}}
+        await self._note(place, part, outcome, decision=decision, detail=detail)
         return decision
 
-    async def _call(self, offered: OfferedTool, call: ToolCall, permitted: Permitted) -> ToolResult:
+    async def _call(self, offered: OfferedTool, call: ToolCall, context: Any) -> ToolResult:
         """The tool's own result; any failure of it becomes `Error: <what>`."""
         limit = offered.definition.timeout
-        context = self.call_context(offered, call.id, permitted)
         clock = asyncio.timeout(limit)
         try:
             async with clock:
@@ -307,15 +315,17 @@ class Dispatch:
         part: ToolCallPart,
         outcome: AuditOutcome,
         *,
+        what: tuple[str, str] | None = None,
         decision: Decision | None = None,
         duration_ms: float | None = None,
         detail: Mapping[str, Any] = MappingProxyType({}),
         output: str | None = None,
     ) -> None:
-        """One audit entry about a call."""
+        """One audit entry about a call; `what` is another category and action than those of its run."""
+        category, action = what or ("tool_execution", f"tool:{part.name}")
         await self.audit.record(
-            "tool_execution",
-            f"tool:{part.name}",
+            category,
+            action,
             outcome,
             session_id=place.session_id,
             turn=place.turn,
@@ -333,18 +343,13 @@ class Dispatch:
         await self._note(place, part, "failure", detail={"error": why})
         return Outcome(result=result)
 
-    async def _denied(self, part: ToolCallPart, place: Place, asked: Decision, final: Decision) -> Outcome:
-        judged = attrs.evolve(final, verdict=asked.verdict)
+    async def _denied(self, part: ToolCallPart, place: Place, asked: Decision, settled: Settled) -> Outcome:
+        final = settled.decision
         detail = {"reason": final.reason, **_origin(part)}
-        await self._note(place, part, "denied", decision=judged, detail=detail)
-        unanswered = None
-        if asked.verdict == "ask" and self.context.person is None:
-            unanswered = ApprovalRequired(call_id=part.id, name=part.name, rule=asked.rule, reason=asked.reason)
-        why = final.reason or final.rule
-        nobody = " Nobody can be asked here." if unanswered else ""
-        return Outcome(
-            result=error_result(f"{part.name} was denied ({why}).{nobody}"), denied=True, unanswered=unanswered
-        )
+        await self._note(place, part, "denied", decision=attrs.evolve(final, verdict=asked.verdict), detail=detail)
+        nobody = " Nobody can be asked here." if settled.unanswered else ""
+        what = error_result(f"{part.name} was denied ({final.reason or final.rule}).{nobody}")
+        return Outcome(result=what, denied=True, unanswered=_required(part, settled.unanswered))
 
 
 def cut(data: bytes, limit: int, path: str) -> str:
@@ -361,10 +366,10 @@ def result_part(part: ToolCallPart, result: ToolResult) -> ToolResultPart:
     return ToolResultPart(tool_call_id=part.id, name=part.name, content=result.content, success=result.success)
 
 
-def _grant(request: PermissionRequest) -> str:
-    """What a yes for the session covers: this tool with these very arguments' commands and paths."""
-    resources = request.resources
-    return repr((request.call.name, resources.commands, resources.writes, resources.reads, resources.hosts))
+def _required(part: ToolCallPart, shown: ApprovalRequest | None) -> ApprovalRequired | None:
+    if shown is None:
+        return None
+    return ApprovalRequired(call_id=part.id, name=part.name, rule=shown.rule, reason=shown.reason, request=shown)
 
 
 def _words(error: BaseException) -> str:

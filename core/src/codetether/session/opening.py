@@ -36,6 +36,7 @@ from codetether.session.delegation import Delegation, Parent
 from codetether.session.dispatch import Dispatch
 from codetether.session.limits import Limits
 from codetether.session.makers import Makers
+from codetether.session.offering import Offering, found_before
 from codetether.session.prompt import render
 from codetether.session.reviewing import Reviewing
 from codetether.session.routing import Routing
@@ -96,9 +97,8 @@ async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack)
     contexts = attrs.evolve(runtime.contexts, core=_allowing(runtime.settings.core, wanted.allow))
     makers = Makers(runtime=runtime, stack=stack, shared=shared, contexts=contexts)
     shared.executor = parent.session.shared.executor if parent else await makers.executor(mode)
-    offering = Offering.of(
-        _for(runtime.person, await makers.tools(wanted.tools)), runtime.settings.core.tools, found_before(journal)
-    )
+    tools = await makers.tools(wanted.tools)
+    offering = Offering.of(tools, runtime.settings.core.tools, found_before(journal.state.memory))
     dispatch = Dispatch(
         tools=offering.tools,
         waiting=offering.waiting,
@@ -114,6 +114,7 @@ async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack)
         broker=shared.broker,
     )
     loop = await _loop(runtime, makers, dispatch, chain, _limits(runtime, wanted, agent))
+    offering.agent = loop
     runtime.plugins.check_required(runtime.settings.core.plugins.required)  # now that each object was created
     made = RunningSession(
         agent=loop, journal=journal, model=chain.first.ref, shared=shared, mode=mode, line=chain.other
@@ -334,11 +335,17 @@ def _for(person: Person | None, definitions: Sequence[ToolDefinition]) -> list[T
     return [definition for definition in definitions if person is not None or not definition.interactive]
 
 
-async def offered_tools(runtime: Runtime, directory: Path) -> list[ToolDefinition]:
-    """The tools that a session in the directory would be offered; none is made."""
+async def offering_in(runtime: Runtime, directory: Path) -> Offering:
+    """The tools that a session in the directory would have; none is made."""
     async with _unrecorded(runtime, directory) as makers:
-        definitions = [offered.definition for offered in (await makers.tools(None)).values()]
-    return _for(runtime.person, definitions)
+        return Offering.of(await makers.tools(None), runtime.settings.core.tools)
+
+
+async def offered_tools(runtime: Runtime, directory: Path) -> list[ToolDefinition]:
+    """What the model of such a session would be given, at once or when it searches, in the order of their names."""
+    offering = await offering_in(runtime, directory)
+    tools = {**offering.tools, **offering.waiting}
+    return _for(runtime.person, [tools[name].definition for name in sorted(tools)])
 
 
 async def trial_executor(
