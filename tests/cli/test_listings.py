@@ -41,9 +41,9 @@ def test_sessions_are_listed_shown_and_deleted(cli: CommandLine, model: ModelSer
     assert cli("sessions", "last").out == f"{two}\n"
     assert cli("sessions", "last", "--here").out == f"{one}\n"
     assert cli("sessions", "last", "--here", "--json").json["id"] == one
-    assert "user:\nfirst\nquestion\n" in shown
+    assert "user:  #1\nfirst\nquestion\n" in shown
     assert '● bash {"command": "echo out"}\n  out\n' in shown
-    assert shown.endswith("\nassistant:\nDone.\n\n22 tokens in, 6 out\n")
+    assert shown.endswith("\nassistant:  #4\nDone.\n\n22 tokens in, 6 out\n")
     assert [m["role"] for m in shown_json["messages"]] == ["user", "assistant", "tool", "assistant"]
 
     gone = cli("sessions", "delete", one, one)

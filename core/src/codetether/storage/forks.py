@@ -22,6 +22,7 @@ from codetether.models.session import (
     SessionStarted,
     TitleChanged,
     ToolCompleted,
+    TurnEnded,
 )
 
 FORKED = "forked"
@@ -66,6 +67,7 @@ def fork(
 def _until(records: Sequence[JournalRecord], messages: int | None, turn: int | None) -> Iterator[JournalRecord]:
     """What a fork takes: no more than asked for, and nothing that belongs to the other session alone."""
     count = seen = 0
+
     for item in records:
         entry = item.entry
         if isinstance(entry, MessageAdded):
@@ -75,6 +77,8 @@ def _until(records: Sequence[JournalRecord], messages: int | None, turn: int | N
         count += isinstance(entry, MessageAdded | ToolCompleted)
         if _taken(entry):
             yield item
+        if isinstance(entry, TurnEnded) and (entry.turn == turn or count == messages):
+            return
     if messages is not None and count < messages:
         raise UsageError(f"there are only {count} messages", remedy="codetether sessions show ID numbers them")
     if turn is not None and seen < turn:

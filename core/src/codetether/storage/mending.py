@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from codetether._version import __version__
 from codetether.errors import JournalDamaged
 from codetether.models.session import JOURNAL_FORMAT, JournalEntry, JournalRecord, SessionStarted
 from codetether.storage.durable import read, replace
-from codetether.storage.lines import JOURNAL, encode, format_of, too_new, whole, whole_pieces
+from codetether.storage.lines import JOURNAL, RESERVED, encode, format_of, too_new, whole, whole_pieces
 from codetether.values import define, frozen
 from codetether.wire import reader
 
@@ -77,7 +78,7 @@ def mend(directory: Path, session_id: str, work: str, *, dry: bool) -> Mending:
     problems = [f"line {number}: {len(line):,} bytes cannot be read: {why}" for number, line, why in found.bad]
     head = _head(path, found, session_id, work)
     if head is not None:
-        problems.append(f"its first record is lost; it is taken to work in {work}")
+        problems.append(f"its first record is damaged; it is taken to work in {head.directory}")
     if not problems and b"\n".join(found.good) + b"\n" != data:
         problems.append("the end of a line is damaged or missing; nothing is lost")
     if not problems:
@@ -87,11 +88,13 @@ def mend(directory: Path, session_id: str, work: str, *, dry: bool) -> Mending:
         if found.bad:
             kept = directory / f"{PUT_ASIDE}-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
             replace(kept, b"\n".join(line for _, line, _ in found.bad) + b"\n")
-        replace(path, b"".join([head or b"", *(line + b"\n" for line in found.good)]))
+        at = datetime.fromisoformat(orjson.loads(found.good[0])["at"])
+        first = [encode(JournalRecord(sequence=1, recorded_at=at, entry=head))] if head is not None else []
+        replace(path, b"".join([*first, *(line + b"\n" for line in found.good)]))
     return Mending(session_id=session_id, problems=tuple(problems), kept=kept)
 
 
-def _head(path: Path, found: _Found, session_id: str, work: str) -> bytes | None:
+def _head(path: Path, found: _Found, session_id: str, work: str) -> SessionStarted | None:
     """The first record where it is lost; None where it is there."""
     if not found.good:
         raise JournalDamaged(
@@ -99,17 +102,26 @@ def _head(path: Path, found: _Found, session_id: str, work: str) -> bytes | None
             remedy="Put the file back from a backup, or delete the session.",
         )
     first = orjson.loads(found.good[0])
-    if first["type"] != "session_started":
-        started = SessionStarted(id=session_id, directory=work, version=__version__)
-        at = datetime.fromisoformat(first["at"])
-        if first["seq"] == 1:
-            raise JournalDamaged(f"{path} is no journal: its record 1 begins no session")
-        return encode(JournalRecord(sequence=1, recorded_at=at, entry=started))
-    if first["id"] != session_id:
+    if first["type"] == "session_started":
+        if first["id"] == session_id:
+            return None
         raise JournalDamaged(
             f"{path} is the journal of session {first['id']}, not of {session_id}",
             remedy="Give the directory its session's own id again.",
         )
+    if first["seq"] == 1:
+        raise JournalDamaged(f"{path} is no journal: its record 1 begins no session", remedy="Delete the session.")
+    return _salvaged(found, session_id) or SessionStarted(id=session_id, directory=work, version=__version__)
+
+
+def _salvaged(found: _Found, session_id: str) -> SessionStarted | None:
+    """What the first line still says, if it can be read at all."""
+    for number, line, _ in found.bad:
+        if number == 1:
+            with suppress(ValueError, TypeError, KeyError, AttributeError):
+                entry = _entry()({name: value for name, value in orjson.loads(line).items() if name not in RESERVED})
+                if isinstance(entry, SessionStarted) and entry.id == session_id:
+                    return entry
     return None
 
 

@@ -7,8 +7,7 @@ import os
 import secrets
 import shutil
 import stat
-import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -41,10 +40,10 @@ from codetether.storage.journal import (
     redacted,
     tell_listings,
 )
+from codetether.storage.kept_index import KeptIndex
 from codetether.storage.lines import JOURNAL, LOCK, Reader, encode, read_state
 
 if TYPE_CHECKING:
-    from codetether.storage.index import Index
     from codetether.storage.mending import Mending
     from codetether.storage.phrases import Phrases
     from codetether.storage.search import Findings, Other, Scope, Told
@@ -71,8 +70,7 @@ class Store:
         self.directory = data / "sessions"
         self._disk = disk
         self._desk = Desk(disk, redactor)
-        self._index: Index | None = None
-        self._index_lock = threading.Lock()
+        self._index = KeptIndex(data / "index.sqlite", self.directory)
 
     async def __aenter__(self) -> Self:
         return self
@@ -80,8 +78,8 @@ class Store:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._index is not None:
-            await asyncio.to_thread(self._close_index)
+        if self._index.opened:
+            await asyncio.to_thread(self._index.close)
 
     async def create(self, started: SessionStarted) -> Journal:
         """A new session's journal with its first entry, locked; durable like all entries, with the next sync.
@@ -146,14 +144,14 @@ class Store:
 
         One that cannot be read is left out, see `unreadable`.
         """
-        return await asyncio.to_thread(self._with_index, lambda index: index.newest(limit, subagents=subagents))
+        return await asyncio.to_thread(self._index.ask, lambda index: index.newest(limit, subagents=subagents))
 
     async def list_for_directory(
         self, directory: Path, *, limit: int | None = None, subagents: bool = True
     ) -> Summaries:
         """Those of one directory, compared by canonical path; like `list`."""
         real = os.path.realpath(directory)
-        return await asyncio.to_thread(self._with_index, lambda index: index.newest(limit, real, subagents=subagents))
+        return await asyncio.to_thread(self._index.ask, lambda index: index.newest(limit, real, subagents=subagents))
 
     async def last(self) -> SessionSummary | None:
         """The session updated last, None where there is none; no subagent's."""
@@ -166,7 +164,7 @@ class Store:
     async def tally(self, since: date | None = None) -> Tally:
         """Tokens, costs and tool calls of all sessions, from a day (UTC) on; only what is new is read."""
         day = "" if since is None else since.isoformat()
-        return await asyncio.to_thread(self._with_index, lambda index: index.tally(day))
+        return await asyncio.to_thread(self._index.ask, lambda index: index.tally(day))
 
     async def search(
         self, phrases: Phrases, scope: Scope, told: Told = lambda done, all_: None, *, limit: int = 20, hits: int = 3
@@ -176,21 +174,21 @@ class Store:
         `told` hears on another thread how many of the sessions that had to be read were. Raises StorageError.
         """
         return await asyncio.to_thread(
-            self._with_index, lambda index: index.search(phrases, scope, told, limit=limit, hits=hits)
+            self._index.ask, lambda index: index.search(phrases, scope, told, limit=limit, hits=hits)
         )
 
     async def others(self) -> dict[str, str]:
         """The sources of other products that a search knows, with the state in which they were read."""
-        return await asyncio.to_thread(self._with_index, lambda index: index.others())
+        return await asyncio.to_thread(self._index.ask, lambda index: index.others())
 
     async def keep_other(self, source: str, state: str | None, others: Sequence[Other]) -> None:
         """Takes in what another product's source holds now, for searches; nothing where there is no state."""
         await asyncio.to_thread(private_directory, self.data)
-        await asyncio.to_thread(self._with_index, lambda index: index.keep_other(source, state, others))
+        await asyncio.to_thread(self._index.ask, lambda index: index.keep_other(source, state, others))
 
     async def unreadable(self) -> dict[str, str]:
         """The sessions that no listing can show, by id, with the reason."""
-        return await asyncio.to_thread(self._with_index, lambda index: index.unreadable())
+        return await asyncio.to_thread(self._index.ask, lambda index: index.unreadable())
 
     async def mend(self, session_id: str, work: str, *, dry: bool = False) -> Mending:
         """Puts aside what cannot be read of a session's journal, see `mend`; with `dry` it is only told.
@@ -349,35 +347,6 @@ class Store:
             shutil.rmtree(gone)
         self._desk.distrusted.pop(session_id, None)
         return True
-
-    def _with_index(self, ask: Callable[[Index], T]) -> T:
-        """An answer of the index, brought up to date; a broken one is thrown away and made anew."""
-        from codetether.storage.index import Index, IndexBroken, IndexBusy, forget
-
-        path = self.data / "index.sqlite"
-        with self._index_lock:
-            busy = not self.data.is_dir()  # nothing to list: leave no file behind
-            for place in (path, path, None):
-                if busy and place is not None:
-                    continue
-                try:
-                    self._index = self._index or Index(place, self.directory)
-                    self._index.refresh()
-                    return ask(self._index)
-                except IndexBroken as error:
-                    self._close_index()
-                    busy = isinstance(error, IndexBusy)
-                    if not busy:
-                        forget(path)
-                finally:
-                    if place is None:
-                        self._close_index()
-        raise StorageError(f"{self.directory} cannot be listed", remedy="Is there memory left?")
-
-    def _close_index(self) -> None:
-        if self._index is not None:
-            self._index.close()
-            self._index = None
 
 
 def _leave_nothing(directory: Path, lock: FileLock) -> None:

@@ -197,9 +197,9 @@ def _parted(source: Path) -> tuple[Path, str]:
 
 
 def _places(directory: Path) -> list[Path]:
-    """A directory and those in it, three deep, but for what is within a tree."""
+    """A directory and those in it, down to `.local/share/opencode/storage` of a home, but for what is in a tree."""
     found, level = [directory], [directory]
-    for _ in range(3):
+    for _ in range(4):
         below: list[Path] = []
         for place in level:
             if (place / "session").is_dir():
