@@ -172,28 +172,24 @@ def _spec(name: str, data: bytes, dialect: Dialect) -> AgentSpec:
         raise ValueError(f"{name!r} is no name of an agent: small letters, digits, - and _, at most 64")
     made = headed_text(data)
     head, prompt = made.head, made.text
-    common = {"name": name, "prompt": prompt, "description": " ".join(_text(head, "description").split())}
+    base = AgentSpec(name=name, prompt=prompt, description=" ".join(_text(head, "description").split()))
     match dialect:
         case "claude":
             tools = head.get("tools")
             words = tools.split(",") if isinstance(tools, str) else tools
-            return AgentSpec(**common, tools=None if words is None else _translated(_words(words, "tools")))
+            return attrs.evolve(base, tools=None if words is None else _translated(_words(words, "tools")))
         case "opencode":
-            return AgentSpec(
-                **common,
-                tools=_allowed(head),
-                max_steps=_count(head, "steps", "maxSteps"),
-                model=_text(head, "model") or None,
-            )
+            steps, model = _count(head, "steps", "maxSteps"), _text(head, "model") or None
+            return attrs.evolve(base, tools=_allowed(head), max_steps=steps, model=model)
         case "codetether":
-            return _own_spec(head, common)
+            return _own_spec(head, base)
 
 
 _KEYS = {"name", "description", "prompt", "model", "mode", "tools"}
 _LIMITS = {"max_steps", "max_seconds", "max_tokens", "max_cost"}
 
 
-def _own_spec(head: Mapping[str, JSON], common: Mapping[str, str]) -> AgentSpec:
+def _own_spec(head: Mapping[str, JSON], base: AgentSpec) -> AgentSpec:
     limits = head.get("limits") or {}
     if not isinstance(limits, Mapping):
         raise ValueError("limits is no table")
@@ -201,15 +197,15 @@ def _own_spec(head: Mapping[str, JSON], common: Mapping[str, str]) -> AgentSpec:
     unknown = sorted((head.keys() - _KEYS - _LIMITS - {"limits"}) | (given.keys() - _LIMITS))
     if unknown:
         raise ValueError(f"unknown key {unknown[0]!r}; there are: {', '.join(sorted(_KEYS | _LIMITS))}")
-    if head.get("name", common["name"]) != common["name"]:
-        raise ValueError(f"its name is {head['name']!r}, and its file's {common['name']!r}: make them the same")
+    if head.get("name", base.name) != base.name:
+        raise ValueError(f"its name is {head['name']!r}, and its file's {base.name!r}: make them the same")
     mode: Mode | None = next((mode for mode in MODES if mode == head.get("mode")), None)
     if "mode" in head and (mode is None or mode == "unsafe"):
         raise ValueError(f"no mode {head['mode']!r}; there are: {', '.join(m for m in MODES if m != 'unsafe')}")
     words = head.get("tools")
     tools = words.replace(",", " ").split() if isinstance(words, str) else words
-    return AgentSpec(
-        **common,
+    return attrs.evolve(
+        base,
         tools=None if tools is None else _words(tools, "tools"),
         mode=mode,
         model=_text(head, "model") or None,

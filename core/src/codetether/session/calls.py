@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 async def outcomes(
     dispatch: Dispatch, calls: Sequence[ToolCallPart], place: Place
-) -> AsyncIterator[tuple[ToolCallPart, Outcome]]:
+) -> AsyncGenerator[tuple[ToolCallPart, Outcome], None]:
     """Each call with its outcome, in the order of the calls. Close it: what still runs is then cancelled."""
     for together, group in groupby(calls, dispatch.runs_beside_others):
         found = list(group)

@@ -12,7 +12,7 @@ from codetether.testing.scripted import Call
 from codetether.testing.sessions import opened, results
 from codetether_tools_work import plugin
 
-WORK = {"plugins": [plugin]}
+WORK: dict[str, Any] = {"plugins": [plugin]}
 
 
 @tool(effects=("write",))
@@ -92,7 +92,7 @@ async def test_a_session_goes_on_planning_when_it_is_resumed_until_the_user_says
 
 
 @pytest.mark.parametrize("how", [{"mode": "plan"}, {"agent": "plan"}])
-async def test_in_a_session_that_only_reads_the_plan_is_the_answer(repo: Path, how: dict[str, str]) -> None:
+async def test_in_a_session_that_only_reads_the_plan_is_the_answer(repo: Path, how: dict[str, Any]) -> None:
     person = Asked(["yes"])
     script = [Call("plan_enter"), Call("plan_exit", {"plan": "1. put"})]
     async with opened(*script, directory=repo, person=person, **how, **WORK) as (session, _):

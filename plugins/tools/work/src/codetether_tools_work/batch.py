@@ -7,12 +7,15 @@ from typing import cast
 
 from codetether import (
     JSON,
+    FilePart,
+    ImagePart,
     Resources,
     SessionContext,
     TextPart,
     ToolCall,
     ToolContext,
     ToolResult,
+    Unknown,
     error_result,
 )
 
@@ -39,7 +42,7 @@ class Batch:
         ]
         made = iter(await ctx.call([(name, arguments) for name, arguments in wanted if name not in BARRED]))
         results = [_barred(name) if name in BARRED else next(made) for name, _ in wanted]
-        content = []
+        content: list[TextPart | ImagePart | FilePart | Unknown] = []
         for number, ((name, _), result) in enumerate(zip(wanted, results, strict=True), 1):
             content.append(TextPart(text=f"[{number}] {name}: {'done' if result.success else 'failed'}"))
             content += result.content

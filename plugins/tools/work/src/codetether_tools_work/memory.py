@@ -144,8 +144,8 @@ class EditMemory:
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """The notes as they then are."""
-        memory, scope = Memory.of(ctx), "user" if call.arguments.get("scope") == "user" else "project"
-        return await asyncio.to_thread(_done, memory, scope, call)
+        scope: Scope = "user" if call.arguments.get("scope") == "user" else "project"
+        return await asyncio.to_thread(_done, Memory.of(ctx), scope, call)
 
 
 def _done(memory: Memory, scope: Scope, call: ToolCall) -> ToolResult:

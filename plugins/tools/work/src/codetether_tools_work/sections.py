@@ -8,6 +8,7 @@ import json
 from codetether import SessionContext, visible
 
 from codetether_tools_work.memory import SCOPES, Memory
+from codetether_tools_work.places import Places
 from codetether_tools_work.planning import PLANNING
 from codetether_tools_work.skills import Skill, found_skills
 
@@ -27,6 +28,8 @@ class SkillList:
 
     async def render(self) -> str | None:
         """None where there are none. Damaged ones are said to the user."""
+        if not any(Places.of(self._ctx).skill_files()):
+            return None
         found = await asyncio.to_thread(found_skills, self._ctx)
         for skill in found:
             if skill.problem:
@@ -51,7 +54,8 @@ def _quoted(skill: Skill) -> str:
 
 
 def _fitting(lines: list[str]) -> list[str]:
-    kept, size = [], 0
+    kept: list[str] = []
+    size = 0
     for line in lines:
         size += len(line)
         if size > MOST:
@@ -70,7 +74,7 @@ class Notes:
         """None where nothing was noted."""
         texts = []
         for scope in SCOPES:
-            if text := (await asyncio.to_thread(self._memory.text, scope)).strip():
+            if text := self._memory.text(scope).strip():
                 more = len(text) - MEMORY
                 cut = text if more <= 0 else f"{text[:MEMORY]}\n({more:,} more characters: `memory` views them)"
                 texts.append(f"### Of {'the user' if scope == 'user' else 'this project'}\n\n{visible(cut)}")

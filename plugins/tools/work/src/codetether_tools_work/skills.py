@@ -107,7 +107,7 @@ def contents(folder: Path, name: str) -> bytes:
 
 def files(skill: Skill) -> list[str]:
     """The files of a skill but SKILL.md, from its folder; what is a link is said."""
-    found = []
+    found: list[str] = []
     for name in _walk(skill.folder):
         if len(found) == MOST_FILES:
             return [*found, "… and more"]

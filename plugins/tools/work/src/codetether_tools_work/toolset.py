@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codetether import DeferredTool, SessionContext, Tool
+from codetether import DeferredTool, SessionContext, Tool, ToolDefinition
 
 from codetether_tools_work import definitions
 
@@ -78,7 +78,7 @@ def _memory() -> Tool:
     return EditMemory()
 
 
-def _task(definition: definitions.ToolDefinition) -> Tool:
+def _task(definition: ToolDefinition) -> Tool:
     from codetether_tools_work.task import Task
 
     return Task(definition)
