@@ -1,6 +1,6 @@
 # Run in an active environment with the extra `test`, after `uv sync --all-packages --all-extras`, or as `uv run make …`.
 .DEFAULT_GOAL := help
-.PHONY: help check check-docs docs site fix test proof fuzz bench release changelog constraints new-plugin
+.PHONY: help check types lint check-docs docs site fix test proof fuzz bench release changelog constraints new-plugin
 ifndef VIRTUAL_ENV
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 endif
@@ -10,8 +10,13 @@ PAGES = $(shell git ls-files '*.md')
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-check: check-docs ## lint, format, types, generated pages
-	ruff check && ruff format --check && mypy
+check: types check-docs lint ## lint, format, types, generated pages; with -j2 at once
+
+types: ## the types hold
+	mypy
+
+lint: ## lint and format
+	ruff check && ruff format --check
 
 check-docs: ## the generated parts of the pages are up to date
 	cog -I docs --check --verbosity=1 --check-fail-msg 'run `make docs`' -P $(PAGES)
