@@ -19,8 +19,10 @@ from codetether_tools_mcp.settings import McpSettings, Product, ServerSettings
 
 LIMIT = 4 * 1024 * 1024
 """Bytes that a file may have."""
-_COMMENTS = re.compile(r'("(?:[^"\\]|\\.)*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
-_LAST_COMMAS = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])')
+_STRING = r'("(?:[^"\\]|\\.)*(?:"|\\?\Z))'
+"""A string, or what would be one to the end of the text: nothing is looked at twice, however odd a file is."""
+_COMMENTS = re.compile(_STRING + r"|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_LAST_COMMAS = re.compile(_STRING + r"|,(?=\s*[}\]])", re.DOTALL)
 _OPENCODE_VARIABLE = re.compile(r"\{env:(\w+)\}")
 
 
