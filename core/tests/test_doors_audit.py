@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from codetether.settings.settings import load_settings
 from codetether.testing.scripted import Call
 from codetether.testing.sessions import Yields, opened
 
-FAILURES = 1_000
+FAILURES = 1_000 if os.environ.get("CODETETHER_PROOF") else 150
 
 
 class Book:
@@ -56,9 +57,7 @@ async def kept(*script: Any, book: Book | None = None, **how: Any) -> AsyncItera
         yield session, book
 
 
-async def test_a_thousand_failures_of_a_required_sink_and_no_tool_started(
-    codetether_home: Path, tmp_path: Path
-) -> None:
+async def test_as_often_as_a_required_sink_fails_no_tool_is_started(codetether_home: Path, tmp_path: Path) -> None:
     started: list[str] = []
 
     @codetether.tool(effects=["write"])

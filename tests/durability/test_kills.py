@@ -21,7 +21,7 @@ from codetether.models.session import JournalRecord
 from codetether.storage.disk import Disk
 from codetether.storage.store import Store
 
-KILLS = 200 if os.environ.get("CODETETHER_PROOF") else 40
+KILLS = 200 if os.environ.get("CODETETHER_PROOF") else 15
 LIVES = 4
 """How often one session is killed before it is allowed to end."""
 

@@ -96,7 +96,6 @@ async def test_what_only_looks_like_a_notebook_is_text(bench: Workbench) -> None
 
 
 async def test_a_pdf_is_its_text(bench: Workbench) -> None:
-    pytest.importorskip("pypdf")
     (bench.directory / "a.pdf").write_bytes(pdf("Hello there", "Second page"))
     whole = await bench.call("read", path="a.pdf")
     assert whole.output == (
@@ -108,7 +107,6 @@ async def test_a_pdf_is_its_text(bench: Workbench) -> None:
 
 
 async def test_a_damaged_pdf_is_said(bench: Workbench, caplog: pytest.LogCaptureFixture) -> None:
-    pytest.importorskip("pypdf")
     (bench.directory / "a.pdf").write_bytes(b"%PDF-1.4\nnonsense")
     result = await bench.call("read", path="a.pdf")
     assert (result.success, result.output.startswith("Error: a.pdf cannot be read as a PDF: ")) == (False, True)

@@ -22,6 +22,8 @@ WRITES = [
     ("grep", {"pattern": "secret", "path": "{}"}),
 ]
 
+TRIES = 2_000 if os.environ.get("CODETETHER_PROOF") else 500
+
 
 def filled(arguments: dict[str, str], path: str) -> dict[str, str]:
     return {name: value.format(path) for name, value in arguments.items()}
@@ -86,7 +88,7 @@ async def test_F02_a_link_swapped_in_while_editing_leads_nowhere(bench: Workbenc
     flipping.start()
     decided: Counter[str] = Counter()
     try:
-        for number in range(2000):
+        for number in range(TRIES):
             path = "x" if number % 2 else "sub/secret"
             call, ctx = bench.prepared("edit", path=path, old="secret", new="hacked")
             try:
@@ -101,7 +103,7 @@ async def test_F02_a_link_swapped_in_while_editing_leads_nowhere(bench: Workbenc
         stop.set()
         flipping.join()
     assert (victim.read_text(), os.listdir(outside)) == ("secret\n", ["secret"])  # noqa: PTH208
-    assert min(decided["allow"], decided["ask"]) > 50
+    assert min(decided["allow"], decided["ask"]) > TRIES / 40
 
 
 @pytest.mark.parametrize("path", ["a\0b", "a\nb", "\x1b[31mred"])
