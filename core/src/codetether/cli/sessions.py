@@ -44,6 +44,7 @@ _ELSEWHERE = {
     "fork": ("codetether.cli.session_changes", "fork"),
     "import": ("codetether.cli.session_import", "import_"),
     "rename": ("codetether.cli.session_changes", "rename"),
+    "replay": ("codetether.cli.session_replay", "replay"),
     "repair": ("codetether.cli.session_repair", "repair"),
     "resume": ("codetether.cli.session_resume", "resume"),
     "search": ("codetether.cli.session_search", "search"),

@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 from codetether.errors import CodetetherError, UsageError
 from codetether.models import completion
 from codetether.models.completion import CompletionRequest, StreamChunk
+from codetether.models.messages import Message
 from codetether.models.record import JSON
 from codetether.models.tools import ToolDefinition
 from codetether.record.redact import Redactor
@@ -41,7 +42,8 @@ class Cassette:
 
     Each line is one exchange: `{"exchange": "completion", "provider", "request", "chunks", "error"}` or
     `{"exchange": "tool", "name", "arguments", "resources", "result", "error"}`; the first one holds the format, and
-    the definitions of the tools. Known secrets are out before a line is written.
+    the definitions of the tools. A request with `same` begins with so many messages of the one
+    before. Known secrets are out before a line is written.
     """
 
     path: Path
@@ -99,15 +101,16 @@ def asked(request: CompletionRequest) -> dict[str, JSON]:
     return {
         "model": str(request.model),
         "system": request.system,
-        "messages": [_plain(to_dict(message)) for message in request.messages],
+        "messages": [said(message) for message in request.messages],
         "tools": [tool.name for tool in request.tools],
         "tool_choice": request.tool_choice,
         "sampling": to_dict(request.sampling),
     }
 
 
-def _plain(message: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in message.items() if name != "created_at"}
+def said(message: Message) -> dict[str, JSON]:
+    """A message as it is kept: without its time."""
+    return {name: value for name, value in to_dict(message).items() if name != "created_at"}
 
 
 def chunk_to_dict(chunk: StreamChunk) -> dict[str, JSON]:

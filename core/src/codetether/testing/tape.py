@@ -187,6 +187,7 @@ class Player:
         self.cassette = cassette
         self.mismatch: CassetteMismatch | None = None
         self._left = list(cassette.exchanges)
+        self._messages: list[JSON] = []
         models = [str(e["request"]["model"]).split("/", 1) for e in self._left if e["exchange"] == "completion"]
         providers = dict(reversed(models))
         self.plugin = Hooks(
@@ -217,14 +218,20 @@ class Player:
         """The recorded answer to the next request. Raises CassetteMismatch where it is another request."""
         exchange = self._next("completion")
         now = self.cassette.redactor.data(moved(asked(request), request.directory, HERE))
-        recorded_request = exchange["request"]
-        for name in COMPARED:
+        recorded_request = self._whole(exchange["request"])
+        for name in (name for name in COMPARED if name in recorded_request):
             if found := first_difference(recorded_request[name], now[name], name):
                 raise self._failed(f"the request differs from the recorded one at {found}")
         for chunk in exchange["chunks"]:
             yield chunk_from_dict(moved(chunk, HERE, request.directory))
         if failure := exchange.get("error"):
             raise getattr(errors, failure["type"])(failure["message"], remedy=failure["remedy"])
+
+    def _whole(self, request: Mapping[str, JSON]) -> dict[str, JSON]:
+        """A recorded request; `same` of its messages are those that the last one began with."""
+        messages = [*self._messages[: request.get("same", 0)], *request["messages"]]
+        self._messages = messages
+        return {**request, "messages": messages}
 
     def call(self, name: str, arguments: Mapping[str, JSON], directory: str) -> dict[str, JSON]:
         """The recorded exchange of this very call; calls that ran together may come in another order."""
