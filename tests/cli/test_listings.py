@@ -117,6 +117,21 @@ def test_tools(bare: CommandLine) -> None:
     assert bare("tools").out.splitlines()[1].startswith("bash        read,write,execute,network  ")
 
 
+def test_tools_with_what_their_definitions_take(bare: CommandLine) -> None:
+    cost = bare("tools", "--cost", "--json").json
+    tokens = [row["tokens"] for row in cost["tools"]]
+    assert tokens == sorted(tokens, reverse=True)
+    assert cost["tokens"] == cost["tokens_at_once"] == sum(tokens)
+    assert bare("tools", "--cost").out.endswith(f"\nabout {sum(tokens):,} tokens in each request\n")
+
+    bare.settings("[tools]\noffered = 3\nfirst = ['bash']\n")
+    waiting = bare("tools", "--cost", "--json").json
+    at_once = {row["name"]: row["tokens"] for row in waiting["tools"] if row["at_once"]}
+    assert set(at_once) == {"bash", "tool_search"}
+    assert waiting["tokens_at_once"] == sum(at_once.values()) < waiting["tokens"]
+    assert "when found\n" in bare("tools", "--cost").out
+
+
 def test_settings_are_shown_with_their_origin(bare: CommandLine) -> None:
     path = bare.settings('model = "a/b"\n[plugins.weather]\nurl = "u"\nauth_token = "CANARY"\n')
 
