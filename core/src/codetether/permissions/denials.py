@@ -51,6 +51,7 @@ NEAR = 100
 NOBODY_KNOWS = (UNKNOWN, UNKNOWN)
 
 
+@lru_cache(maxsize=1024)
 def speaks_of(pattern: tuple[str, ...], line: Line) -> bool | None:
     """Whether a pattern of words fits a command in the line; None where only running it can tell."""
     unsure = False

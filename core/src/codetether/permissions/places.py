@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import pairwise
 
 _PERSISTENT_DIRECTORIES = frozenset(
@@ -109,6 +110,7 @@ def own_settings(path: str) -> bool:
     return ".codetether" in plain_parts(path)
 
 
+@lru_cache(maxsize=1024)
 def plain_parts(path: str) -> tuple[str, ...]:
     """The names of a path as the most forgiving file system would read them.
 

@@ -75,6 +75,9 @@ class Rules:
     ask: tuple[Rule, ...] = ()
     allow: tuple[Rule, ...] = ()
     own: tuple[str, ...] = field(default=())
+    _about: dict[tuple[str, Effect], tuple[tuple[Rule, ...], ...]] = field(
+        factory=dict, init=False, eq=False, repr=False
+    )
 
     @classmethod
     def parse(cls, permissions: Mapping[str, Any], own: Iterable[Path] = ()) -> Rules:
@@ -128,7 +131,8 @@ class Rules:
         tool = request.call.name if tool is None else tool
         mode, directory = request.mode, str(request.directory)
         unsure = None
-        for rule in self.deny:
+        deny, ask = self._speaking(tool, touch)
+        for rule in deny:
             applies = rule.applies(tool, touch, directory)
             if applies:
                 return _ruled(rule, f"{what} is denied by the rule {rule.text}")
@@ -139,7 +143,7 @@ class Rules:
         if mode == "plan" and touch.effect != "read":
             why = f"{what} is not possible in mode plan, which only reads"
             return Decision(verdict="deny", rule=f"mode plan: {touch.effect} denied", source="mode", reason=why)
-        for rule in self.ask:
+        for rule in ask:
             applies = rule.applies(tool, touch, directory)
             if applies:
                 return _ruled(rule, f"{what} needs permission by the rule {rule.text}")
@@ -148,6 +152,16 @@ class Rules:
             return None
         why = f"{what} needs permission, since only running it tells whether the rule {unsure.text} speaks of it"
         return Decision(verdict="ask", rule=f"{unsure.verdict} {unsure.text}", source="settings", reason=why)
+
+    def _speaking(self, tool: str, touch: Touch) -> tuple[tuple[Rule, ...], ...]:
+        """The rules that deny and that ask which may speak of the touch, by their names."""
+        key = ("secret" if touch.kind == "secret" else tool, touch.effect)
+        if key not in self._about:
+            self._about[key] = tuple(
+                tuple(rule for rule in rules if rule.name == key[0] or rule.named(tool, touch.effect))
+                for rules in (self.deny, self.ask)
+            )
+        return self._about[key]
 
     def guarded(self, touch: Touch, directory: str) -> Decision | None:
         """What is asked about in every mode: files that make programs run later, and files that hold secrets."""

@@ -37,6 +37,9 @@ _ENCODED = re.compile(
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
 _PARTS = re.compile(r"[;&|\n\r(){}\[\]`<>,=:\s]+|\$\(")
 _TICKED = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL)
+_COMMAND = r"[A-Za-z./][\w./:%+,-]*+(?: [\w./:@%+,-]++)*+"
+_PLAIN = re.compile(rf"{_COMMAND}(?: (?:\|\|?|&&) {_COMMAND})*+", re.ASCII)
+"""Commands of plain words, which any shell reads in one way."""
 _WIDE = re.compile(r"[^\x00-\x7f]")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 MOST_NODES = 20_000
@@ -66,6 +69,9 @@ class Line:
     run: tuple[str, ...] = ()
     broken: bool = False
 
+    def __hash__(self) -> int:  # of a part only: lines are looked up many times for one decision
+        return hash((self.why, self.commands))
+
 
 @define
 class _Found:
@@ -84,6 +90,8 @@ def read_line(text: str) -> Line:
     if len(text) > MOST_BYTES:
         return Line(why=f"more than {MOST_BYTES} bytes", commands=crude(text), broken=True)
     parts = simple_parts(text)
+    if isinstance(parts, tuple) and _PLAIN.fullmatch(text):
+        return Line(parts=parts, commands=tuple(part.words for part in parts))
     found, broken = _parsed(text)
     commands, why = tuple(found.commands), "" if isinstance(parts, tuple) else parts
     if broken:
@@ -131,7 +139,8 @@ def _parser() -> Parser:
 def _parsed(text: str) -> tuple[_Found, bool]:
     if text.count("|") > MOST_PIPES:
         return _Found(), True
-    found = _Found(values={"HOME": os.path.expanduser("~"), "PWD": "."})  # noqa: PTH111 - one string
+    home = os.environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - one string
+    found = _Found(values={"HOME": home, "PWD": "."})
     # As the shell joins lines; ASCII only, since the grammar's scanner asks tables of 256 entries about characters.
     data = _WIDE.sub("_", _UNSEEN.sub(" ", text.replace("\\\n", ""))).encode()
     root = _parser().parse(data).root_node
