@@ -50,7 +50,7 @@ async def judge_calls(runtime: Runtime, session: Session, mode: Mode) -> list[Ju
             journal=nobody,
             context=makers.contexts.session("core", makers.shared),
             call_context=nobody,
-            redactor=nobody,
+            redactor=runtime.redactor,
             output_limit=0,
             approver=nobody,
             reviewing=nobody,
