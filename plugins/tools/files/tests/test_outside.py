@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from codetether import CodetetherError
 from codetether.testing.workbench import Workbench
+from codetether_tools_files import beneath
 
 WRITES = [
     ("read", {"path": "{}"}),
@@ -22,7 +23,7 @@ WRITES = [
     ("grep", {"pattern": "secret", "path": "{}"}),
 ]
 
-TRIES = 2_000 if os.environ.get("CODETETHER_PROOF") else 500
+TRIES = 10_000 if os.environ.get("CODETETHER_PROOF") else 300
 
 
 def filled(arguments: dict[str, str], path: str) -> dict[str, str]:
@@ -64,7 +65,16 @@ async def test_a_path_outside_that_the_user_allows_is_opened(bench: Workbench, o
     assert outputs == [f"{outside}/secret: {allowed}", "Error: read was denied (outside the workspace: read asks)"]
 
 
-async def test_F02_a_link_swapped_in_while_editing_leads_nowhere(bench: Workbench, outside: Path) -> None:
+@pytest.mark.parametrize("links", ["absolute", "relative"])
+@pytest.mark.parametrize("way", ["in one call", "by a walk"])
+async def test_F02_a_link_swapped_in_while_editing_leads_nowhere(
+    bench: Workbench, outside: Path, monkeypatch: pytest.MonkeyPatch, links: str, way: str
+) -> None:
+    if way == "by a walk":
+        monkeypatch.setattr(beneath, "available", lambda: False)
+    elif not beneath.available():
+        pytest.skip("this system has no openat2")
+    file, folder = (outside / "secret", outside) if links == "absolute" else (Path("../O/secret"), Path("../O"))
     target, link, inside = bench.directory / "x", bench.directory / "link", bench.directory / "plain"
     victim = outside / "secret"
     directory, aside = bench.directory / "sub", bench.directory / "aside"
@@ -75,12 +85,12 @@ async def test_F02_a_link_swapped_in_while_editing_leads_nowhere(bench: Workbenc
 
     def flip() -> None:
         while not stop.is_set():
-            link.symlink_to(victim)
+            link.symlink_to(file)
             link.replace(target)
             inside.write_text("secret\n")
             inside.replace(target)
             directory.rename(aside)
-            directory.symlink_to(outside)
+            directory.symlink_to(folder)
             directory.unlink()
             aside.rename(directory)
 

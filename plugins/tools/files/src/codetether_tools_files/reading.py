@@ -130,7 +130,7 @@ def _excerpt(file: BinaryIO, offset: int, limit: int) -> Excerpt:
     """Lines `offset` to `offset + limit`, each at most a little longer than what is shown of it."""
     lines: list[bytes] = []
     number, size, last = 0, 0, b""
-    while len(lines) < limit and size < SIZE * 2 and file.tell() < COUNTED:
+    while len(lines) < limit and size < SIZE * 2 and (number >= offset - 1 or file.tell() < COUNTED):
         line = _line(file) if number >= offset - 1 else _skipped(file)
         if not line:
             break

@@ -78,7 +78,7 @@ class Glob:
             pattern = _relative(str(call.arguments["pattern"]), real)
             fits = compiled(pattern)
             with told(real, self._workspace.name(real)), directory_at(real) as directory:
-                names, whole = await _names(directory)
+                names, whole = await _names(directory, pattern)
                 found = [name for name in names if fits.fullmatch(name)]
                 deeper = "" if found or "/" in pattern else f"**/{pattern}"
                 if deeper:
@@ -145,8 +145,7 @@ class Grep:
             return matches
         matches = Matches(base=name, fits=compiled(glob if "/" in glob else f"**/{glob}") if glob else None)
         arguments += [f"--iglob=!{secret}" for secret in SECRETS]
-        if glob and (last := glob.rpartition("/")[2]) and last.count("{") == last.count("}") and ":" not in last:
-            arguments += [f"--type-add=wanted:{'*' if last == '**' else last}", "--type=wanted"]
+        arguments += _named_like(glob) if glob else []
         with told(real, name), directory_at(real) as directory:
             await matches.take([*arguments, "--", "./"], directory=directory)
         return matches
@@ -223,14 +222,24 @@ class Matches:
         return text_result(text, matches=len(lines), files=len(self._files), complete=not (self.more or self.late))
 
 
-async def _names(directory: int) -> tuple[list[str], bool]:
-    """All files below the directory that are not ignored, and whether these are all."""
+def _named_like(glob: str) -> list[str]:
+    """Arguments that spare us the files whose names cannot fit; none where ripgrep might read the glob otherwise."""
+    last = glob.rpartition("/")[2]
+    if not last or last == "**" or ":" in last or last.count("{") != last.count("}"):
+        return []
+    return [f"--type-add=wanted:{last}", "--type=wanted"]
+
+
+async def _names(directory: int, glob: str) -> tuple[list[str], bool]:
+    """The files below the directory that are not ignored and may fit the glob, and whether these are all."""
     data = bytearray()
     whole = True
     try:
         async with (
             asyncio.timeout(DEADLINE),
-            aclosing(pieces([*ALWAYS, "--files", "--null", "--", "./"], directory=directory)) as output,
+            aclosing(
+                pieces([*ALWAYS, "--files", "--null", *_named_like(glob), "--", "./"], directory=directory)
+            ) as output,
         ):
             async for piece in output:
                 data += piece

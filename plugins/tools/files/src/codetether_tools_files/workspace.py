@@ -13,6 +13,8 @@ from typing import ParamSpec, TypeVar
 from attrs import frozen
 from codetether import ToolCall, ToolResult, UsageError, error_result
 
+from codetether_tools_files.beneath import opened_beneath
+
 P = ParamSpec("P")
 T = TypeVar("T")
 _WALK = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
@@ -105,7 +107,12 @@ def directory_at(real: str) -> Iterator[int]:
     """A descriptor of a directory, reached without following a link. It serves for opening what lies in it."""
     fd = os.open("/", _WALK)
     try:
-        for part in real.split("/"):
+        relative = real.strip("/")
+        whole = opened_beneath(fd, relative, _WALK) if relative else None
+        if whole is not None:
+            os.close(fd)
+            fd, relative = whole, ""
+        for part in relative.split("/"):
             if part:
                 below = os.open(part, _WALK, dir_fd=fd)
                 os.close(fd)
