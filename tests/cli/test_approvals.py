@@ -7,7 +7,7 @@ import json
 from .conftest import Answer, CommandLine, ModelServer
 from .test_terminal import rest, terminal
 
-MAKE = Answer(calls=[("bash", {"command": "touch made"})])
+MAKE = Answer(calls=[("bash", {"command": "sh make.sh"})])
 
 
 def denied(cli: CommandLine) -> int:
@@ -18,11 +18,13 @@ def denied(cli: CommandLine) -> int:
     return len(found)
 
 
-def test_always_at_the_terminal_reaches_a_second_process_until_it_is_taken_back(
+def test_P30_always_at_the_terminal_reaches_other_processes_until_it_is_taken_back(
     cli: CommandLine, model: ModelServer
 ) -> None:
     model.script = [MAKE, Answer(calls=[("bash", {"command": "touch other"})]), *[MAKE, Answer(texts=["ok"])] * 9]
     model.script.insert(2, Answer(texts=["Made."]))
+    script = cli.workspace / "make.sh"
+    script.write_text("touch made")
     with terminal(cli, "run", "make it", NO_COLOR="1", CODETETHER_PLUGINS="openai,shell,audit-jsonl") as child:
         child.expect_exact(" > ")
         asked = child.before.replace("\r\n", "\n")
@@ -33,11 +35,11 @@ def test_always_at_the_terminal_reaches_a_second_process_until_it_is_taken_back(
 
     assert asked.partition("bash wants to ")[2] == (
         "read and write and execute and network\n"
-        "    command: touch made\n"
-        f"    writes: {cli.workspace}/made\n"
+        "    command: sh make.sh\n"
+        f"    runs, or is told by: {script}\n"
         "    sandbox: none: it runs with your rights\n"
         "    rule: mode default: execute asks\n"
-        "? running touch made (which writes made) needs permission in mode default, since no rule allows touch made; "
+        "? running sh make.sh needs permission in mode default, since no rule allows sh make.sh; "
         "--allow bash gives it\n"
         "  [n] no, or say why  [y] yes, once  [s] yes, for this session  [a] yes, always: 30 days, exactly this"
     )
@@ -48,7 +50,7 @@ def test_always_at_the_terminal_reaches_a_second_process_until_it_is_taken_back(
     told = {name: kept[name] for name in ("tool", "about", "directory", "rule", "by", "state")}
     assert told == {
         "tool": "bash",
-        "about": "touch made",
+        "about": "sh make.sh",
         "directory": str(cli.workspace),
         "rule": "mode default: execute asks",
         "by": "terminal",
@@ -59,6 +61,10 @@ def test_always_at_the_terminal_reaches_a_second_process_until_it_is_taken_back(
     assert [each["id"] for each in cli("policy", "explain", "--json").json["approvals"]] == [kept["id"]]
 
     assert denied(cli) == 0
+    script.write_text("touch M")
+    assert (denied(cli), cli("policy", "approvals", "--json").json[0]["state"]) == (1, "files changed")
+    assert not (cli.workspace / "M").exists()
+    script.write_text("touch made")
     cli.settings('[permissions]\nask = ["bash(git *)"]\n')
     assert (denied(cli), cli("policy", "approvals", "--json").json[0]["state"]) == (1, "rules changed")
     cli.settings("")

@@ -128,6 +128,21 @@ async def test_once_is_once_and_a_session_is_this_session(workspace: Path) -> No
     assert again.about() == ["touch a"]
 
 
+async def test_neither_a_session_that_is_opened_again_nor_an_imported_one_brings_a_yes(
+    workspace: Path, home: Path
+) -> None:
+    call, again = [Call("bash", {"command": "touch a"})], Person("no")
+    async with opened(call, "ok", tools=[Bash()], person=Person("session"), directory=workspace) as (session, _):
+        await session.prompt("go")
+        id_ = session.id
+    journals = home / "data" / "sessions"
+    assert "approved" in next(journals.rglob("journal.jsonl")).read_text()
+    async with opened(call, "ok", tools=[Bash()], person=again, directory=workspace, id=id_) as (session, _):
+        await session.prompt("go")
+        assert [success for _, success, _ in results(session)] == [True, False]
+    assert again.about() == ["touch a"]
+
+
 async def test_always_reaches_into_other_processes_for_thirty_days(workspace: Path, home: Path) -> None:
     assert await went(workspace, Person("always"), "npm test") == [True]
     (kept,) = (home / "state" / "approvals").iterdir()
