@@ -179,7 +179,7 @@ def run(command: Any) -> int:
 async def test_what_is_wrong_with_a_file_is_said(codetether_home: Path, tmp_path: Path, head: str, why: str) -> None:
     path = write(codetether_home / "config" / "agents" / "mine.md", f"---\n{head}\n---\nPrompt.")
     async with Runtime.open(ONLY, directory=tmp_path) as runtime:
-        (found,) = runtime.agent_files.all()
+        (found,) = runtime.agents_here.files.all()
     assert (found.path, found.spec) == (path, None)
     assert why in found.problem
 

@@ -15,10 +15,10 @@ import attrs
 from attrs import field
 
 from codetether import specs
-from codetether.agents import AgentFiles
+from codetether.agents import Agents
 from codetether.catalog import Catalog
 from codetether.credentials import Chain
-from codetether.errors import CodetetherError, PluginError, SettingsError, UnknownModel, UsageError
+from codetether.errors import CodetetherError, PluginError, UnknownModel, UsageError
 from codetether.models.completion import ModelRef
 from codetether.models.providers import Availability, Provider
 from codetether.models.tools import Mode, ToolDefinition
@@ -215,37 +215,16 @@ class Runtime:
 
     def agents(self) -> dict[str, specs.AgentSpec]:
         """Those that can be used, by name: of the settings, the user's files, the plugins, a trusted repository."""
-        made = {p.record.name: p.record for p in reversed(self.plugins.collect(specs.AgentSpec))}
-        for found in reversed(self.agent_files.all()):  # a repository's stand last, the user's first
-            if found.spec is not None and (found.own or found.name not in made):
-                made[found.name] = found.spec
-        return {**made, **self._agents_of_settings()}
+        return self.agents_here.all()
 
     @property
-    def agent_files(self) -> AgentFiles:
-        """The files that describe agents."""
-        steps = self.settings.max_steps()
-        return AgentFiles(directories=self.settings.directories, directory=self.directory, steps=steps)
-
-    def _agents_of_settings(self) -> dict[str, specs.AgentSpec]:
-        return {
-            name: specs.AgentSpec(name=name, **attrs.asdict(own, recurse=False))
-            for name, own in self.settings.core.agents.items()
-        }
+    def agents_here(self) -> Agents:
+        """The agents that there are, and the files that describe them."""
+        return Agents(settings=self.settings, plugins=self.plugins, directory=self.directory)
 
     def agent(self, name: str) -> specs.AgentSpec:
         """The agent of that name. Raises SettingsError where there is none, PluginError where two plugins have one."""
-        own = self._agents_of_settings().get(name) or self.agent_files.find(name, own=True)
-        if own is not None:
-            return own
-        offered = [p for p in self.plugins.collect(specs.AgentSpec) if p.record.name == name]
-        if len(offered) > 1:
-            owners = " and ".join(p.plugin for p in offered)
-            raise PluginError(f"the agent {name!r} is offered by {owners}", remedy=BLOCK_ONE)
-        found = offered[0].record if offered else self.agent_files.find(name, own=False)
-        if found is None:
-            raise SettingsError(f"no agent {name!r}; there are: {', '.join(sorted(self.agents()))}")
-        return found
+        return self.agents_here.one(name)
 
     def model_stores(self) -> dict[str, ModelStore]:
         """The providers that keep model files on this machine, by name."""

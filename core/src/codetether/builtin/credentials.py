@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from codetether.hookspecs import hookimpl
 from codetether.models.providers import Secret
-from codetether.protocols import PluginContext
+from codetether.plugin_contexts import PluginContext
 from codetether.specs import CredentialSourceSpec
 
 

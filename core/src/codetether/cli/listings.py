@@ -162,7 +162,7 @@ def _agents(runtime: Runtime) -> list[dict[str, Any]]:
     """Those that can be used, by name, then the files of those that cannot."""
     from codetether.specs import AgentSpec
 
-    in_use, files = runtime.agents(), runtime.agent_files.all()
+    in_use, files = runtime.agents(), runtime.agents_here.files.all()
     origins = {record.record.name: f"plugin {record.plugin}" for record in runtime.plugins.collect(AgentSpec)}
     origins |= {f.name: str(f.path) for f in reversed(files) if f.spec is not None and f.spec == in_use[f.name]}
     origins |= dict.fromkeys(runtime.settings.core.agents, "settings")

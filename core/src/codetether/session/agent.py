@@ -40,7 +40,7 @@ from codetether.record.redact import Redactor
 from codetether.record.sinks import EventFeed
 from codetether.session.asking import Asking
 from codetether.session.assemble import with_unique_ids
-from codetether.session.calls import outcomes
+from codetether.session.calls import CUT_OFF, outcomes
 from codetether.session.circles import Circle
 from codetether.session.dispatch import Dispatch, Outcome, Place, result_part
 from codetether.session.limits import Limits, counted
@@ -51,12 +51,6 @@ from codetether.session.turn import Emit, End, Turn
 from codetether.session.view import View
 from codetether.storage.journal import Journal
 from codetether.values import define, frozen
-
-CUT_OFF = {
-    "length": "the answer was cut off at the output limit, so this call is not whole and was not run; make it shorter",
-    "content_filter": "the provider's filter stopped the answer, so this call was not run",
-    "error": "the provider failed within the answer, so this call was not run",
-}
 
 
 @define(kw_only=True)

@@ -20,6 +20,13 @@ from codetether.wire import to_json
 if TYPE_CHECKING:
     from codetether.session.agent import Agent
 
+CUT_OFF = {
+    "length": "the answer was cut off at the output limit, so this call is not whole and was not run; make it shorter",
+    "content_filter": "the provider's filter stopped the answer, so this call was not run",
+    "error": "the provider failed within the answer, so this call was not run",
+}
+"""Why no call of an answer runs that ended so."""
+
 
 async def outcomes(
     dispatch: Dispatch, calls: Sequence[ToolCallPart], place: Place

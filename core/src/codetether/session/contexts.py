@@ -14,16 +14,24 @@ from codetether.models.completion import CompletionRequest, CompletionResponse
 from codetether.models.events import SessionEvent, ToolCallOutput
 from codetether.models.record import JSON
 from codetether.models.session import Remembered, Session, SessionResult
-from codetether.models.tools import Decision, Resources
+from codetether.models.tools import Decision, Mode, Resources, ToolResult
 from codetether.protocols import Credentials, Executor, Person
-from codetether.settings.core import CoreSettings
+from codetether.record.redact import RedactedStream, Redactor
+from codetether.session.broker import Broker
+from codetether.settings.core import MODES, CoreSettings
 from codetether.settings.settings import Directories
+from codetether.settings.trust import is_trusted
 from codetether.specs import AgentSpec
 from codetether.storage.durable import private_directory
 from codetether.values import define
 
 if TYPE_CHECKING:
+    from codetether.record.trail import AuditTrail
     from codetether.storage.journal import Journal
+
+
+RESTRICTION = ("core", "restriction")
+"""Under this a session remembers by which mode its calls are judged at most."""
 
 
 def _nobody_listens(event: SessionEvent) -> None:
@@ -37,6 +45,11 @@ async def _nobody_judges(resources: Resources) -> Decision:
 
 def _not_open(*args: object, **kwargs: object) -> NoReturn:
     raise UsageError("the session is not open yet, or only lists its tools")
+
+
+def narrower(mode: Mode, limit: Mode | None) -> Mode:
+    """The stricter of both; None limits nothing."""
+    return mode if limit is None else min(mode, limit, key=MODES.index)
 
 
 @define(kw_only=True)
@@ -74,19 +87,44 @@ class ProcessContext:
         """Says one line to the user, once."""
         self.notify(self.plugin, text)
 
+    def trusts(self, path: Path, data: bytes) -> bool:
+        """Whether the user trusts this file with this content."""
+        return is_trusted(self.directories.state, path, data)
+
 
 @define(kw_only=True)
 class Shared:
-    """What all contexts of one session hold in common. What needs the whole session is set when it is open."""
+    """What all contexts of one session hold in common. What needs the whole session is set when it is open.
+
+    Attributes:
+        mode: the session's own. depth: 0, of a subagent one more than its parent's.
+    """
 
     journal: Journal
     directory: Path
     agent: AgentSpec
     person: Person | None
+    mode: Mode = "default"
+    depth: int = 0
+    agents: Callable[[], Mapping[str, AgentSpec]] = dict
     executor: Executor | None = None
+    redactor: Redactor = field(factory=Redactor)
+    broker: Broker = field(factory=Broker)
+    audit: AuditTrail | None = None
     emit: Callable[[SessionEvent], None] = _nobody_listens
     complete: Callable[[CompletionRequest], Awaitable[CompletionResponse]] = _not_open
     delegate: Callable[..., Awaitable[SessionResult]] = _not_open
+    call: Callable[..., Awaitable[Sequence[ToolResult]]] = _not_open
+
+    @property
+    def restriction(self) -> Mode | None:
+        """The mode that calls are judged by at most, None where nobody restricts them."""
+        kept = self.journal.state.memory.get(RESTRICTION)
+        return next((mode for mode in MODES if mode == kept), None)
+
+    def restrict(self, mode: Mode | None) -> None:
+        """Keeps another restriction with the session."""
+        self.journal.append(Remembered(plugin=RESTRICTION[0], key=RESTRICTION[1], value=mode))
 
 
 @define(kw_only=True)
@@ -111,6 +149,16 @@ class SessionPluginContext(ProcessContext):
         return self.shared.agent
 
     @property
+    def agents(self) -> Mapping[str, AgentSpec]:
+        """The agents that work can be given to."""
+        return self.shared.agents()
+
+    @property
+    def mode(self) -> Mode:
+        """What is allowed without asking at this moment."""
+        return narrower(self.shared.mode, self.shared.restriction)
+
+    @property
     def executor(self) -> Executor:
         """Where commands run."""
         if self.shared.executor is None:
@@ -124,7 +172,7 @@ class SessionPluginContext(ProcessContext):
 
     def emit(self, event: SessionEvent) -> None:
         """Announces an event to whoever listens to the running prompt."""
-        self.shared.emit(event)
+        self.shared.emit(self.shared.redactor.value(event))
 
     async def remember(self, key: str, value: JSON) -> None:
         """Keeps a value with the session."""
@@ -134,15 +182,17 @@ class SessionPluginContext(ProcessContext):
         """What was remembered."""
         return self.shared.journal.state.memory.get((self.plugin, key))
 
+    async def restrict(self, mode: Mode | None) -> None:
+        """Judges every call by this mode at most."""
+        self.shared.restrict(mode)
+
     async def complete(self, request: CompletionRequest) -> CompletionResponse:
         """A metered call to the session's model."""
-        return await self.shared.complete(request)
+        return await self.shared.complete(self.shared.redactor.value(request))
 
-    async def delegate(
-        self, prompt: str, *, agent: str = "build", tools: Sequence[str] | None = None, max_steps: int | None = None
-    ) -> SessionResult:
-        """A child session."""
-        return await self.shared.delegate(prompt, agent=agent, tools=tools, max_steps=max_steps)
+    async def delegate(self, prompt: str, **how: Any) -> SessionResult:
+        """A subagent."""
+        return await self.shared.delegate(prompt, **how)
 
 
 @define(kw_only=True)
@@ -151,20 +201,41 @@ class CallContext(SessionPluginContext):
 
     call_id: str = ""
     judge: Callable[[Resources], Awaitable[Decision]] = _nobody_judges
+    declared: Resources = Resources()
+    _shown: RedactedStream | None = None
 
     async def permitted(self, resources: Resources) -> Decision:
         """What is said of more that the call comes to touch."""
         return await self.judge(resources)
 
-    async def delegate(
-        self, prompt: str, *, agent: str = "build", tools: Sequence[str] | None = None, max_steps: int | None = None
-    ) -> SessionResult:
-        """A child session, which knows that this call asked for it."""
-        return await self.shared.delegate(prompt, agent=agent, tools=tools, max_steps=max_steps, call_id=self.call_id)
+    async def delegate(self, prompt: str, **how: Any) -> SessionResult:
+        """A subagent, which knows that this call asked for it."""
+        return await self.shared.delegate(prompt, call_id=self.call_id, **how)
+
+    async def call(self, calls: Sequence[tuple[str, Mapping[str, JSON]]]) -> Sequence[ToolResult]:
+        """Other tools' calls."""
+        return await self.shared.call(self.call_id, calls)
 
     def progress(self, text: str) -> None:
-        """Shows more of the output while the tool runs."""
-        self.shared.emit(ToolCallOutput(call_id=self.call_id, text=text))
+        """Shows more of the output while the tool runs; an end that may be the beginning of a secret waits."""
+        self._shown = self._shown or self.shared.redactor.stream()
+        if shown := self._shown.feed(text):
+            self.shared.emit(ToolCallOutput(call_id=self.call_id, text=shown))
+
+    async def secrets(self, names: Sequence[str], *, command: str = "", host: str = "") -> Mapping[str, str]:
+        """Variables for the command, or headers for the host."""
+        used = Resources(secrets=tuple(names), commands=(command,) * bool(command), hosts=(host,) * bool(host))
+        broker = self.shared.broker
+        broker.check(used)
+        if not set(names) <= set(self.declared.secrets) and (said := await self.judge(used)).verdict != "allow":
+            raise UsageError(f"the use of {', '.join(names)} was denied ({said.reason or said.rule})")
+        given = await (broker.environment(names) if command else broker.headers(names))
+        if (audit := self.shared.audit) is not None:
+            detail = {"command" if command else "host": command or host}
+            where = {"session_id": self.session.id, "call_id": self.call_id}
+            for name in names:
+                await audit.record("auth", f"secret:{name}", "success", **where, detail=detail)
+        return given
 
 
 @define(kw_only=True)
@@ -201,6 +272,7 @@ class ContextFactory:
         shared: Shared,
         call_id: str,
         judge: Callable[[Resources], Awaitable[Decision]] = _nobody_judges,
+        declared: Resources = Resources(),  # noqa: B008 - a value
     ) -> CallContext:
-        """The context of one tool call; `judge` decides about what it comes to touch besides."""
-        return CallContext(**self._common(plugin), shared=shared, call_id=call_id, judge=judge)
+        """The context of one tool call; `judge` decides about what it comes to touch besides what it declared."""
+        return CallContext(**self._common(plugin), shared=shared, call_id=call_id, judge=judge, declared=declared)

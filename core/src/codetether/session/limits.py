@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import TypeVar
 
 from codetether.models.completion import CompletionResponse, Usage
 from codetether.models.messages import Message, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
 from codetether.settings.core import PATIENCE
 from codetether.values import frozen
 
+N = TypeVar("N", int, float, Decimal)
 BYTES_PER_TOKEN = 4
 """Where a provider reports no usage, so many characters count as a token."""
 
@@ -67,7 +69,7 @@ class Limits:
         return None
 
 
-def _stricter(one: Decimal | float | None, other: Decimal | float | None) -> Decimal | float | None:
+def _stricter(one: N | None, other: N | None) -> N | None:
     return other if one is None else one if other is None else min(one, other)
 
 

@@ -30,13 +30,14 @@ from codetether.models.session import (
 )
 from codetether.models.tools import Mode, ToolResult
 from codetether.record.projection import compaction
-from codetether.session.agent import Agent, Emit
+from codetether.session.agent import Agent
 from codetether.session.asking import Line
 from codetether.session.assemble import Assembly
 from codetether.session.calls import nested
 from codetether.session.contexts import Shared
 from codetether.session.recorded import recorded
 from codetether.session.structured import Form
+from codetether.session.turn import Emit
 from codetether.storage.journal import Journal
 from codetether.values import define
 
