@@ -80,8 +80,10 @@ async def test_I03_I04_M12_odd_definitions_harm_nobody(desk: Desk) -> None:
     ]
     assert found["mcp__a__bash"].description == "[2Jhi " + "x" * 3994 + "\n[… 96006 characters left out …]"
     said = "\n".join(desk.notices)
-    assert "MCP server a: left out: the schema of its tool huge has 10000037 bytes, more than 100000" in said
-    assert "MCP server a: left out: it has two tools named bash" in said
+    assert (
+        "MCP server a offers what is left out: the schema of its tool huge has 10000037 bytes, more than 100000" in said
+    )
+    assert "MCP server a offers what is left out: it has two tools named bash" in said
     assert "mcp__a__far): its schema is invalid: Resource 'http://127.0.0.1:9/x' is not present" in said
     assert "mcp__a__wrong): its schema is invalid" in said
 
@@ -96,7 +98,7 @@ async def test_what_changed_since_it_was_approved_is_not_called(desk: Desk) -> N
         f"Error: {CHANGED}",
         "Error: MCP server calc has no tool sub any more",
     ]
-    said = "MCP server calc: tools are new or changed, and not offered: add, new."
+    said = "MCP server calc has tools that are new or changed, so they are not offered: add, new."
     assert f"{said} Look at them: codetether mcp approve calc" in desk.notices
     async with desk.runtime() as runtime:
         (server,) = found_servers(runtime.contexts.process("mcp").settings, desk.directory).servers.values()
@@ -113,8 +115,8 @@ async def test_M13_a_server_that_misbehaves_costs_one_call(desk: Desk, monkeypat
     names = ("garbage", "flood", "fine", "die", "fine", "silent", "fine")
     results = await desk.run(*(Call(f"mcp__odd__{name}") for name in names), Call("mcp__other__fine"))
     lost = (
-        "Error: MCP server odd was lost while it worked: {}; what was asked of it may have been done "
-        "the next call starts it again"
+        "Error: MCP server odd was lost while it worked: {}; what was asked of it may have been done. "
+        "The next call starts it again."
     )
     assert [result.text for result in results] == [
         "first",

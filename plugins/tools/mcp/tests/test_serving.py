@@ -114,8 +114,8 @@ async def test_a_server_over_http_is_one_of_a_session(desk: Desk, monkeypatch: p
     host = f"reaching 127.0.0.1:{port} needs permission in mode default"
     assert denied.text.startswith(f"Error: mcp__files__read was denied ({host}")
     assert (
-        "MCP server stranger wants to know who you are "
-        "(sign in to it (codetether mcp login stranger), or give it a header)" in desk.notices
+        "MCP server stranger wants to know who you are. "
+        "Sign in to it (codetether mcp login stranger), or give it a header." in desk.notices
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ ATTEMPTS = 4
 """How often a server that was lost is started again for one call."""
 PAGES = 100
 """Pages of one listing."""
+_UNSAID = logging.NullHandler()
+"""What the SDK logs is said by us where it matters, and not on standard error besides."""
 CLOSING = 8.0
 """Seconds that a server has to end."""
 
@@ -80,9 +83,9 @@ class Line:
             if self._client is client:  # no other call has opened it again meanwhile
                 await self.close()
             raise ServerLost(
-                f"MCP server {self.server.name} was lost while it worked: {self._fate or error.message}; "
-                "what was asked of it may have been done",
-                remedy="the next call starts it again",
+                f"MCP server {self.server.name} was lost while it worked: {self._why() or error.message}; "
+                "what was asked of it may have been done.",
+                remedy="The next call starts it again.",
             ) from error
 
     async def client(self) -> Client:
@@ -91,7 +94,7 @@ class Line:
             if self._client is not None and self._fate is not None and not self._fate.why:
                 return self._client
             if self._lives:
-                self._notice(f"MCP server {self.server.name} was lost ({self._fate}): starting it again")
+                self._say(f"was lost{self._why() and f' ({self._why()})'}, and is started again")
                 await self._reopen()
             else:
                 await self._open()
@@ -140,8 +143,8 @@ class Line:
             await self.close()
             limit = f"{self.server.settings.startup:g} s"
             raise ServerLost(
-                f"MCP server {self.server.name} did not tell within {limit} what it offers: {self.server.what}",
-                remedy="give it more time by its setting startup, or look at what it says when you start it yourself",
+                f"MCP server {self.server.name} did not tell within {limit} what it offers: {self.server.what}.",
+                remedy="Give it more time by its setting startup, or look at what it says when you start it yourself.",
             ) from None
         except asyncio.CancelledError:
             await self.close()
@@ -152,13 +155,14 @@ class Line:
         """Owns the connection from its opening to its end: the SDK's scopes belong to one task."""
         from mcp.client import Client
 
+        logging.getLogger("mcp").addHandler(_UNSAID)
         try:
             async with Client(self._transport(fate), cache=None, **self._callbacks()) as client:
                 self.listing = await _listing(client, self._say)
                 _, self.withheld = self._pins.seen(self.server, self.listing)
                 if self.withheld:
                     self._say(
-                        f"tools are new or changed, and not offered: {', '.join(self.withheld)}. "
+                        f"has tools that are new or changed, so they are not offered: {', '.join(self.withheld)}. "
                         f"Look at them: codetether mcp approve {self.server.name}"
                     )
                 self._client = client
@@ -174,7 +178,10 @@ class Line:
                 opened.cancel()
 
     def _say(self, text: str) -> None:
-        self._notice(f"MCP server {self.server.name}: {text}")
+        self._notice(f"MCP server {self.server.name} {text}")
+
+    def _why(self) -> str:
+        return str(self._fate) if self._fate is not None and self._fate.why else ""
 
     def _lost(self, fate: Fate, error: BaseException) -> CodetetherError:
         why: BaseException = error
@@ -184,11 +191,11 @@ class Line:
             return why
         if fate.stranger or "OAuth" in type(why).__name__:
             return ServerLost(
-                f"MCP server {self.server.name} wants to know who you are",
-                remedy=f"sign in to it (codetether mcp login {self.server.name}), or give it a header",
+                f"MCP server {self.server.name} wants to know who you are.",
+                remedy=f"Sign in to it (codetether mcp login {self.server.name}), or give it a header.",
             )
         told = str(fate) or _in_words(why)
-        return ServerLost(f"MCP server {self.server.name} cannot be used: {told}", remedy=f"it is: {self.server.what}")
+        return ServerLost(f"MCP server {self.server.name} cannot be used: {told} ({self.server.what})")
 
     @asynccontextmanager
     async def _transport(self, fate: Fate) -> AsyncIterator[tuple[Any, Any]]:
@@ -232,7 +239,7 @@ async def _listing(client: Client, say: Callable[[str], None]) -> Listing:
     ]
     tools, problems = kept_tools(found)
     for problem in problems:
-        say(f"left out: {problem}")
+        say(f"offers what is left out: {problem}")
     prompts = [
         PromptEntry(
             name=prompt.name,

@@ -79,7 +79,10 @@ class Server:
             if name in environment:
                 return environment[name]
             if default is None:
-                raise UsageError(f"MCP server {self.name}: the variable {name} is not set", remedy=f"export {name}=…")
+                raise UsageError(
+                    f"MCP server {self.name} needs the variable {name}, which is not set.",
+                    remedy=f"Set it: export {name}=…",
+                )
             return str(default)
 
         return _VARIABLE.sub(value, text)

@@ -86,7 +86,7 @@ class McpTools:
         try:
             await line.client()
         except CodetetherError as error:  # the session works without it
-            self._ctx.notice(f"{error.message} ({error.remedy})" if error.remedy else error.message)
+            self._ctx.notice(f"{error.message} {error.remedy}".rstrip())
 
 
 def session_line(server: Server, ctx: SessionContext) -> Line:
