@@ -87,7 +87,7 @@ async def test_as_often_as_a_required_sink_fails_no_tool_is_started(codetether_h
     assert started == allowed
 
 
-async def test_a_call_is_told_with_keyed_digests_of_its_arguments_and_its_output(
+async def test_K08_a_call_is_told_with_keyed_digests_of_its_arguments_and_its_output(
     codetether_home: Path, tmp_path: Path
 ) -> None:
     @codetether.tool

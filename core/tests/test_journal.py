@@ -124,7 +124,7 @@ async def test_a_journal_continues_where_it_was(store: Store) -> None:
     await again.close()
 
 
-async def test_cut_at_every_byte_of_the_last_three_records(store: Store) -> None:
+async def test_D07_cut_at_every_byte_of_the_last_three_records(store: Store) -> None:
     path = await written(store, 1)
     data = path.read_bytes()
     ends = [found.end() for found in re.finditer(rb"\n", data)]
@@ -163,7 +163,7 @@ async def test_a_session_cut_within_its_first_record_never_began(store: Store) -
     await journal.close()
 
 
-def test_every_flipped_byte_is_found_and_costs_one_record_at_most() -> None:
+def test_D08_every_flipped_byte_is_found_and_costs_one_record_at_most() -> None:
     at = replay(Reader((GOLDEN / "journal-1.jsonl").read_bytes()))
     assert at is not None
     entries: list[JournalEntry] = [SessionStarted(id="s1", directory="/work"), *turn(1), *turn(2), *turn(3)]
@@ -352,7 +352,7 @@ async def test_a_later_format_is_read_but_not_continued(store: Store) -> None:
         await store.load("s1")
 
 
-async def test_unknown_entries_and_fields_survive_reading_and_writing(store: Store) -> None:
+async def test_D10_unknown_entries_and_fields_survive_reading_and_writing(store: Store) -> None:
     journal = await store.create(SessionStarted(id="s1", directory="/work"))
     unknown = Unknown(raw={"type": "branch_made", "from": 3})
     known = TurnEnded(turn=1, status="done", steps=1, extra={"mood": "good"})

@@ -75,7 +75,7 @@ async def test_time_ends_what_runs_and_its_calls_are_answered() -> None:
 
 
 @pytest.mark.parametrize("usage", [Usage(), Usage(input_tokens=-9, output_tokens=-9, cost=Decimal(-1))])
-async def test_tokens_are_counted_where_no_usage_is_reported(usage: Usage) -> None:
+async def test_R06_tokens_are_counted_where_no_usage_is_reported(usage: Usage) -> None:
     provider = ScriptedProvider(*looking(), usage=usage)
     plugins = [provider, Tools(look), dear()]
     async with (

@@ -274,7 +274,7 @@ async def test_a_persons_no_is_told_to_the_model_and_is_no_failure_of_the_run() 
 
     async with opened([Call("launch")], "Understood.", tools=[launch], person=Person()) as (session, _):
         result = await session.prompt("go")
-    assert results(session) == [("launch", False, "Error: launch was denied (the user said no).")]
+    assert results(session) == [("launch", False, "Error: launch was denied (no answer came within 300 s, which means no).")]
     assert result.status == "done"
 
 
@@ -381,7 +381,7 @@ async def test_an_empty_answer_is_an_error() -> None:
     assert (result.status, result.error) == ("error", "the model gave an empty answer")
 
 
-async def test_a_repeated_call_id_gets_a_new_one_so_that_results_pair() -> None:
+async def test_D14_a_repeated_call_id_gets_a_new_one_so_that_results_pair() -> None:
     script = (
         [Call("echo", {"text": "a"}, id="x"), Call("echo", {"text": "b"}, id="x")],
         [Call("echo", {"text": "c"}, id="x")],

@@ -110,7 +110,7 @@ def test_only_ids_are_ids(text: str) -> None:
 
 
 @pytest.mark.parametrize("bad", ["", ".", "..", "a/b", "../x", "a\n", "a\0", "-a", "_a", "ä", "x" * 101, "a b", "a.b"])
-async def test_a_bad_id_is_refused_at_every_door_and_touches_nothing(store: Store, bad: str) -> None:
+async def test_F09_a_bad_id_is_refused_at_every_door_and_touches_nothing(store: Store, bad: str) -> None:
     async def all_records() -> None:
         async for _ in store.records(bad):
             pass
@@ -305,7 +305,7 @@ async def test_other_things_among_the_sessions_are_left_alone(store: Store) -> N
     assert await store.unreadable() == {}
 
 
-async def test_one_damaged_session_never_breaks_a_listing(store: Store) -> None:
+async def test_R08_one_damaged_session_never_breaks_a_listing(store: Store) -> None:
     for number, damage in enumerate([b"", b"\n", b"\x00" * 4096, b"{}\n", b'{"seq":1}\n' * 3, b"\xff\xfe\n\n"]):
         journal = await made(store, f"bad{number}")
         journal.path.write_bytes(damage)

@@ -213,7 +213,7 @@ def test_continue_goes_on_and_says_when_there_is_nothing_to_go_on_with(cli: Comm
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_signal_interrupts_the_turn_and_keeps_the_session(
+def test_R09_a_signal_interrupts_the_turn_and_keeps_the_session(
     cli: CommandLine, model: ModelServer, number: int, form: str
 ) -> None:
     import json
@@ -248,7 +248,7 @@ def test_a_reader_that_goes_away_is_no_error(cli: CommandLine, model: ModelServe
     process.stderr.close()
 
 
-def test_hidden_characters_are_shown_in_text_and_escaped_in_json(cli: CommandLine, model: ModelServer) -> None:
+def test_T08_hidden_characters_are_shown_in_text_and_escaped_in_json(cli: CommandLine, model: ModelServer) -> None:
     evil = ["\x1b", "]52;c;aGk=\x07 a\rb \x9b2J ", "\u202eabc\u202c zero\u200bwidth \U000e0041"]
     model.script = [
         Answer(texts=evil, calls=[("bash", {"command": "printf '\\033[2J\\302\\205'"})]),

@@ -14,27 +14,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-CASES = {
-    "plain ☃ 汉字 é\tand\nlines\r\nok": "plain ☃ 汉字 é\tand\nlines\nok",
-    "\x1b]52;c;aGk=\x07": "␛]52;c;aGk=␇",
-    "\x1b[2J\x1b[1A\x1b[2K": "␛[2J␛[1A␛[2K",
-    "\x9b2J\x9d52;\x85\x90q": "<U+009B>2J<U+009D>52;<U+0085><U+0090>q",
-    "safe\rEVIL a\b\bx\x7f\x00": "safe␍EVIL a␈␈x␡␀",
-    "\x1b\x1b[31m[2J": "␛␛[31m[2J",
-    "user\u202egnp.exe\u202c \u2066x\u2069": "user<U+202E>gnp.exe<U+202C> <U+2066>x<U+2069>",
-    "zero\u200bwidth\ufeff soft\u00adhyphen": "zero<U+200B>width<U+FEFF> soft<U+00AD>hyphen",
-    "tags \U000e0041\U000e007f lone \ud800": "tags <U+E0041><U+E007F> lone <U+D800>",
-    "z" + "\u0301" * 10_000 + "!": "z" + "\u0301" * 4 + "…!",
-    "e\u0301 is one mark": "e\u0301 is one mark",
-}
 
 
-def _containers(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
-    return st.lists(inner) | st.dictionaries(st.text(), inner)
+def test_what_says_something_is_shown_as_it_is() -> None:
+    assert visible("plain ☃ 汉字 é\tand\nlines\r\nok") == "plain ☃ 汉字 é\tand\nlines\nok"
+    assert visible("e\u0301 is one mark") == "e\u0301 is one mark"
 
 
-def test_hidden_characters_are_shown() -> None:
-    assert {text: visible(text) for text in CASES} == CASES
+def test_T01_writing_to_the_clipboard_is_shown() -> None:
+    assert visible("\x1b]52;c;aGk=\x07") == "␛]52;c;aGk=␇"
+
+
+def test_T02_rewriting_the_screen_is_shown() -> None:
+    assert visible("\x1b[2J\x1b[1A\x1b[2K\x1b[?1049h\x1b[2;5r") == "␛[2J␛[1A␛[2K␛[?1049h␛[2;5r"
+
+
+def test_T03_eight_bit_controls_are_shown() -> None:
+    assert visible("\x9b2J\x9d52;\x85\x90q") == "<U+009B>2J<U+009D>52;<U+0085><U+0090>q"
+    assert all(visible(chr(code)) == f"<U+{code:04X}>" for code in range(0x80, 0xA0))
+
+
+def test_T04_strings_for_devices_are_shown() -> None:
+    assert visible("\x1bPq#0~\x1b\\ \x1b_Gf=24;AAAA\x1b\\ \x1b^pm\x1b\\ \x1bXsos\x1b\\ \x1bP+q544e\x1b\\") == (
+        "␛Pq#0~␛\\ ␛_Gf=24;AAAA␛\\ ␛^pm␛\\ ␛Xsos␛\\ ␛P+q544e␛\\"
+    )
+
+
+def test_T05_going_back_over_a_line_is_shown() -> None:
+    assert visible("safe\rEVIL a\b\bx\x7f\x00") == "safe␍EVIL a␈␈x␡␀"
+
+
+def test_T06_nothing_forms_anew_where_something_was_shown() -> None:
+    assert visible("\x1b\x1b[31m[2J \x1b[3\x1b[0m1m") == "␛␛[31m[2J ␛[3␛[0m1m"
+
+
+def test_I02_hidden_characters_are_shown() -> None:
+    assert visible("user\u202egnp.exe\u202c \u2066x\u2069") == "user<U+202E>gnp.exe<U+202C> <U+2066>x<U+2069>"
+    assert visible("zero\u200bwidth\ufeff soft\u00adhyphen") == "zero<U+200B>width<U+FEFF> soft<U+00AD>hyphen"
+    assert visible("tags \U000e0041\U000e007f lone \ud800") == "tags <U+E0041><U+E007F> lone <U+D800>"
 
 
 @given(st.text())
@@ -51,7 +68,7 @@ def test_nothing_that_a_terminal_acts_on_is_left(text: str) -> None:
 
 
 @given(st.text(), st.integers(0, 40))
-def test_a_text_may_come_in_two_pieces(text: str, at: int) -> None:
+def test_T07_a_text_may_come_in_two_pieces(text: str, at: int) -> None:
     if "\r" not in text and not re.search("[\u0300-\u036f]{4}", text):
         assert visible(text[:at]) + visible(text[at:]) == visible(text)
 
@@ -70,10 +87,13 @@ def test_json_stays_the_same_json(value: object) -> None:
     assert visible(line) == line or re.search("[\u0300-\u20ff\ufe20-\ufe2f]", line)
 
 
-def test_a_megabyte_is_shown_at_once() -> None:
+def test_T09_tricks_with_colour_marks_and_length_show_and_take_no_time() -> None:
+    assert visible("\x1b[8mhidden\x1b[37;47mwhite") == "␛[8mhidden␛[37;47mwhite"
     began = time.process_time()
-    visible("\x1b[8m" * 250_000)
+    assert visible("z" + "\u0301" * 10_000 + "!") == "z" + "\u0301" * 4 + "…!"
     assert one_line("x" * 1_000_000, 80) == "x" * 66 + "… (+999,934)"
+    assert time.process_time() - began < 0.1
+    visible("\x1b[8m" * 250_000)
     assert time.process_time() - began < 1
 
 

@@ -75,7 +75,7 @@ async def begun(data: Path) -> None:
     await disk.close()
 
 
-async def test_the_second_process_is_refused_at_once_with_the_holders_id_and_free_after_a_kill(tmp_path: Path) -> None:
+async def test_D11_the_second_process_is_refused_at_once_with_the_holders_id_and_free_after_a_kill(tmp_path: Path) -> None:
     await begun(tmp_path)
     holder = process(HOLDER, tmp_path)
     assert holder.stdout is not None

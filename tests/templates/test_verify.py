@@ -54,7 +54,7 @@ def test_an_untouched_plugin_is_whole(weather: Path) -> None:
     assert "codetether_tools_weather" not in sys.modules
 
 
-def test_one_changed_byte_is_found(weather: Path) -> None:
+def test_M07_one_changed_byte_is_found(weather: Path) -> None:
     plugin = weather / "plugin.py"
     plugin.write_text(plugin.read_text().replace("A plugin", "a plugin"))
     assert problems("weather") == [("changed", "codetether_tools_weather/plugin.py")]
@@ -85,7 +85,7 @@ def test_other_entry_points_than_those_that_were_installed_are_found(weather: Pa
 
 
 @pytest.mark.parametrize("startup", ["zz.pth", "sitecustomize.py"])
-def test_a_file_that_runs_at_every_start_is_found(site: Path, tmp_path: Path, startup: str) -> None:
+def test_M08_a_file_that_runs_at_every_start_is_found(site: Path, tmp_path: Path, startup: str) -> None:
     unpacked(wheel(tmp_path, "codetether-tools-sly", plugin="sly", files={startup: "import os\n"}), site)
     assert problems("sly") == [("startup", startup)]
 

@@ -246,7 +246,7 @@ READ = ["LIST secret/metadata", "GET secret/data/mine"]
 LOGIN, RENEW, LOOK = "POST auth/approle/login", "POST auth/token/renew-self", "GET auth/token/lookup-self"
 
 
-async def test_a_login_is_renewed_in_time_and_repeated_when_it_is_over(
+async def test_K09_a_login_is_renewed_in_time_and_repeated_when_it_is_over(
     full: Corner, methods: None, clock: list[float]
 ) -> None:
     vault = full.vault(VaultSettings(cache=0), **approle(full, token_ttl="30s"))

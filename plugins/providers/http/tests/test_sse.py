@@ -51,7 +51,7 @@ def test_comments_and_unknown_fields_are_no_events() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 1000, 1 << 16])
-def test_an_event_that_never_ends_is_refused(size: int) -> None:
+def test_R07_an_event_that_never_ends_is_refused(size: int) -> None:
     splitter = EventSplitter(limit=10_000, name="acme")
     for _ in range(10_000 // size):
         assert splitter.feed(b"a" * size) == []

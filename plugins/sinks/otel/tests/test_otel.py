@@ -311,7 +311,7 @@ async def test_a_caller_that_is_not_sampled_gets_measurements_alone(
     assert len(receiver.points()) == 8
 
 
-async def test_no_word_of_the_conversation_is_sent_unless_asked_for(receiver: Any) -> None:
+async def test_K14_no_word_of_the_conversation_is_sent_unless_asked_for(receiver: Any) -> None:
     script = [Think("secret thought"), "secret answer", Call("look", {"path": "secret path"}), ServerFailed("secret?")]
     async with session(receiver, [*script[:3]], "secret end") as (s, _):
         await s.prompt("secret prompt")

@@ -33,7 +33,7 @@ def filled(arguments: dict[str, str], path: str) -> dict[str, str]:
 @pytest.mark.parametrize("judged", [True, False], ids=["judged", "unjudged"])
 @pytest.mark.parametrize(("tool", "arguments"), WRITES, ids=[tool for tool, _ in WRITES])
 @pytest.mark.parametrize("path", ["l", "d/secret", "../O/secret", "{O}/secret"])
-async def test_F01_links_and_paths_that_lead_outside_are_refused(
+async def test_F01_S13_links_and_paths_that_lead_outside_are_refused(
     bench: Workbench, outside: Path, tool: str, arguments: dict[str, str], path: str, judged: bool
 ) -> None:
     (bench.directory / "l").symlink_to(outside / "secret")

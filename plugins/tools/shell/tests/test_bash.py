@@ -130,7 +130,7 @@ async def test_F17_the_model_chooses_no_working_directory(bench: Workbench, argu
 @pytest.mark.parametrize(
     "arguments", [{}, {"command": ""}, {"command": "x", "timeout": 0}, {"command": "x", "timeout": 601}]
 )
-async def test_arguments_that_make_no_sense_are_refused_by_the_schema(
+async def test_S19_arguments_that_make_no_sense_are_refused_by_the_schema(
     bench: Workbench, arguments: dict[str, object]
 ) -> None:
     with pytest.raises(ValueError, match="bash: "):
