@@ -80,10 +80,8 @@ async def test_I03_I04_M12_odd_definitions_harm_nobody(desk: Desk) -> None:
     ]
     assert found["mcp__a__bash"].description == "[2Jhi " + "x" * 3994 + "\n[… 96006 characters left out …]"
     said = "\n".join(desk.notices)
-    assert (
-        "MCP server a offers what is left out: the schema of its tool huge has 10000037 bytes, more than 100000" in said
-    )
-    assert "MCP server a offers what is left out: it has two tools named bash" in said
+    assert "MCP server a offers what cannot be used: it has two tools named bash" in said
+    assert "the schema of its tool huge has 10000037 bytes, more than 100000" in said
     assert "mcp__a__far): its schema is invalid: Resource 'http://127.0.0.1:9/x' is not present" in said
     assert "mcp__a__wrong): its schema is invalid" in said
 
@@ -140,7 +138,7 @@ async def test_a_server_that_cannot_be_started_is_said_and_others_work(desk: Des
     said = sorted(notice for notice in desk.notices if notice.startswith("MCP"))
     assert [notice.partition(" (")[0] for notice in said] == [
         "MCP server dead cannot be used: it ended with exit code 4; its last words: sorry",
-        "MCP server unset: the variable NOT_SET_HERE is not set",
+        "MCP server unset needs the variable NOT_SET_HERE, which is not set. Set it: export NOT_SET_HERE=…",
     ]
     assert any(notice.startswith("cannot start 'no-such-program'") for notice in desk.notices)
 

@@ -239,7 +239,7 @@ async def _listing(client: Client, say: Callable[[str], None]) -> Listing:
     ]
     tools, problems = kept_tools(found)
     for problem in problems:
-        say(f"offers what is left out: {problem}")
+        say(f"offers what cannot be used: {problem}")
     prompts = [
         PromptEntry(
             name=prompt.name,
