@@ -15,7 +15,7 @@ import pytest
 from codetether import Answer, ApprovalRequest, Question, Resources, ToolDefinition, text_result
 from codetether.cli.approval_text import approval_lines
 from codetether.cli.terminal import visible
-from codetether.permissions.requests import Prepared, prepared
+from codetether.permissions.requests import SCOPES, Prepared, prepared
 from codetether.permissions.rules import Rules
 from codetether.testing.policy import rules_of
 from codetether.testing.scripted import Call
@@ -23,7 +23,7 @@ from codetether.testing.sessions import opened, results
 
 from . import commands
 
-ALWAYS, SESSION, ONCE = ("once", "session", "always"), ("once", "session"), ("once",)
+ALWAYS, SESSION, ONCE = SCOPES, SCOPES[:2], SCOPES[:1]
 
 
 class Bash:

@@ -99,7 +99,7 @@ async def test_I11_a_tool_that_was_not_offered_does_not_run() -> None:
         return ""
 
     names = ("peek", "Bash", "bash ", "default_api.bash", "functions.bash", "mcp__x__bash", "nothing", "")
-    bash, how = Bash(), {"settings": {"tools": {"disabled": ["peek"]}}, "allow": ["*"]}
+    bash, how = Bash(), dict[str, Any](settings={"tools": {"disabled": ["peek"]}}, allow=["*"])
     async with opened([Call(name, {"command": "touch M"}) for name in names], "ok", tools=[bash, peek], **how) as (
         session,
         provider,

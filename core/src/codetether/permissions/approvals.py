@@ -74,7 +74,7 @@ class Approvals:
 
     def kept(self) -> list[KeptApproval]:
         """All that have not expired, the latest first."""
-        return sorted((a for a in self._all() if self.now() < a.expires_at), key=lambda a: a.given_at, reverse=True)
+        return sorted((a for a in self._all() if self.now() < a.expires_at), key=lambda a: a.expires_at, reverse=True)
 
     def revoke(self, ids: Iterable[str] | None = None) -> list[str]:
         """Takes approvals back, all by default, for other processes too; those that there were. Raises StorageError."""
@@ -96,6 +96,7 @@ class Approvals:
     def _read(self, path: Path) -> KeptApproval | None:
         """None for what is no approval: then a person is asked."""
         try:
-            return from_json(read(path), KeptApproval)
+            found = from_json(read(path), KeptApproval)
+            return found if found.expires_at.tzinfo else None
         except (FileNotFoundError, StorageError, ValueError, TypeError, KeyError, OverflowError):
             return None
