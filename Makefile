@@ -1,6 +1,6 @@
 # Run in an active environment with the extra `test`, after `uv sync --all-packages --all-extras`, or as `uv run make …`.
 .DEFAULT_GOAL := help
-.PHONY: help check types lint check-docs docs site fix test proof fuzz bench release changelog constraints new-plugin
+.PHONY: help check types lint check-docs docs site fix test proof npm fuzz bench release changelog constraints new-plugin
 ifndef VIRTUAL_ENV
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 endif
@@ -35,6 +35,10 @@ test: ## every test, some minutes
 
 proof: ## every test with its long counts, an hour or so
 	CODETETHER_PROOF=1 pytest --timeout 7200
+
+npm: ## the MCP servers of npm that tests speak with, into build/npm; without them these tests are skipped
+	npm install --silent --no-audit --no-fund --ignore-scripts --prefix build/npm \
+	  @modelcontextprotocol/server-everything@2026.8.31 @modelcontextprotocol/server-filesystem@2026.8.31
 
 fuzz: ## look for commands that are misread, for hours
 	CODETETHER_PROOF=1 pytest -n 0 --timeout 0 tests/permissions/test_fuzz.py

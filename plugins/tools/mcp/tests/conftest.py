@@ -33,7 +33,7 @@ def npm_server() -> Callable[[str], str]:
     def program(name: str) -> str:
         found = NPM / name / "dist" / "index.js"
         if shutil.which("node") is None or not found.is_file():
-            pytest.skip(f"needs node, and: npm install --prefix build/npm @modelcontextprotocol/{name}")
+            pytest.skip("needs node, and the servers of npm: make npm")
         return str(found)
 
     return program
