@@ -143,11 +143,13 @@ async def test_find_read_edit_test_fix_and_undo(repo: Path) -> None:
             "tests/test_prices.py:8",
             then="The discount was taken off as money, not as a percentage: mended in shop/prices.py:9.",
         ),
-        # The next morning: a change that nobody wants.
+        # The next morning: changes that nobody wants, by the agent and by a subagent of it.
         [
             Call("write", {"path": "NOTES.md", "content": "later\n"}),
-            Call("edit", {**RIGHT, "old": "VAT = 0.19", "new": "VAT = 0.2"}),
+            Call("task", {"prompt": "Raise the VAT to 20 percent.", "agent": "build"}),
         ],
+        Call("edit", {"path": "shop/prices.py", "old": "VAT = 0.19", "new": "VAT = 0.2"}),
+        after("1 replacement", then="raised"),
         "Raised the VAT.",
     ]
     provider = ScriptedProvider(*script)

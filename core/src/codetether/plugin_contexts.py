@@ -69,6 +69,10 @@ class SessionContext(PluginContext, Protocol):
         """The session as it now stands."""
 
     @property
+    def root(self) -> Session:
+        """The session that a person prompted: of a subagent the one at the top, else the session itself."""
+
+    @property
     def directory(self) -> Path:
         """The workspace, absolute and resolved."""
 

@@ -97,7 +97,7 @@ class Shared:
     """What all contexts of one session hold in common. What needs the whole session is set when it is open.
 
     Attributes:
-        mode: the session's own. depth: 0, of a subagent one more than its parent's.
+        mode: the session's own. above: of a subagent, what its parent's contexts hold in common.
     """
 
     journal: Journal
@@ -105,7 +105,7 @@ class Shared:
     agent: AgentSpec
     person: Person | None
     mode: Mode = "default"
-    depth: int = 0
+    above: Shared | None = None
     agents: Callable[[], Mapping[str, AgentSpec]] = dict
     executor: Executor | None = None
     redactor: Redactor = field(factory=Redactor)
@@ -115,6 +115,16 @@ class Shared:
     complete: Callable[[CompletionRequest], Awaitable[CompletionResponse]] = _not_open
     delegate: Callable[..., Awaitable[SessionResult]] = _not_open
     call: Callable[..., Awaitable[Sequence[ToolResult]]] = _not_open
+
+    @property
+    def depth(self) -> int:
+        """How many sessions it works for."""
+        return 0 if self.above is None else self.above.depth + 1
+
+    @property
+    def root(self) -> Session:
+        """The session at the top."""
+        return self.journal.state.session if self.above is None else self.above.root
 
     @property
     def restriction(self) -> Mode | None:
@@ -137,6 +147,11 @@ class SessionPluginContext(ProcessContext):
     def session(self) -> Session:
         """The session as it now stands."""
         return self.shared.journal.state.session
+
+    @property
+    def root(self) -> Session:
+        """The session that a person prompted."""
+        return self.shared.root
 
     @property
     def directory(self) -> Path:

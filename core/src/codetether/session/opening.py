@@ -84,7 +84,7 @@ async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack)
         agent=agent,
         person=runtime.person,
         mode=mode,
-        depth=parent.session.shared.depth + 1 if parent else 0,
+        above=parent.session.shared if parent else None,
         agents=runtime.agents,
         redactor=runtime.redactor,
         broker=Broker(

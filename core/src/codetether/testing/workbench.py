@@ -56,6 +56,11 @@ class BenchContext:
         return Session(id="bench", created_at=now, updated_at=now, metadata=where, turn=1)
 
     @property
+    def root(self) -> Session:
+        """The session itself."""
+        return self.session
+
+    @property
     def state_dir(self) -> Path:
         """A plugin's own directory, away from the workspace and what lies beside it; made when first asked for."""
         above = self.directory.parent

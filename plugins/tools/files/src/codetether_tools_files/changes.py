@@ -56,7 +56,7 @@ class Undone:
 
 
 class Changes:
-    """The changes of one session, kept in a private directory beside the sessions: a log, and former contents by hash.
+    """The changes of one session with its subagents, kept in a private directory: a log, and former contents by hash.
 
     A change is noted before it is made, so that a killed process leaves nothing that cannot be undone.
     """

@@ -61,7 +61,7 @@ class Edit:
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """What was replaced where."""
-        return await result_of(self._edit, call, ctx.session.turn)
+        return await result_of(self._edit, call, ctx.root.turn)
 
     def _edit(self, call: ToolCall, turn: int) -> ToolResult:
         path = str(call.arguments["path"])

@@ -52,7 +52,7 @@ class MultiEdit:
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """What was replaced where."""
-        return await result_of(self._edit, call, ctx.session.turn)
+        return await result_of(self._edit, call, ctx.root.turn)
 
     def _edit(self, call: ToolCall, turn: int) -> ToolResult:
         path = str(call.arguments["path"])

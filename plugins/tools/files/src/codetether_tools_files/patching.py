@@ -97,7 +97,7 @@ class ApplyPatch:
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """Which files were changed, and how."""
-        return await result_of(self._patch, call, ctx.session.turn)
+        return await result_of(self._patch, call, ctx.root.turn)
 
     def _patch(self, call: ToolCall, turn: int) -> ToolResult:
         patches = files_of(call)

@@ -47,7 +47,7 @@ class FileTools:
     def _changes(self) -> Changes:
         from codetether_tools_files.changes import Changes
 
-        return Changes(self._ctx.state_dir, self._ctx.session.id, self._ctx.directory)
+        return Changes(self._ctx.state_dir, self._ctx.root.id, self._ctx.directory)
 
     def _list(self) -> Tool:
         from codetether_tools_files.listing import List

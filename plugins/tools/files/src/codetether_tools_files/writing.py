@@ -48,7 +48,7 @@ class Write:
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """What was written."""
-        return await result_of(self._write, call, ctx.session.turn)
+        return await result_of(self._write, call, ctx.root.turn)
 
     def _write(self, call: ToolCall, turn: int) -> ToolResult:
         path, content = str(call.arguments["path"]), str(call.arguments["content"])
