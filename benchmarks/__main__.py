@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import audited, described, judged, redacted, sandbox, sinks, startup, steps, stored, wires
+from benchmarks import audited, described, files, judged, kept, redacted, sandbox, sinks, startup, steps, stored, wires
 from benchmarks.children import ROOT, profile
 from benchmarks.figures import Figure, plot, table
 from benchmarks.yardsticks import Yardsticks, directory, running
@@ -28,6 +28,7 @@ CASES: dict[str, Callable[[Yardsticks, int], Iterator[Figure]]] = {
     "crowd": steps.crowd,
     "memory": steps.memory,
     "stored": stored.stored,
+    "kept": kept.kept,
     "wires": wires.wires,
     "described": described.described,
     "events": sinks.events,
@@ -35,6 +36,7 @@ CASES: dict[str, Callable[[Yardsticks, int], Iterator[Figure]]] = {
     "record": sinks.record,
     "judged": judged.judged,
     "audit": audited.audit,
+    "files": files.files,
     "redacted": redacted.redacted,
 }
 
