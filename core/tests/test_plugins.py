@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import itertools
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -191,6 +194,48 @@ def test_M06_a_name_that_looks_like_another_is_refused(site: Site, name: str) ->
     assert shown.isprintable()
     assert site.imported() == []
     assert loaded(found(site), allow=("foobar",)).plugins[0].status == "not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("altered", "names", "told"),
+    [
+        ("warn", ["ours", "strange"], ["strange"]),
+        ("refuse", [], ["ours", "strange"]),
+        ("ignore", ["ours", "strange"], []),
+    ],
+)
+def test_M07_a_plugin_that_was_changed_is_told_or_refused(
+    site: Site, altered: Any, names: list[str], told: list[str]
+) -> None:
+    distributions = {"ours": "codetether-ours", "strange": "strange"}
+    for name, distribution in distributions.items():
+        site.install(name, source=GOOD.format(name=name), distribution=distribution)
+        record(site, name, distribution)
+    candidates = [c for c in installed() if c.name in distributions]
+    assert said(loaded(candidates, altered=altered)) == []
+    for name in distributions:
+        (site.path / f"{name}.py").write_text(GOOD.format(name=name) + "# changed\n")
+    plugins = loaded(candidates, altered=altered)
+    assert [p.name for p in plugins.plugins if p.status == "loaded"] == names
+    why = "{}.py is not what was installed (codetether plugins verify)"
+    assert said(plugins) == [(name, "", why.format(name)) for name in told]
+
+
+def record(site: Site, name: str, distribution: str) -> None:
+    """Writes the RECORD that an installer would have written."""
+    data = (site.path / f"{name}.py").read_bytes()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+    (folder,) = site.path.glob(f"{distribution.replace('-', '_')}-*.dist-info")
+    (folder / "RECORD").write_text(f"{name}.py,sha256={digest},{len(data)}\n{folder.name}/RECORD,,\n")
+
+
+def test_M10_a_plugin_that_replaces_what_others_stand_on_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.Logger, "handle", logging.Logger.handle)  # put back afterwards
+    source = "import logging\nlogging.Logger.handle = lambda self, record: None\n"
+    site.install("patching", source=source + GOOD.format(name="patching"))
+    site.install("fair", source=GOOD.format(name="fair"))
+    why = "it replaced logging.Logger.handle, which others rely on; nothing fences a plugin in"
+    assert said(loaded(found(site))) == [("patching", "", why)]
 
 
 def test_two_plugins_of_one_name_are_both_refused_and_named(site: Site) -> None:

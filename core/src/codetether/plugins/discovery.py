@@ -8,10 +8,15 @@ from functools import partial
 from typing import Any, NoReturn
 
 from codetether.errors import PluginError
+from codetether.plugins.altered import altered
 from codetether.plugins.boundary import reason_of
 from codetether.values import frozen
 
 GROUP = "codetether"
+
+
+def _untouched() -> None:
+    """Nobody recorded anything."""
 
 
 @frozen(kw_only=True)
@@ -20,6 +25,7 @@ class Candidate:
 
     Attributes:
         ours: in core's own box. given: a program handed it over, so the environment's choice does not concern it.
+        altered: the first of its files that is not what was installed, None where all are.
     """
 
     name: str
@@ -29,6 +35,7 @@ class Candidate:
     module: str = ""
     ours: bool = False
     given: bool = False
+    altered: Callable[[], str | None] = _untouched
 
 
 def normalised(name: str) -> str:
@@ -63,7 +70,12 @@ def _found() -> Iterator[Candidate]:
         else:
             load = point.load
         yield Candidate(
-            name=point.name, load=load, distribution=str(distribution), version=str(version), module=point.value
+            name=point.name,
+            load=load,
+            distribution=str(distribution),
+            version=str(version),
+            module=point.value,
+            altered=partial(altered, point.dist, point.value) if distribution else _untouched,
         )
 
 

@@ -22,6 +22,7 @@ from codetether.plugins import boundary
 from codetether.plugins.boundary import Limiter, plain, reason_of
 from codetether.plugins.contracts import YIELDS, check_record
 from codetether.plugins.discovery import Candidate, normalised
+from codetether.plugins.guarded import replaced, watched
 from codetether.values import define, frozen
 
 RECORD_LIMIT = 10_000
@@ -85,6 +86,11 @@ class Wanted(Protocol):
         """Only these, as the environment says; None for all."""
         ...
 
+    @property
+    def altered(self) -> str:
+        """What happens to one whose files were changed: `warn`, `refuse` or `ignore`."""
+        ...
+
 
 class _Hooks(pluggy.PluginManager):
     """Finds marked functions by their mark alone, for a tenth of the cost: properties may run here."""
@@ -132,11 +138,31 @@ class LoadedPlugins:
                 twins = [c for c in found if c is not candidate and normalised(c.name) == normalised(candidate.name)]
                 others = ", ".join(plain(c.distribution or c.module, 100) for c in twins)
                 self._fail(info, f"the name {candidate.name!r} is also used by {others}; uninstall one of them")
-            else:
+            elif not self._is_altered(info, candidate, wanted.altered):
                 self._load_one(info, candidate)
 
+    def _is_altered(self, info: PluginInfo, candidate: Candidate, said: str) -> bool:
+        """Whether a file of it was changed since it was installed and it is refused for that; else that is told.
+
+        Those that came with codetether are compared only where a change is refused: it takes some milliseconds.
+        """
+        if said == "ignore" or (said == "warn" and normalised(candidate.distribution).startswith("codetether-")):
+            return False
+        try:
+            path = candidate.altered()
+        except Exception as error:  # metadata that cannot be read proves nothing
+            path = f"its RECORD ({reason_of(error)})"
+        if path is None:
+            return False
+        what = f"{plain(path, 200)} is not what was installed (codetether plugins verify)"
+        if said == "refuse":
+            self._fail(info, what)
+            return True
+        self._report(info, "", what)
+        return False
+
     def _load_one(self, info: PluginInfo, candidate: Candidate) -> None:
-        began = time.perf_counter()
+        began, before = time.perf_counter(), watched()
         try:
             plugin = self._limiter.run(partial(_imported, candidate), self._import_limit)
             self._limiter.run(partial(self._manager.register, plugin, candidate.name), self._hook_limit)
@@ -147,6 +173,8 @@ class LoadedPlugins:
         finally:
             info.seconds = time.perf_counter() - began
         self._check_hooks(info, plugin)
+        for name in replaced(before):
+            self._report(info, "", f"it replaced {name}, which others rely on; nothing fences a plugin in")
 
     def _check_hooks(self, info: PluginInfo, plugin: Any) -> None:
         hooks = set()
