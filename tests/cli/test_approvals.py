@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+from codetether import ApprovalRequest
+from codetether.cli.denied import allowances
+
 from .conftest import Answer, CommandLine, ModelServer
 from .test_terminal import rest, terminal
 
@@ -81,6 +84,21 @@ def test_P30_always_at_the_terminal_reaches_other_processes_until_it_is_taken_ba
     assert noted == [
         *(("approval:bash", "intent"), ("approval:bash", "success"), ("approval:bash", "intent")),
         *(("approval:bash", "denied"), ("approval:revoke", "intent"), ("approval:revoke", "success")),
+    ]
+
+
+def test_the_rules_that_would_allow_a_call_are_the_narrowest() -> None:
+    mode, outside = "mode default: network asks", "outside the workspace: write asks"
+    requests = [
+        ApprovalRequest(tool="fetch", effects=("network",), hosts=("docs.example",), rule=mode),
+        ApprovalRequest(tool="write", effects=("write",), writes=("/w/a",), rule=mode),
+        ApprovalRequest(tool="write", effects=("write",), writes=("/w/a[1]",), rule=mode),
+        ApprovalRequest(tool="bash", commands=("git add a; ls *.py",), rule=mode),
+        ApprovalRequest(tool="write", effects=("write",), writes=("/o/a",), rule=outside),
+        ApprovalRequest(tool="write", effects=("write",), writes=("/w/.git/x",), rule="guarded file .git: write asks"),
+    ]
+    assert [list(allowances(each)) for each in requests] == [
+        *(["network(docs.example)"], ["write(/w/a)"], ["write"], ["bash"], ["write(/o/a)"], [])
     ]
 
 

@@ -42,7 +42,7 @@ def allowances(asked: ApprovalRequest) -> Iterator[str]:
         yield from (f"read({path})" for path in asked.reads if _plain(path))
         yield from (f"write({path})" for path in asked.writes if _plain(path))
     elif asked.rule.startswith("mode "):
-        yield from _of_commands(asked) or _of_files(asked) or [asked.tool]
+        yield from _of_commands(asked) or _of_files(asked) or _of_hosts(asked) or [asked.tool]
 
 
 def _of_commands(asked: ApprovalRequest) -> list[str]:
@@ -64,6 +64,11 @@ def _of_files(asked: ApprovalRequest) -> list[str]:
     if set(asked.effects) <= {"read", "write"} and all(map(_plain, asked.writes)):
         return [f"write({path})" for path in asked.writes]
     return []
+
+
+def _of_hosts(asked: ApprovalRequest) -> list[str]:
+    """A rule for each host that would be reached."""
+    return [f"network({host})" for host in asked.hosts] if set(asked.effects) <= {"read", "network"} else []
 
 
 def _plain(path: str) -> bool:
