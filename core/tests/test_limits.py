@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,8 @@ def look(n: int) -> str:
 
 def dear(tokens: str = "100000") -> Yields:
     """A plugin by which a million tokens of input cost so many dollars."""
-    return Yields("codetether_model_defaults", ModelDefaults(match="scripted/*", prices={"input": tokens, "output": "0"}), name="dear")
+    prices = {"input": tokens, "output": "0"}
+    return Yields("codetether_model_defaults", ModelDefaults(match="scripted/*", prices=prices), name="dear")
 
 
 def looking(times: int = 60) -> list[Call]:
@@ -46,11 +46,11 @@ async def test_a_limit_pauses_the_session_which_then_goes_on(
 ) -> None:
     how: dict[str, Any] = {"tools": [look], "plugins": [dear()], "directory": tmp_path}
     async with opened(*looking(), **how, **limits) as (session, _):
-        found = await heard(session)
+        found: list[Any] = list(await heard(session))
         assert (found[-1].status, found[-1].limit, found[-1].steps) == ("limit", limit, steps)
         assert found[-1].reason == reason
         assert to_dict(found[-1])["limit"] == limit
-        ended = list(session.journal.records())[-1].entry
+        ended: Any = list(session.journal.records())[-1].entry
         assert (ended.status, ended.limit) == ("limit", limit)
         assert session.journal.state.open_calls == {}
         id_ = session.id
@@ -156,9 +156,8 @@ class Crowd(ScriptedProvider):
         self.asking += 1
         self.most = max(self.most, self.asking)
         await asyncio.sleep(0.03)
-        async with aclosing(super().stream(request)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        async for chunk in super().stream(request):
+            yield chunk
         self.asking -= 1
 
 

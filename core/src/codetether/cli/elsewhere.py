@@ -26,6 +26,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("--plan", "--read-only"), ("--mode", "plan")),
     **dict.fromkeys(("--allowedTools", "--allowed-tools", "--allow-tool", "--tools", "-T", "--tool"), ("--allow",)),
     **dict.fromkeys(("--max-turns", "--max-iterations"), ("--max-steps",)),
+    "--max-budget-usd": ("--max-cost",),
     **dict.fromkeys(("--session-id", "--conversation", "--cid"), ("--session",)),
     **dict.fromkeys(("--image", "-i", "--attachment", "-a", "--attach", "--read"), ("--file",)),
     "--last": ("--continue",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codetether.models.completion import ModelLimits, ModelRef
-from codetether.models.messages import Message, TextPart, ToolCallPart, ToolResultPart
+from codetether.models.messages import Message, RefusalPart, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
 from codetether.models.record import Unknown
 from codetether.models.session import Compacted
 from codetether.values import frozen
@@ -57,11 +57,10 @@ def _part_tokens(part: object) -> int:
             return PER_PART + sum(map(_part_tokens, content))
         case Unknown(raw=raw):
             return PER_PART + _tokens(str(raw))
-        case TextPart(text=text):
+        case TextPart(text=text) | ThinkingPart(text=text) | RefusalPart(text=text):
             return PER_PART + _tokens(text)
         case _:
-            text = getattr(part, "text", None)
-            return PER_IMAGE if text is None else PER_PART + _tokens(text)
+            return PER_IMAGE
 
 
 def _tokens(text: str) -> int:

@@ -143,7 +143,7 @@ class Agent:
         """The model's answer, its calls under ids that are new in this session."""
         await self.compact("threshold", turn.emit)
         request = await self._request(turn, system)
-        listener = _Listener(agent=self, turn=turn, smaller=partial(self._smaller, turn, system))
+        listener = _Listener(agent=self, turn=turn, system=system)
         ask = partial(self.asking.answer, request, turn.step, listener)
         response = await recorded(self.dispatch.audit, request, turn.number, ask)
         return with_unique_ids(response, self._ids)
@@ -164,7 +164,7 @@ class Agent:
         emit(told)
         return told
 
-    async def _smaller(self, turn: Turn, system: str) -> CompletionRequest | None:
+    async def smaller(self, turn: Turn, system: str) -> CompletionRequest | None:
         return await self._request(turn, system) if await self.compact("overflow", turn.emit) else None
 
     async def _request(self, turn: Turn, system: str) -> CompletionRequest:
@@ -383,7 +383,10 @@ class _Listener:
 
     agent: Agent
     turn: Turn
-    smaller: Callable[[], Awaitable[CompletionRequest | None]]
+    system: str
+
+    def smaller(self) -> Awaitable[CompletionRequest | None]:
+        return self.agent.smaller(self.turn, self.system)
 
     def emit(self, event: SessionEvent) -> None:
         self.turn.emit(event)

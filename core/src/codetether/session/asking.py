@@ -59,7 +59,7 @@ class Listener(Protocol):
     def keep_part(self, part: Message | None) -> None:
         """What there was of an answer that was cancelled."""
 
-    async def smaller(self) -> CompletionRequest | None:
+    def smaller(self) -> Awaitable[CompletionRequest | None]:
         """The same question with a shorter history; None where there is none."""
 
 

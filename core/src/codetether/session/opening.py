@@ -216,11 +216,11 @@ def _limits(runtime: Runtime, wanted: Opening, agent: AgentSpec) -> Limits:
         return getattr(agent, name) if asked_for is None else asked_for
 
     settings = runtime.settings
-    cost = settings.limit("max_cost", limit("max_cost"))
+    cost, tokens = (settings.limit(name, limit(name)) for name in ("max_cost", "max_tokens"))
     limits = Limits(
         steps=settings.max_steps(limit("max_steps")),
         seconds=settings.limit("max_seconds", limit("max_seconds")),
-        tokens=settings.limit("max_tokens", limit("max_tokens")),
+        tokens=None if tokens is None else int(tokens),
         cost=None if cost is None else Decimal(str(cost)),
         repeats=settings.max_repeats(wanted.max_steps),
     )

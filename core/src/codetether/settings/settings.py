@@ -152,7 +152,7 @@ class Settings:
 
     def limit(self, name: str, wish: float | None = None) -> float | None:
         """A limit of `[limits]`, or the wish for it, the managed limit applied to both. Raises SettingsError."""
-        if wish is not None and (isinstance(wish, bool) or not isinstance(wish, int | float) or not wish > 0):
+        if wish is not None and (type(wish) not in (int, float) or not wish > 0):  # callers without types too
             raise SettingsError(f"{name}: {wish!r} is no number above 0")
         most = getattr(self.core.limits, name) if wish is None else wish
         limit = self._managed.values.get("limits", {}).get(name) if self._managed else None

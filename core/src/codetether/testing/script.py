@@ -79,7 +79,7 @@ class Script:
 
     def finished(self, place: int) -> bool:
         """Whether the turn that a message stands in was brought to its own end."""
-        turn = next((turn for at, (turn, _) in reversed(self.turns.items()) if at <= place), 0)
+        turn = max((turn for at, (turn, _) in self.turns.items() if at <= place), default=0)
         return turn in self.ended and self.ended[turn].status == "done"
 
     @classmethod

@@ -14,6 +14,7 @@ from codetether import (
     ContextOverflow,
     ModelDefaults,
     ModelLimits,
+    RunningSession,
     Runtime,
     ToolResultPart,
     Usage,
@@ -21,8 +22,9 @@ from codetether import (
 )
 from codetether.models import events
 from codetether.models.window import is_paired
+from codetether.testing import sessions
 from codetether.testing.scripted import Call, ScriptedProvider
-from codetether.testing.sessions import ONLY, Tools, Yields, heard, opened, results
+from codetether.testing.sessions import ONLY, Tools, Yields, opened, results
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,6 +61,11 @@ def looking(times: int, **arguments: Any) -> Callable[[CompletionRequest], Any]:
         return Call("look", {"n": looked, **arguments}) if looked <= times else "done"
 
     return answer
+
+
+async def heard(session: RunningSession, prompt: str = "go") -> list[Any]:
+    """All events of one prompt."""
+    return list(await sessions.heard(session, prompt))
 
 
 def of(kind: type[Any], found: list[Any]) -> list[Any]:
@@ -115,17 +122,14 @@ async def test_a_user_who_wants_it_gets_it_and_an_old_result_is_cut_where_that_i
         [cut] = of(events.Compaction, found)
         assert (cut.why, cut.by, cut.replaced) == ("threshold", 4, 4)
         assert not any(map(is_summary, provider.requests))
-        [result] = [part for message in provider.requests[-1].messages for part in message.parts if _is_result(part)]
+        parts = (part for message in provider.requests[-1].messages for part in message.parts)
+        [result] = [part for part in parts if isinstance(part, ToolResultPart)]
         assert "characters left out to save room" in result.text
         assert len(result.text) < 1000
         assert len(results(session)[0][2]) == 10003
         assert await session.compact()
         assert is_summary(provider.requests[-1])
         assert len(session.journal.state.seen) == 3
-
-
-def _is_result(part: object) -> bool:
-    return isinstance(part, ToolResultPart)
 
 
 async def test_a_provider_that_finds_it_too_long_is_asked_once_more_and_not_a_third_time() -> None:
