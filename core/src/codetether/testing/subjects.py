@@ -43,6 +43,7 @@ class _All:
 
     allow = only = None
     block: Sequence[str] = ()
+    altered = "ignore"
 
 
 def subject(plugin: Any, *, locator: str = "", trials: Trials | None = None) -> Subject:
