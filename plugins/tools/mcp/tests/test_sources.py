@@ -132,7 +132,7 @@ def test_no_two_tools_share_a_name() -> None:
     assert all(name.isascii() and name.replace("_", "a").isalnum() for name in names)
 
 
-def test_servers_are_added_listed_and_removed(
+def test_M14_servers_are_added_listed_and_removed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

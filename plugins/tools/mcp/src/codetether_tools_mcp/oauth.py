@@ -9,21 +9,17 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from codetether import UsageError, private_directory, replace_file
-from mcp.client.auth import OAuthClientProvider
-from mcp.shared.auth import (
-    AuthorizationCodeResult,
-    OAuthClientInformationFull,
-    OAuthClientMetadata,
-    OAuthMetadata,
-    OAuthToken,
-)
-from pydantic import AnyUrl, BaseModel
 
 from codetether_tools_mcp.servers import Server
+
+if TYPE_CHECKING:
+    from mcp.client.auth import OAuthClientProvider
+    from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthToken
+    from pydantic import BaseModel
 
 NOWHERE = "http://127.0.0.1/"
 """Where nobody comes back to: without somebody at a terminal nobody is sent out to sign in."""
@@ -41,6 +37,8 @@ class Tokens:
 
     async def get_tokens(self) -> OAuthToken | None:
         """The tokens, None where nobody signed in."""
+        from mcp.shared.auth import OAuthToken
+
         return OAuthToken.model_validate(found) if (found := self._read().get("tokens")) else None
 
     async def set_tokens(self, tokens: OAuthToken) -> None:
@@ -50,6 +48,8 @@ class Tokens:
 
     async def get_client_info(self) -> OAuthClientInformationFull | None:
         """Who we are to the server: the client of the settings, else the one that it made for us."""
+        from mcp.shared.auth import OAuthClientInformationFull
+
         if self._client_id:
             return OAuthClientInformationFull(
                 client_id=self._client_id, redirect_uris=None, token_endpoint_auth_method="none"
@@ -67,6 +67,8 @@ class Tokens:
 
     def restore(self, provider: OAuthClientProvider) -> OAuthClientProvider:
         """Tells what signs requests what an earlier process knew: until when the tokens hold, where to renew them."""
+        from mcp.shared.auth import OAuthMetadata
+
         kept = self._read()
         if metadata := kept.get("metadata"):
             provider.context.oauth_metadata = OAuthMetadata.model_validate(metadata)
@@ -127,6 +129,10 @@ def _provider(
     answered: Callable[[], Awaitable[AuthorizationCodeResult]] | None,
     redirect: str,
 ) -> OAuthClientProvider:
+    from mcp.client.auth import OAuthClientProvider
+    from mcp.shared.auth import OAuthClientMetadata
+    from pydantic import AnyUrl
+
     settings = server.settings
     about = OAuthClientMetadata(
         client_name="codetether",
@@ -143,6 +149,7 @@ def _callback(
     arrived: asyncio.Future[AuthorizationCodeResult],
 ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
     """Answers the browser that comes back; the SDK checks the state that it brings."""
+    from mcp.shared.auth import AuthorizationCodeResult
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

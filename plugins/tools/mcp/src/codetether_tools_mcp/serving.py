@@ -6,13 +6,15 @@ import hmac
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from codetether import FilePart, ImagePart, RunningSession, TextPart, ToolDefinition, ToolResultPart, __version__
-from mcp import types
-from mcp.server.lowlevel import Server
 
 from codetether_tools_mcp.caller import Caller
+
+if TYPE_CHECKING:
+    from mcp.server.lowlevel import Server
 
 UNSERVED = ("task",)
 """Tools that need a model: the client is none."""
@@ -21,20 +23,23 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 def server_of(session: RunningSession, caller: Caller, wanted: Sequence[str]) -> Server[Any]:
     """The session's tools whose names fit one of the globs, as a server."""
-    tools = [
-        _described(tool)
+    from mcp import types
+    from mcp.server.lowlevel import Server
+
+    offered = {
+        tool.name: tool
         for tool in session.agent.tools
         if tool.name not in UNSERVED and any(fnmatchcase(tool.name, glob) for glob in wanted)
-    ]
+    }
 
     async def list_tools(_: Any, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=tools)
+        return types.ListToolsResult.model_validate({"tools": [_described(tool) for tool in offered.values()]})
 
     async def call_tool(_: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
-        if all(tool.name != params.name for tool in tools):
-            return _said(f"Error: there is no tool {params.name!r}")
-        done = await caller.call(session, params.name, params.arguments or {})
-        return _said(f"Error: {done}") if isinstance(done, str) else _answer(done)
+        done: ToolResultPart | str = f"there is no tool {params.name!r}"
+        if params.name in offered:
+            done = await caller.call(session, params.name, params.arguments or {})
+        return types.CallToolResult.model_validate(_answer(done))
 
     return Server("codetether", version=__version__, on_list_tools=list_tools, on_call_tool=call_tool)
 
@@ -91,32 +96,35 @@ class Gate:
         )
 
 
-def _described(tool: ToolDefinition) -> types.Tool:
-    hints = types.ToolAnnotations(
-        read_only_hint=tool.read_only, idempotent_hint=tool.idempotent, open_world_hint="network" in tool.effects
-    )
-    return types.Tool(name=tool.name, description=tool.description, input_schema=dict(tool.schema), annotations=hints)
+def _described(tool: ToolDefinition) -> dict[str, Any]:
+    """The tool as the protocol has it."""
+    hints = {"readOnlyHint": tool.read_only, "idempotentHint": tool.idempotent}
+    return {
+        "name": tool.name,
+        "description": tool.description,
+        "inputSchema": dict(tool.schema),
+        "annotations": {**hints, "openWorldHint": "network" in tool.effects},
+    }
 
 
-def _said(text: str) -> types.CallToolResult:
-    return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True)
-
-
-def _answer(done: ToolResultPart) -> types.CallToolResult:
+def _answer(done: ToolResultPart | str) -> dict[str, Any]:
+    """What came of a call as the protocol has it."""
+    if isinstance(done, str):
+        return {"content": [{"type": "text", "text": f"Error: {done}"}], "isError": True}
     content = [block for part in done.content if (block := _block(part)) is not None]
-    return types.CallToolResult(content=content, is_error=not done.success)
+    return {"content": content, "isError": not done.success}
 
 
-def _block(part: Any) -> types.ContentBlock | None:
+def _block(part: Any) -> dict[str, Any] | None:
     match part:
         case TextPart(text=text):
-            return types.TextContent(text=text)
+            return {"type": "text", "text": text}
         case ImagePart(data=bytes() as data, media_type=media_type):
-            return types.ImageContent(data=b64encode(data).decode(), mime_type=media_type)
+            return {"type": "image", "data": b64encode(data).decode(), "mimeType": media_type}
         case FilePart(data=bytes() as data, media_type=media_type, name=name):
-            blob = types.BlobResourceContents(uri=f"file:{name}", blob=b64encode(data).decode(), mime_type=media_type)
-            return types.EmbeddedResource(resource=blob)
+            blob = {"uri": f"file:{quote(name)}", "blob": b64encode(data).decode(), "mimeType": media_type}
+            return {"type": "resource", "resource": blob}
         case ImagePart(url=str() as url) | FilePart(url=str() as url):
-            return types.TextContent(text=f"[{url}]")
+            return {"type": "text", "text": f"[{url}]"}
         case _:
             return None
