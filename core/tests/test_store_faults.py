@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from attrs import define, field
 from codetether.errors import InvalidSessionId, StorageError
+from codetether.models.completion import Usage
 from codetether.models.messages import user
-from codetether.models.session import JournalEntry, JournalRecord, MessageAdded, SessionStarted, TitleChanged, TurnEnded
+from codetether.models.session import (
+    Gap,
+    JournalEntry,
+    JournalRecord,
+    MessageAdded,
+    SessionStarted,
+    TitleChanged,
+    TurnEnded,
+)
 from codetether.storage import durable
 from codetether.storage.disk import Disk
+from codetether.storage.phrases import Phrases
+from codetether.storage.search import Scope
 from codetether.storage.store import Journal, Store
 
 T = TypeVar("T")
@@ -270,4 +283,114 @@ async def test_what_a_failing_disk_really_lost_is_told(tmp_path: Path) -> None:
         again = await store.open("s1")
         assert again.repairs == (f"{journal.path}: records 2 to 2 were lost when a sync failed",)
         await again.close()
+    await disk.close()
+
+
+async def test_every_operation_of_a_whole_sessions_writing_and_mending_fails_in_turn(tmp_path: Path) -> None:
+    said = MessageAdded(message=user("one"), turn=1)
+    records = [
+        JournalRecord(sequence=n, recorded_at=datetime(2026, 1, 1, tzinfo=UTC), entry=entry)
+        for n, entry in enumerate((SessionStarted(id="s1", directory="/work"), said, TitleChanged(title="t")), 1)
+    ]
+    disk = Disk()
+    async with Store(tmp_path, disk) as store:
+        for nth in range(1, 60):
+            fault = durable.failpoint = Fault(nth=nth, error=ERRORS[nth % len(ERRORS)])
+            try:
+                await store.adopt(records)
+            except StorageError:
+                assert await store.list() == []  # all of it, or nothing
+                continue
+            finally:
+                durable.failpoint = None
+            assert not fault.failed
+            break
+        assert 8 < nth < 60
+        assert [item async for item in store.records("s1")] == records
+        (journal,) = tmp_path.glob("sessions/*/s1/journal.jsonl")
+        damaged = journal.read_bytes().replace(b"one", b"0ne")
+        journal.write_bytes(damaged)
+        for nth in range(1, 60):
+            fault = durable.failpoint = Fault(nth=nth, error=ERRORS[nth % len(ERRORS)])
+            try:
+                mended = await store.mend("s1", "/work")
+            except StorageError:
+                kept = [item async for item in store.records("s1") if not isinstance(item.entry, Gap)]
+                assert kept == [records[0], records[2]]
+                journal.write_bytes(damaged)
+                continue
+            finally:
+                durable.failpoint = None
+            assert len(mended.problems) == 1
+            break
+        assert 5 < nth < 60
+    await disk.close()
+
+
+CODES = (
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_READONLY,
+)
+
+
+async def test_every_operation_of_the_index_fails_in_turn_and_no_answer_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = failing = 0
+
+    def operation() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == failing:
+            error = sqlite3.OperationalError("it fails")
+            error.sqlite_errorcode = CODES[failing % len(CODES)]
+            raise error
+
+    class Failing(sqlite3.Connection):
+        """A connection whose nth operation fails."""
+
+        def execute(self, *given: Any) -> sqlite3.Cursor:
+            operation()
+            return super().execute(*given)
+
+        def executemany(self, *given: Any) -> sqlite3.Cursor:
+            operation()
+            return super().executemany(*given)
+
+        def executescript(self, script: str) -> sqlite3.Cursor:
+            operation()
+            return super().executescript(script)
+
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *given, **named: real(*given, **named, factory=Failing))
+    disk = Disk()
+
+    async def answers(store: Store) -> list[object]:
+        found = await store.search(Phrases("word"), Scope(directory=os.path.realpath("/work")))
+        tally = await store.tally()
+        return [
+            [each.id for each in await store.list()],
+            [each.id for each in await store.list_for_directory(Path("/work"))],
+            [(each.session_id, each.hits[0].snippet) for each in found.sessions],
+            {each.session_id: each.usage.input_tokens for each in tally.spending},
+            await store.unreadable(),
+        ]
+
+    expected: list[object] = [["s1", "s0"]] * 2 + [[("s1", "word 1"), ("s0", "word 0")], {"s0": 5, "s1": 5}, {}]
+    async with Store(tmp_path, disk) as store:
+        for number in range(2):
+            journal = await store.create(SessionStarted(id=f"s{number}", directory="/work"))
+            journal.append(MessageAdded(message=user(f"word {number}"), turn=1, usage=Usage(input_tokens=5)))
+            await journal.close()
+    while calls >= failing:
+        calls, failing = 0, failing + (1 if PROOF else 13)
+        (tmp_path / "index.sqlite").unlink(missing_ok=True)
+        async with Store(tmp_path, disk) as store:
+            assert await answers(store) == expected, failing
+        async with Store(tmp_path, disk) as store:
+            assert await answers(store) == expected, failing
+    assert failing > 80
     await disk.close()

@@ -1,4 +1,4 @@
-"""The store against a tiny model: any order of creating, appending, tearing, crashing, listing and deleting agrees."""
+"""The store against a tiny model: any order of making, forking, tearing, crashing, finding and deleting agrees."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from codetether.errors import InvalidSessionId, SessionLocked, SessionNotFound
+from codetether.errors import InvalidSessionId, SessionLocked, SessionNotFound, UsageError
 from codetether.models.messages import user
+from codetether.models.replay import replay
 from codetether.models.session import (
     JournalEntry,
     JournalRecord,
@@ -22,6 +23,9 @@ from codetether.models.session import (
     TurnEnded,
 )
 from codetether.storage.disk import Disk
+from codetether.storage.forks import fork
+from codetether.storage.phrases import Phrases
+from codetether.storage.search import Scope
 from codetether.storage.store import Journal, Store
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -31,8 +35,10 @@ T = TypeVar("T")
 PROOF = bool(os.environ.get("CODETETHER_PROOF"))
 IDS = st.sampled_from(["a", "A", "b", "B-1", "b-1", "c_2"])
 DIRECTORIES = st.sampled_from(["/x", "/y"])
+TEXTS = ("alpha beta", "Beta, gamma!", "gämma 中文")
 ENTRIES: st.SearchStrategy[JournalEntry] = st.one_of(
     st.builds(MessageAdded, message=st.builds(user, st.text(max_size=30)), turn=st.integers(1, 3)),
+    st.builds(MessageAdded, message=st.builds(user, st.sampled_from(TEXTS)), turn=st.integers(1, 3)),
     st.builds(TitleChanged, title=st.none() | st.text(max_size=10), automatic=st.booleans()),
     st.builds(MetadataChanged, directory=DIRECTORIES | st.none(), model=st.sampled_from(["p/m", None])),
     st.builds(
@@ -146,6 +152,34 @@ class Sessions(RuleBasedStateMachine):
         assert deleted == (session_id in self.model)
         self.model.pop(session_id, None)
 
+    @precondition(lambda self: self.model)
+    @rule(data=st.data(), new_id=IDS, messages=st.none() | st.integers(1, 3))
+    def fork(self, data: st.DataObject, new_id: str, messages: int | None) -> None:
+        source = self.model[data.draw(st.sampled_from(sorted(self.model)))]
+        try:
+            made = fork(source, new_id, messages=messages)
+            self.run(self.store.adopt(made))
+        except (InvalidSessionId, SessionLocked) as error:
+            assert type(error) is self.expected_refusal(new_id, creating=True)  # noqa: PT017
+        except UsageError:
+            assert sum(isinstance(item.entry, MessageAdded) for item in source) < (messages or 0)
+        else:
+            assert self.expected_refusal(new_id, creating=True) is None
+            self.model[new_id] = made
+            assert self.run(self.store.load(new_id)) == replay(made)
+
+    @rule(word=st.sampled_from(["alpha", "beta", "gamma", "文", "Beta -alpha"]))
+    def search(self, word: str) -> None:
+        """Found is every session that holds the word, in the order of what was written last."""
+        wanted, _, refused = word.lower().partition(" -")
+        expected = set()
+        for session_id, items in self.model.items():
+            texts = [_text(item.entry).lower().replace("ä", "a") for item in items]
+            if any(wanted in text and (not refused or refused not in text) for text in texts):
+                expected.add(session_id)
+        found = self.run(self.store.search(Phrases(word), Scope()))
+        assert {each.session_id for each in found.sessions} == expected
+
     @rule()
     def lose_the_index(self) -> None:
         (self.data / "index.sqlite").unlink(missing_ok=True)
@@ -180,6 +214,16 @@ class Sessions(RuleBasedStateMachine):
             self.run(self.store.__aexit__(None, None, None))
             self.runner.close()
             self.temporary.cleanup()
+
+
+def _text(entry: JournalEntry) -> str:
+    match entry:
+        case MessageAdded():
+            return entry.message.text
+        case TitleChanged():
+            return entry.title or ""
+        case _:
+            return ""
 
 
 def _automatic(entry: JournalEntry) -> bool:

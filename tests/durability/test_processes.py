@@ -14,6 +14,8 @@ import pytest
 from codetether import SessionLocked
 from codetether.models.session import MessageAdded, SessionStarted
 from codetether.storage.disk import Disk
+from codetether.storage.phrases import Phrases
+from codetether.storage.search import Scope
 from codetether.storage.store import Store
 
 PROCESSES, APPENDS = (8, 1_000) if os.environ.get("CODETETHER_PROOF") else (4, 150)
@@ -75,7 +77,9 @@ async def begun(data: Path) -> None:
     await disk.close()
 
 
-async def test_D11_the_second_process_is_refused_at_once_with_the_holders_id_and_free_after_a_kill(tmp_path: Path) -> None:
+async def test_D11_the_second_process_is_refused_at_once_with_the_holders_id_and_free_after_a_kill(
+    tmp_path: Path,
+) -> None:
     await begun(tmp_path)
     holder = process(HOLDER, tmp_path)
     assert holder.stdout is not None
@@ -119,3 +123,43 @@ async def test_processes_that_take_turns_lose_nothing(tmp_path: Path) -> None:
     for number in range(PROCESSES):
         mine = [int(text.split()[1]) for text in texts if text.startswith(f"w{number} ")]
         assert mine == list(range(APPENDS - 1, -1, -1))
+
+
+SEARCHER = """
+import asyncio, sys
+from pathlib import Path
+from codetether.models.messages import user
+from codetether.models.session import MessageAdded, SessionStarted
+from codetether.storage.disk import Disk
+from codetether.storage.phrases import Phrases
+from codetether.storage.search import Scope
+from codetether.storage.store import Store, new_session_id
+
+async def main():
+    async with Store(Path(sys.argv[1]), disk := Disk()) as store:
+        for _ in range(int(sys.argv[2])):
+            found = await store.search(Phrases("hello"), Scope(), limit=1000)
+            print(len(found.sessions), len(await store.list()))
+            journal = await store.create(SessionStarted(id=new_session_id(), directory="/work"))
+            journal.append(MessageAdded(message=user("hello"), turn=1))
+            await journal.close()
+    await disk.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_processes_that_search_and_write_at_once_share_the_index(tmp_path: Path) -> None:
+    count, rounds = (8, 20) if PROCESSES == 8 else (2, 6)
+    searchers = [process(SEARCHER, tmp_path, rounds) for _ in range(count)]
+    for searcher in searchers:
+        out, _ = await asyncio.to_thread(searcher.communicate)
+        assert searcher.returncode == 0
+        for numbers in zip(*(map(int, line.split()) for line in out.splitlines()), strict=True):
+            assert list(numbers) == sorted(numbers)  # what was seen once is seen again
+    disk = Disk()
+    async with Store(tmp_path, disk) as store:
+        found = await store.search(Phrases("hello"), Scope(), limit=1000)
+        listed = await store.list()
+    await disk.close()
+    assert len({each.session_id for each in found.sessions}) == len(listed) == count * rounds
