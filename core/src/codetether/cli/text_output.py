@@ -29,6 +29,7 @@ class TextOutput:
         self.screen = screen
         self._streamed = False
         self._header = ""
+        self._nested: set[str] = set()
         self._waiting_return = False
         self._began = time.monotonic()
 
@@ -47,13 +48,15 @@ class TextOutput:
                 self._stream(event.text)
             case events.TextComplete():
                 self._complete(event.text)
+            case events.ToolCallStart(parent_call_id=str()):
+                self._below(event, f"{event.name} {arguments_shown(event.arguments)}")
             case events.ToolCallStart():
                 self.pause()
                 self._call(event.call_id, event.name, arguments_shown(event.arguments))
-            case events.ToolCallComplete():
+            case events.ToolCallComplete() if event.call_id not in self._nested:  # else the caller tells of it
                 self._result(event)
             case events.SubagentEvent():
-                self._subagent(event)
+                self._below(event, subagent_shown(event))
             case events.Retry():
                 self._retry(event)
             case events.Compaction():
@@ -110,12 +113,14 @@ class TextOutput:
             f"● {name} {one_line(arguments, max(self.screen.width - len(name) - 3, 20))}".rstrip(), BOLD, CYAN
         )
 
-    def _subagent(self, event: events.SubagentEvent) -> None:
-        """What it does, on a line for each call; what comes of it is in its answer."""
-        if line := subagent_shown(event):
+    def _below(self, event: events.SubagentEvent | events.ToolCallStart, line: str) -> None:
+        """What a call has others do, on a line; what comes of it is in the call's own result."""
+        if isinstance(event, events.ToolCallStart):
+            self._nested.add(event.call_id)
+        if line:
             self.pause()
             self._header = ""
-            self.screen.say(f"  {one_line(line, max(self.screen.width - 2, 20))}", DIM)
+            self.screen.say(f"  {one_line(line, max(self.screen.width - 2, 20))}".rstrip(), DIM)
 
     def _result(self, event: events.ToolCallComplete) -> None:
         if self._header != event.call_id:  # others ran beside it: say whose output this is

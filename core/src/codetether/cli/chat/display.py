@@ -34,6 +34,7 @@ class RichDisplay:
         self._text = ""
         self._drawn = 0.0
         self._header = ""
+        self._nested: set[str] = set()
 
     def show(self, event: SessionEvent) -> None:
         """One event; kinds that it does not know are passed over."""
@@ -46,14 +47,16 @@ class RichDisplay:
                 self._grow(event.text)
             case events.TextComplete():
                 self._complete(event.text)
+            case events.ToolCallStart(parent_call_id=str()):
+                self._below(event, f"{event.name} {arguments_shown(event.arguments)}")
             case events.ToolCallStart():
                 self.pause()
                 self._call(event)
             case events.SubagentEvent():
-                self._subagent(event)
+                self._below(event, subagent_shown(event))
             case events.ToolCallOutput():
                 self._status(one_line(event.text.rstrip().rpartition("\n")[2], max(self.console.width - 4, 20)))
-            case events.ToolCallComplete():
+            case events.ToolCallComplete() if event.call_id not in self._nested:  # else the caller tells of it
                 self._result(event)
             case events.ApprovalRequired():
                 self._say(f"  ! {event.name} was denied: {event.reason or event.rule}", "yellow")
@@ -146,8 +149,10 @@ class RichDisplay:
             )
         )
 
-    def _subagent(self, event: events.SubagentEvent) -> None:
-        if line := subagent_shown(event):
+    def _below(self, event: events.SubagentEvent | events.ToolCallStart, line: str) -> None:
+        if isinstance(event, events.ToolCallStart):
+            self._nested.add(event.call_id)
+        if line:
             self._header = ""
             self._say(f"  {one_line(line, max(self.console.width - 3, 20))}", "dim")
 
