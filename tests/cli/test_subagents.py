@@ -52,5 +52,5 @@ def test_what_others_do_for_a_call_stands_below_it(capsys: pytest.CaptureFixture
         "  [1] list: done",
         "  a.py",
     ]
-    assert outcome.unanswered == ["bash"]
+    assert outcome.unanswered == [denied]
     assert [call["name"] for call in outcome.tool_calls] == ["task", "list", "batch"]
