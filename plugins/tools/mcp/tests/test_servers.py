@@ -13,6 +13,7 @@ from codetether import ExecutorError, Message, UsageError
 from codetether.cli.app import run
 from codetether.testing.scripted import Call, ScriptedProvider
 from codetether_tools_mcp import pipes
+from codetether_tools_mcp.definitions import Listing
 from codetether_tools_mcp.pins import Pins
 from codetether_tools_mcp.prompting import PromptCommand
 from codetether_tools_mcp.settings import McpSettings
@@ -26,7 +27,10 @@ CHANGED = (
 )
 
 
-async def test_a_server_is_asked_once_and_started_again_only_for_a_call(desk: Desk) -> None:
+ANY = {"type": "object"}
+
+
+async def test_M14_a_server_is_asked_once_and_started_again_only_for_a_call(desk: Desk) -> None:
     desk.servers["calc"] = desk.odd("calc", "add", "sub", args=["$(touch M); rm -rf /", "a b"])
     assert await desk.offered() == ["mcp__calc__add", "mcp__calc__sub"]
     assert await desk.offered() == ["mcp__calc__add", "mcp__calc__sub"]
@@ -100,7 +104,8 @@ async def test_what_changed_since_it_was_approved_is_not_called(desk: Desk) -> N
     assert f"{said} Look at them: codetether mcp approve calc" in desk.notices
     async with desk.runtime() as runtime:
         (server,) = found_servers(runtime.contexts.process("mcp").settings, desk.directory).servers.values()
-        Pins(runtime.contexts.process("mcp").state_dir).approve(server)
+        pins = Pins(runtime.contexts.process("mcp").state_dir)
+        pins.approve(server, pins.get(server).news or Listing())
     assert await desk.offered() == ["mcp__calc__add", "mcp__calc__new"]
     (result,) = await desk.run(Call("mcp__calc__add"))
     assert result.text == "add {}"
@@ -154,16 +159,17 @@ async def test_C03_C13_what_a_repository_names_waits(desk: Desk, monkeypatch: py
     async with desk.runtime() as runtime:
         pins = Pins(runtime.contexts.process("mcp").state_dir)
         (server,) = found_servers(McpSettings(), desk.directory).servers.values()
-        pins.approve(server)
+        pins.approve(server, Listing.of({"tools": [{"name": "look", "description": "does look", "schema": ANY}]}))
     assert await desk.offered() == ["mcp__evil__look"]
-    assert [start["env"] for start in desk.starts("evil")] == ["s3cr3t"]
+    (result,) = await desk.run(Call("mcp__evil__look"))
+    assert (result.text, [start["env"] for start in desk.starts("evil")]) == ("look {}", ["s3cr3t"])
     entry["args"].append("--more")
     (desk.directory / ".mcp.json").write_text(json.dumps({"mcpServers": {"evil": entry}}))
     assert await desk.offered() == []
     assert len(desk.starts("evil")) == 1
 
 
-def test_the_user_looks_at_a_server_before_it_is_started_and_at_what_it_offers(
+def test_M14_I03_the_user_looks_at_a_server_before_it_is_started_and_at_what_it_offers(
     desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(desk.directory)

@@ -56,11 +56,12 @@ class Caller:
     async def stream(self, request: CompletionRequest) -> AsyncIterator[StreamChunk]:
         """The call that is wanted; after it, the end of the turn."""
         yield ResponseStarted(id="", model=request.model.model)
-        wanted, self._wanted = self._wanted, None
+        wanted = self._wanted if request.tools else None  # what a plugin asks of a model is no step of the session
         if wanted is None:
             yield TextDelta("answered")
             yield Finished("stop", "stop")
             return
+        self._wanted = None
         call_id, name, arguments = wanted
         yield ToolCallDelta(0, call_id, name, arguments)
         yield Finished("tool_calls", "tool_calls")

@@ -114,6 +114,8 @@ def tools(name: str | None, as_json: bool) -> int:
         async with _place(screen) as (_, ctx, found):
             pins = Pins(ctx.state_dir)
             for server in [_named(found, name)] if name else found.servers.values():
+                if name and not pins.usable(server):
+                    raise UsageError(f"{name} is off, or not approved", remedy=f"codetether mcp approve {name}")
                 if pins.usable(server):
                     there = pins.get(server).listing or await _looked(server, ctx)
                     rows += [_tool(server, tool) for tool in there.tools]
@@ -221,7 +223,7 @@ def approve(name: str, yes: bool, revoke: bool) -> int:
                 if not (server.trusted or before.approved):
                     pins.revoke(server)
                 raise
-            await _recorded(runtime, "mcp:approve", server, lambda: pins.approve(server))
+            await _recorded(runtime, "mcp:approve", server, lambda: pins.approve(server, now))
         screen.line(f"{name} is approved, with {len(now.tools)} tools")
         return 0
 
@@ -293,12 +295,13 @@ def login(name: str, no_browser: bool) -> int:
 
                 threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
-        async with _place(screen) as (_, ctx, found):
+        async with _place(screen) as (runtime, ctx, found):
             server = _named(found, name)
             if server.kind == "stdio":
                 raise UsageError(f"{name} is started here, so there is nothing to sign in to", remedy=server.what)
             if not Pins(ctx.state_dir).usable(server):
                 raise UsageError(f"{name} is not approved", remedy=f"codetether mcp approve {name}")
+            await _recorded(runtime, "mcp:login", server, lambda: None)
             async with signing_in(server, ctx.state_dir, show) as auth:
                 line = Line(
                     server,

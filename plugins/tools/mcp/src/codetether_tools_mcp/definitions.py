@@ -56,7 +56,8 @@ class ToolEntry:
     @property
     def parameters(self) -> dict[str, JSON]:
         """The schema as the model gets it: always an object's."""
-        return {"type": "object", **{key: value for key, value in self.schema.items() if key != "$schema"}}
+        shown: Any = _without_hidden(self.schema)
+        return {"type": "object", **{key: value for key, value in shown.items() if key != "$schema"}}
 
 
 @frozen(kw_only=True)
@@ -110,6 +111,20 @@ class Listing:
             if p.text("name")
         ]
         return cls(tools=tuple(tools), prompts=tuple(prompts), resources=told.flag("resources"))
+
+
+def _without_hidden(schema: JSON) -> JSON:
+    """A schema whose descriptions hide nothing."""
+    if isinstance(schema, list):
+        return [_without_hidden(item) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    return {
+        key: _HIDDEN.sub("", value)
+        if key in ("description", "title") and isinstance(value, str)
+        else _without_hidden(value)
+        for key, value in schema.items()
+    }
 
 
 def kept_tools(found: Iterable[ToolEntry]) -> tuple[tuple[ToolEntry, ...], tuple[str, ...]]:

@@ -170,8 +170,10 @@ class Line:
                     opened.set_result(None)
                 await self._leave.wait()
         except (Exception, BaseExceptionGroup) as error:  # whatever the SDK, or a server through it, comes up with
-            if not opened.done():
-                opened.set_exception(self._lost(fate, error))
+            if opened.done():
+                fate.why = fate.why or _in_words(_first(error))
+            else:
+                opened.set_exception(self._lost(fate, _first(error)))
         finally:
             self._client = None
             if not opened.done():
@@ -183,10 +185,7 @@ class Line:
     def _why(self) -> str:
         return str(self._fate) if self._fate is not None and self._fate.why else ""
 
-    def _lost(self, fate: Fate, error: BaseException) -> CodetetherError:
-        why: BaseException = error
-        while isinstance(why, BaseExceptionGroup):
-            why = why.exceptions[0]
+    def _lost(self, fate: Fate, why: BaseException) -> CodetetherError:
         if isinstance(why, CodetetherError):
             return why
         if fate.stranger or "OAuth" in type(why).__name__:
@@ -218,6 +217,13 @@ class Line:
             merged=False,
         )
         return piped(process, fate)
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong first, where several things did."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _in_words(error: BaseException) -> str:

@@ -51,10 +51,9 @@ class Pins:
         """Whether it may be started or reached."""
         return server.settings.enabled and (server.trusted or self.get(server).approved)
 
-    def approve(self, server: Server) -> Pin:
-        """It may be used from now on, with what it offers by now."""
-        pin = self.get(server)
-        return self._put(server, evolve(pin, approved=True, listing=pin.news or pin.listing, news=None))
+    def approve(self, server: Server, shown: Listing) -> Pin:
+        """It may be used from now on, with what the user was shown."""
+        return self._put(server, Pin(approved=True, listing=shown))
 
     def revoke(self, server: Server) -> None:
         """Nothing of it counts any more."""

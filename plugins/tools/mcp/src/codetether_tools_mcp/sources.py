@@ -7,6 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from codetether import Fields
 from codetether_tools_mcp.servers import Server
 from codetether_tools_mcp.settings import McpSettings, Product, ServerSettings
 
-LIMIT = 4 * 1024 * 1024
-"""Bytes that a file may have."""
+LIMIT = 1024 * 1024
+"""Bytes that a repository's file may have; the user's own may hold much else, and have 32 times as many."""
 _STRING = r'("(?:[^"\\]|\\.)*(?:"|\\?\Z))'
 """A string, or what would be one to the end of the text: nothing is looked at twice, however odd a file is."""
 _COMMENTS = re.compile(_STRING + r"|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
@@ -57,7 +58,7 @@ def found_servers(settings: McpSettings, directory: Path, environment: Mapping[s
     for name, one in settings.servers.items():
         _add(found, Server(name=name, settings=one, origin="settings", trusted=True))
     for place in places(directory.resolve(), environment):
-        if place.product in settings.read and (data := _read(place.path, found.problems)) is not None:
+        if place.product in settings.read and (data := _read(place, found.problems)) is not None:
             for name, entry in _entries(place, data, found.problems).items():
                 if isinstance(entry, str):
                     found.problems.append(f"{place.path}: the MCP server {name} is left out: {entry}")
@@ -74,7 +75,7 @@ def _permitted(settings: McpSettings, name: str) -> bool:
 
 def _add(found: Found, server: Server) -> None:
     first = found.servers.setdefault(server.name, server)
-    if first.origin != server.origin:
+    if first.origin != server.origin and not server.trusted:  # the user may well have told several products of one
         found.problems.append(
             f"{server.origin}: its MCP server {server.name} is not used, since {first.origin} has one of that name"
         )
@@ -103,12 +104,13 @@ def _up_to_root(directory: Path) -> list[Path]:
     return above[: next((n + 1 for n, place in enumerate(above) if (place / ".git").exists()), 1)]
 
 
-def _read(path: Path, problems: list[str]) -> bytes | None:
+def _read(place: Place, problems: list[str]) -> bytes | None:
+    path, limit = place.path, LIMIT * 32 if place.own else LIMIT
     try:
         if not path.is_file():
             return None
-        if path.stat().st_size > LIMIT:
-            problems.append(f"{path}: has more than {LIMIT} bytes, so its MCP servers are left out")
+        if path.stat().st_size > limit:
+            problems.append(f"{path}: has more than {limit} bytes, so its MCP servers are left out")
             return None
         return path.read_bytes()
     except OSError as error:
@@ -128,6 +130,8 @@ def _entries(place: Place, data: bytes, problems: list[str]) -> Mapping[str, Ser
 
 def _json(text: str) -> Any:
     """JSON, with comments and last commas passed over."""
+    with suppress(ValueError):  # most have neither, and may be long
+        return json.loads(text)
     for pattern in (_COMMENTS, _LAST_COMMAS):
         text = pattern.sub(lambda found: found[1] or "", text)
     return json.loads(text)
