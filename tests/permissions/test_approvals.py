@@ -128,7 +128,7 @@ async def test_once_is_once_and_a_session_is_this_session(workspace: Path) -> No
     assert again.about() == ["touch a"]
 
 
-async def test_neither_a_session_that_is_opened_again_nor_an_imported_one_brings_a_yes(
+async def test_D15_neither_a_session_that_is_opened_again_nor_an_imported_one_brings_a_yes(
     workspace: Path, home: Path
 ) -> None:
     call, again = [Call("bash", {"command": "touch a"})], Person("no")
@@ -201,6 +201,8 @@ async def test_P30_a_script_that_was_approved_and_then_changed_asks_again(worksp
         ("pytest tests/test_x.py::test_y", "tests/test_x.py", True),
         ("uv run x", "pyproject.toml", True),
         ("unknown-runner", "justfile", True),
+        ("npx y --fix", "node_modules/.bin/y", True),
+        ("timeout 9 uv run y", ".venv/bin/y", True),
         ("find . -exec ./x.sh {} ;", "x.sh", True),
         ("touch notes", "notes", False),
         ("git add x.py", "x.py", False),

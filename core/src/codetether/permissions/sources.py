@@ -35,6 +35,8 @@ _BUILD_FILES = (
     *("Dockerfile", "docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml"),
 )
 """What runners read to know what to run."""
+_PROGRAMS = ("node_modules/.bin", ".venv/bin", "venv/bin")
+"""Where runners look for programs before they look in PATH."""
 _ENDINGS = ("", ".py", ".js", "/__main__.py", "/index.js")
 _DEPTH = 3
 _PLAIN = re.compile(r"[\w./@+-]+")
@@ -114,6 +116,8 @@ class _Search:
             for spelled in {name, module}:
                 for ending in _ENDINGS:
                     self._look(os.path.join(place, spelled + ending))  # noqa: PTH118
+            for programs in _PROGRAMS if runner and "/" not in name else ():
+                self._look(os.path.join(place, programs, name))  # noqa: PTH118
             if runner and os.path.isdir(os.path.join(place, name)) and name != "/":  # noqa: PTH112, PTH118
                 self._built(os.path.join(place, name))  # noqa: PTH118
 

@@ -116,14 +116,15 @@ class Approver:
             await note("denied", decision=no, detail={"by": by, "reason": why})
             return no
         yes = attrs.evolve(asked, verdict="allow", rule=f"approved by the user, {_REACHES[scope]} ({asked.rule})")
-        detail = {"by": by, "scope": scope}
-        if scope != "always":
-            await note("success", decision=yes, detail=detail)
-            self.granted.update({made.key} if scope == "session" else ())
-            return yes
-        new = self.approvals.new(made, shown, by=by, session_id=request.session_id)
-        await note("success", decision=yes, detail={**detail, "id": new.id, "expires_at": new.expires_at.isoformat()})
-        await asyncio.to_thread(self.approvals.keep, new)
+        detail, kept = {"by": by, "scope": scope}, None
+        if scope == "always":
+            kept = self.approvals.new(made, shown, by=by, session_id=request.session_id)
+            detail |= {"id": kept.id, "expires_at": kept.expires_at.isoformat()}
+        await note("success", decision=yes, detail=detail)
+        if kept is not None:
+            await asyncio.to_thread(self.approvals.keep, kept)
+        elif scope == "session":
+            self.granted.add(made.key)
         return yes
 
     async def _answer(self, question: Question) -> tuple[Answer | None, str]:
