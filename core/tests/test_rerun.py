@@ -65,6 +65,14 @@ async def test_turns_that_were_stopped_stop_where_they_did() -> None:
         assert await rerun(await script_of(session)) == Rerun(prompts=4, answers=6, tool_calls=4)
 
 
+async def test_what_the_loop_told_the_model_is_told_again_and_no_limit_counts() -> None:
+    async with opened(*[LOOK] * 90, tools=[look]) as (session, _):
+        assert (await session.prompt("go")).limit == "runaway"
+        session.agent.limits = attrs.evolve(session.agent.limits, steps=70, repeats=0)
+        assert (await session.prompt("go on")).limit == "max_steps"
+        assert await rerun(await script_of(session)) == Rerun(prompts=2, answers=81, tool_calls=81)
+
+
 async def test_what_the_model_saw_is_what_it_sees() -> None:
     async with opened("one", "two", "three", "four") as (session, _):
         await session.prompt("1")

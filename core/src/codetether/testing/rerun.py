@@ -20,7 +20,7 @@ from codetether.models.events import Why
 from codetether.models.messages import Message, ToolCallPart
 from codetether.models.providers import Provider
 from codetether.models.record import JSON
-from codetether.models.session import Compacted
+from codetether.models.session import Compacted, MessageAdded
 from codetether.models.tools import ToolResult
 from codetether.models.window import Window
 from codetether.plugin_contexts import PluginContext, SessionContext
@@ -35,6 +35,7 @@ from codetether.testing.sessions import ONLY
 from codetether.testing.subjects import installed_subjects
 
 NAME = "replay"
+ENDLESS = 10**9
 STOPPED = "the recorded turn was stopped here"
 
 
@@ -80,13 +81,13 @@ async def rerun(script: Script) -> Rerun:
     stage = _Stage(script=script)
     async with _alone(stage) as runtime, runtime.session(model=NAME) as session:
         stage.session = session
+        session.agent.limits = attrs.evolve(session.agent.limits, steps=ENDLESS, repeats=ENDLESS)
         session.agent.dispatch = _Results(session.agent.dispatch, stage)  # type: ignore[assignment]
         recorded = script.session.messages
         while (place := len(session.session.messages)) < len(recorded) and stage.parting is None:
             if recorded[place].role != "user":
                 stage.part("answer", place, _told(recorded[place]), None)
                 break
-            stage.change()
             stage.prompts += 1
             await session.agent.run(attrs.evolve(recorded[place], created_at=None), lambda event: None)
             stage.check("answer", recorded, session.session.messages)
@@ -162,8 +163,12 @@ class _Stage:
         return None
 
     def change(self) -> None:
-        """Compactions, and what undid them, that were made by now."""
+        """Compactions, what undid them, and what the loop told the model within a turn, that came by now."""
         count = len(self.session.session.messages)
+        if self.script.turns.get(count, (0, 0))[1] and count:
+            told = attrs.evolve(self.script.session.messages[count], created_at=None)
+            self.session.journal.append(MessageAdded(message=told, turn=self.session.session.turn, step=1))
+            count += 1
         while self._changed < len(self.script.changes) and self.script.changes[self._changed][0] <= count:
             self.session.journal.append(self.script.changes[self._changed][1])
             self._changed += 1
