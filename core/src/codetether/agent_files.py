@@ -112,10 +112,12 @@ class AgentFiles:
             yield from ((home / name, dialect) for name in names)
 
     def _of_repository(self) -> Iterator[tuple[Path, Dialect]]:
-        """Nearest first."""
+        """Nearest first; the user's own are no repository's, where the home directory is one."""
+        own = {folder for folder, _ in self._own()}
         for place in reversed(project_paths(self.directory)):
             for dialect, names in FOLDERS.items():
-                yield from ((place.parents[1] / name, dialect) for name in names)
+                folders = (place.parents[1] / name for name in names)
+                yield from ((folder, dialect) for folder in folders if folder not in own)
 
     def _read(self, path: Path, dialect: Dialect, *, own: bool) -> FoundAgent:
         found = FoundAgent(name=path.stem, path=path, own=own)
@@ -133,8 +135,8 @@ class AgentFiles:
 
 def _markdown(folder: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix == ".md")
-    except OSError:
+        return [folder / name for name in sorted(os.listdir(folder)) if name.endswith(".md")]  # noqa: PTH208 - names
+    except OSError:  # most of them are not there
         return []
 
 
