@@ -141,7 +141,9 @@ def codetether_result_reviewers() -> Iterable[specs.ResultReviewerSpec]:
 def codetether_context_policies() -> Iterable[specs.ContextPolicySpec]:
     """Asked when the runtime opens; `create` for each session: what of the history the model sees.
 
-    A pipeline in the order of (place, name). One that fails leaves the history as it was, said.
+    A pipeline in the order of (place, name). One that fails leaves the history as it was, said. One that has a method
+    `compact` (see `Compactor`) is asked before each request whether something shorter shall stand for the history's
+    beginning; the first that says so counts, and what it gives is kept in the journal.
     """
     raise NotImplementedError
 
