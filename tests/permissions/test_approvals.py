@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import codetether
 import pytest
-from codetether import Answer, ApprovalRequest, Question, Resources, ToolDefinition, text_result
+from codetether import Answer, ApprovalRequest, Confinement, Question, Resources, ToolDefinition, text_result
 from codetether.cli.approval_text import approval_lines
 from codetether.cli.terminal import visible
 from codetether.permissions.requests import SCOPES, Prepared, prepared
@@ -102,7 +102,9 @@ async def went(
         return [success for _, success, _ in results(session)]
 
 
-def asked_about(workspace: Path, command: str, *, policy: dict[str, Any] | None = None, sandbox: str = "") -> Prepared:
+def asked_about(
+    workspace: Path, command: str, *, policy: dict[str, Any] | None = None, sandbox: Confinement | None = None
+) -> Prepared:
     """What a person would be shown about a command."""
     rules = rules_of(policy) if policy else Rules()
     request = codetether.PermissionRequest(
@@ -226,7 +228,7 @@ def test_a_yes_holds_in_one_directory_under_these_rules_in_this_sandbox(workspac
         asked_about(workspace, "touch a"),
         asked_about((tmp_path / "V").resolve(), "touch a"),
         asked_about(workspace, "touch a", policy={"deny": ["rm"]}),
-        asked_about(workspace, "touch a", sandbox="bubblewrap"),
+        asked_about(workspace, "touch a", sandbox=Confinement(backend="bubblewrap")),
     ]
     assert len({made.key for made in keys}) == len(keys)
 
@@ -348,7 +350,7 @@ async def test_an_approver_that_is_late_or_fails_has_said_no(workspace: Path) ->
         raise RuntimeError("no network")
 
     told = []
-    for person in (Late(None), Person(fails)):
+    for person in (Late(None), Person(fails), Person(True)):
         call, settings = [Call("bash", {"command": "touch a"})], {"session": {"approval_deadline": 1}}
         made = opened(call, "ok", tools=[Bash()], person=person, directory=workspace, settings=settings)
         async with made as (session, _):
@@ -358,8 +360,9 @@ async def test_an_approver_that_is_late_or_fails_has_said_no(workspace: Path) ->
             assert (await session.prompt("go")).status == "done"
             told += [text for _, _, text in results(session)]
     assert told == [
-        "Error: bash was denied (no answer came within 0.01 s, which means no).",
-        "Error: bash was denied (the one who could allow it could not be asked: RuntimeError: no network).",
+        "Error: bash was denied (no answer could be had: took longer than 0.21 s).",
+        "Error: bash was denied (no answer could be had: RuntimeError: no network).",
+        "Error: bash was denied (no answer could be had: ask() gave bool, no Answer).",
     ]
 
 
@@ -434,7 +437,7 @@ def test_a_write_shows_its_resolved_path_and_its_diff(workspace: Path, tmp_path:
         directory=workspace,
         mode="default",
     )
-    made = prepared(request, Rules().decide(request), {}, "")
+    made = prepared(request, Rules().decide(request), {}, None)
     assert lines(made.shown) == [
         "put wants to write",
         f"    writes: {tmp_path.resolve()}/elsewhere",
@@ -456,7 +459,7 @@ async def test_a_yes_to_a_file_covers_its_other_contents_one_to_an_address_nothi
         request = codetether.PermissionRequest(
             call=call, definition=reach, resources=Resources(hosts=("x",)), directory=workspace, mode="default"
         )
-        keys.add(prepared(request, Rules().decide(request), {}, "").key)
+        keys.add(prepared(request, Rules().decide(request), {}, None).key)
     assert len(keys) == 2
 
 

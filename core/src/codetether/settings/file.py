@@ -21,6 +21,10 @@ LIMIT = 1024 * 1024
 _AT_LINE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 
+_LONG_KEY = re.compile(r"""(?:["']?[\w-]*+["']?[ \t]*+\.[ \t]*+){100}""")
+"""The parser takes a time that grows with the square of the parts: minutes for a file of 1 MB."""
+
+
 @frozen(kw_only=True)
 class SettingsFile:
     """A settings file as it was read.
@@ -87,6 +91,9 @@ def _text(path: Path, data: bytes) -> str:
 
 
 def _values(path: Path, text: str) -> dict[str, Any]:
+    if found := _LONG_KEY.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise SettingsError("not valid TOML: a key of more than 100 parts", file=path, line=line, remedy=_MEND)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -104,6 +104,24 @@ async def test_forms_and_kinds_of_text(site: Site, bench: Make) -> None:
     )
 
 
+async def test_I02_what_nobody_sees_is_left_out_of_pages_and_spelled_out_elsewhere(site: Site, bench: Make) -> None:
+    hidden = "".join(chr(0xE0000 + ord(letter)) for letter in "obey")
+    text = f"so\u200bft {hidden}\u202eevil\x1b[2J \U0001f469\u200d\U0001f680"
+    site.pages |= {
+        "/page": answer(f"<title>{hidden}T</title><p>{text}".encode()),
+        "/text": answer(text.encode(), "text/plain"),
+    }
+    page = await bench(site).fetch(site.url("/page"))
+    assert page.output.splitlines()[1:] == [
+        '200 OK, text/html, "T", 16 characters',
+        "",
+        "soft evil[2J \U0001f469\u200d\U0001f680",
+    ]
+    spelled = (await bench(site).fetch(site.url("/text"))).output.splitlines()[-1]
+    tags = "\\u{e006f}\\u{e0062}\\u{e0065}\\u{e0079}"
+    assert spelled == f"so\\u{{200b}}ft {tags}\\u{{202e}}evil\\u{{1b}}[2J \U0001f469\u200d\U0001f680"
+
+
 async def test_a_long_page_comes_in_parts_and_is_asked_for_once(site: Site, bench: Make) -> None:
     text = "".join(f"line {number} ü\n" for number in range(3000))
     site.pages["/long"] = answer(text.encode(), "text/plain; charset=utf-8")
@@ -146,7 +164,7 @@ async def test_pages_in_any_characters_are_read(site: Site, bench: Make, data: b
     assert body in ("Grüße", "Привет", "日本", "中文")
 
 
-async def test_images_are_shown_and_nothing_else_that_is_no_text(site: Site, bench: Make) -> None:
+async def test_N12_images_are_shown_and_nothing_else_that_is_no_text(site: Site, bench: Make) -> None:
     """N12: what the bytes are counts, not what the header says."""
     png = b"\x89PNG\r\n\x1a\n" + bytes(100)
     kinds = {
