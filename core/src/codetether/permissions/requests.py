@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from codetether.models.approvals import ApprovalRequest, Scope
-from codetether.models.tools import Decision, PermissionRequest
+from codetether.models.tools import Confinement, Decision, PermissionRequest
 from codetether.permissions.dangers import dangers, guarded
 from codetether.permissions.effects import Effects, effects
 from codetether.permissions.places import inside
@@ -31,7 +31,9 @@ class Prepared:
     files: Mapping[str, str]
 
 
-def prepared(request: PermissionRequest, asked: Decision, rules: Mapping[Any, Any], sandbox: str) -> Prepared:
+def prepared(
+    request: PermissionRequest, asked: Decision, rules: Mapping[Any, Any], confinement: Confinement | None
+) -> Prepared:
     """The request that a decision asks about. Blocks: it reads the files that commands run."""
     directory, resources = str(request.directory), request.resources
     lines = [read_line(command) for command in resources.commands]
@@ -40,6 +42,7 @@ def prepared(request: PermissionRequest, asked: Decision, rules: Mapping[Any, An
     writes = _resolved((*resources.writes, *(path for each in known for path in each.writes)), directory)
     hosts = tuple(dict.fromkeys((*resources.hosts, *(host for each in known for host in each.hosts))))
     outside = any(not inside(path, directory) for path in (*reads, *writes))
+    sandbox = _sandbox(confinement)
     why = list(_dangers(request, lines, known))
     held: list[tuple[str, str]] = []
     try:
@@ -83,6 +86,13 @@ def rules_digest(permissions: Mapping[Any, Any]) -> str:
 
 def _digest(value: Any) -> str:
     return sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _sandbox(confinement: Confinement | None) -> str:
+    """What confines commands, and what it lets through."""
+    if confinement is None:
+        return ""
+    return confinement.backend + (f", but not: {', '.join(confinement.missing)}" if confinement.missing else "")
 
 
 def _says_all(request: PermissionRequest) -> bool:

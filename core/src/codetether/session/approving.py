@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 from attrs import field
 
+from codetether.errors import PluginError
 from codetether.models.approvals import ApprovalRequest
 from codetether.models.audit import AuditOutcome
 from codetether.models.tools import Answer, Decision, PermissionRequest, Question
 from codetether.permissions.approvals import Approvals
 from codetether.plugin_contexts import SessionContext
-from codetether.plugins.boundary import BROKEN, reason_of
+from codetether.plugins.boundary import BROKEN, asked, reason_of
 from codetether.record.redact import Redactor
 from codetether.session.confinement import confinement_of
 from codetether.values import define, frozen
@@ -79,9 +80,7 @@ class Approver:
     async def _prepared(self, request: PermissionRequest, asked: Decision) -> Prepared:
         from codetether.permissions.requests import prepared  # only who asks pays for the tables of programs
 
-        confinement = confinement_of(self.context.executor)
-        sandbox = "" if confinement is None else confinement.backend
-        return await asyncio.to_thread(prepared, request, asked, self.rules, sandbox)
+        return await asyncio.to_thread(prepared, request, asked, self.rules, confinement_of(self.context.executor))
 
     async def _before(self, made: Prepared, asked: Decision) -> Decision | None:
         """A yes that was given before and reaches to this call."""
@@ -131,14 +130,12 @@ class Approver:
         """What the person said, and the reason that the model is told where that was no yes."""
         person = self.context.person
         assert person is not None
-        clock = asyncio.timeout(self.deadline + GRACE)
         try:
-            async with clock:
-                answer = await person.ask(question, self.deadline)
-        except TimeoutError:
-            answer = None
+            answer = await asked(person.ask, question, self.deadline, limit=self.deadline + GRACE)
+            if not isinstance(answer, Answer | None):
+                raise PluginError(f"ask() gave {type(answer).__name__}, no Answer")
         except BROKEN as error:  # an approver that fails has said no; the model and the trail are told
-            return None, f"the one who could allow it could not be asked: {reason_of(error)}"
+            return None, f"no answer could be had: {reason_of(error)}"
         if answer is None:
             return None, f"no answer came within {self.deadline:g} s, which means no"
         why = " ".join(answer.reason.split())
