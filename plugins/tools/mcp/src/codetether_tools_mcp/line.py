@@ -39,7 +39,7 @@ class Line:
     """One server as a session uses it.
 
     Attributes:
-        withheld: names of tools that are new or changed since they were approved.
+        listing: what it offered when it was opened last; what is not as it was approved is for its user to look at.
     """
 
     def __init__(
@@ -54,12 +54,10 @@ class Line:
         auth: Callable[[], Any] | None = None,
     ) -> None:
         self.server = server
-        self.withheld: tuple[str, ...] = ()
         self.listing = Listing()
         self._pins = Pins(state_dir)
         self._executor = executor
         self._directory = directory
-        self._state_dir = state_dir
         self._notice = notice
         self._callbacks = callbacks
         self._auth = auth
@@ -115,7 +113,8 @@ class Line:
     def _is_lost(self, error: Any) -> bool:
         from mcp.types import CONNECTION_CLOSED
 
-        return bool(error.code == CONNECTION_CLOSED or error.message == "Session terminated")
+        closed = error.message in ("Connection closed", "Session terminated")  # servers send the code for much else
+        return bool(closed or self._why() or (self.server.kind != "stdio" and error.code == CONNECTION_CLOSED))
 
     async def _reopen(self) -> None:
         from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -159,10 +158,9 @@ class Line:
         try:
             async with Client(self._transport(fate), cache=None, **self._callbacks()) as client:
                 self.listing = await _listing(client, self._say)
-                _, self.withheld = self._pins.seen(self.server, self.listing)
-                if self.withheld:
+                if changed := self._pins.seen(self.server, self.listing):
                     self._say(
-                        f"has tools that are new or changed, so they are not offered: {', '.join(self.withheld)}. "
+                        f"has tools that are new or changed, so they are not offered: {', '.join(changed)}. "
                         f"Look at them: codetether mcp approve {self.server.name}"
                     )
                 self._client = client

@@ -51,30 +51,27 @@ class Pins:
         """Whether it may be started or reached."""
         return server.settings.enabled and (server.trusted or self.get(server).approved)
 
-    def approve(self, server: Server, shown: Listing) -> Pin:
+    def approve(self, server: Server, shown: Listing) -> None:
         """It may be used from now on, with what the user was shown."""
-        return self._put(server, Pin(approved=True, listing=shown))
+        self._put(server, Pin(approved=True, listing=shown))
 
     def revoke(self, server: Server) -> None:
         """Nothing of it counts any more."""
         self._path(server).unlink(missing_ok=True)
 
-    def seen(self, server: Server, now: Listing) -> tuple[Pin, tuple[str, ...]]:
-        """Compares what it offers now; the pin by then, and which tools are new or changed, and so not offered.
+    def seen(self, server: Server, now: Listing) -> tuple[str, ...]:
+        """Compares what it offers now with what was approved: which tools are new or changed, and so not offered.
 
         What it offers the first time counts as approved with the server itself.
         """
         pin = self.get(server)
-        if pin.listing is None:
-            return self._put(server, evolve(pin, listing=now, news=None)), ()
-        changed = pin.listing.news(now)
-        if changed:
-            return self._put(server, evolve(pin, news=now)), changed
-        if (pin.listing, pin.news) != (now, None):  # less than it was, or other prompts: nothing to approve
-            pin = self._put(server, evolve(pin, listing=now, news=None))
-        return pin, ()
+        if changed := pin.listing.news(now) if pin.listing else ():
+            self._put(server, evolve(pin, news=now))
+        elif (pin.listing, pin.news) != (now, None):  # the first, or less than it was, or other prompts
+            self._put(server, evolve(pin, listing=now, news=None))
+        return changed
 
-    def _put(self, server: Server, pin: Pin) -> Pin:
+    def _put(self, server: Server, pin: Pin) -> None:
         private_directory(self._place)
         raw = {
             "name": server.name,
@@ -85,7 +82,6 @@ class Pins:
             "news": pin.news.plain() if pin.news else None,
         }
         replace_file(self._path(server), json.dumps(raw).encode("utf-8", "surrogatepass"))
-        return pin
 
     def _path(self, server: Server) -> Path:
         return self._place / f"{server.fingerprint}.json"
