@@ -274,7 +274,9 @@ async def test_a_persons_no_is_told_to_the_model_and_is_no_failure_of_the_run() 
 
     async with opened([Call("launch")], "Understood.", tools=[launch], person=Person()) as (session, _):
         result = await session.prompt("go")
-    assert results(session) == [("launch", False, "Error: launch was denied (no answer came within 300 s, which means no).")]
+    assert results(session) == [
+        ("launch", False, "Error: launch was denied (no answer came within 300 s, which means no).")
+    ]
     assert result.status == "done"
 
 
