@@ -288,9 +288,10 @@ async def test_what_a_failing_disk_really_lost_is_told(tmp_path: Path) -> None:
 
 async def test_every_operation_of_a_whole_sessions_writing_and_mending_fails_in_turn(tmp_path: Path) -> None:
     said = MessageAdded(message=user("one"), turn=1)
+    entries: list[JournalEntry] = [SessionStarted(id="s1", directory="/work"), said, TitleChanged(title="t")]
     records = [
         JournalRecord(sequence=n, recorded_at=datetime(2026, 1, 1, tzinfo=UTC), entry=entry)
-        for n, entry in enumerate((SessionStarted(id="s1", directory="/work"), said, TitleChanged(title="t")), 1)
+        for n, entry in enumerate(entries, 1)
     ]
     disk = Disk()
     async with Store(tmp_path, disk) as store:

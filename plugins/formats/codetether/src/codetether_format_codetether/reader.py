@@ -1,4 +1,4 @@
-"""Reads the session files of the codetether before this one: one JSON object a session."""
+"""Reads session files: those of the codetether before this one, and exported ones; one JSON object a session."""
 
 from __future__ import annotations
 
@@ -29,9 +29,12 @@ from codetether import (
     data_url,
 )
 
+from codetether_format_codetether.exported import FORMAT, read_export
+
 _JSON = (".json",)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.json")
 _HEAD = re.compile(rb'\s*\{\s*"id"\s*:\s*"[^"]{1,200}"\s*,')
+_EXPORT = re.compile(rb'\s*\{\s*"format"\s*:\s*"codetether-session"')
 _BODY = re.compile(rb'"created_at"\s*:\s*"|"messages"\s*:\s*\[')
 _FAILED = "Error:"
 """With this the old codetether began the output of a call that failed; it had no flag."""
@@ -82,11 +85,13 @@ def _is_session(path: Path) -> bool:
     if not path.name.endswith(_JSON):
         return False
     start = SourceFile(path).head(4096)
-    return _HEAD.match(start) is not None and _BODY.search(start) is not None
+    return _EXPORT.match(start) is not None or (_HEAD.match(start) is not None and _BODY.search(start) is not None)
 
 
 def _read(path: Path) -> list[ForeignSession | Unreadable]:
     whole = Fields(SourceFile(path).json())
+    if whole.text("format") == FORMAT:
+        return read_export(path, whole)
     if not whole or not isinstance(whole.get("messages"), list):
         raise SourceDamaged(path, "it is no session of codetether: it has no `messages`")
     about = whole.object("metadata")
