@@ -61,6 +61,7 @@ _ROOMS = {
     "builtin.executor": "Launch LocalExecutor",
     "formats.fields": "Fields data_url decoded moment",
     "formats.markdown": "HeadedText headed_text",
+    "formats.unseen": "spelled_out",
     "formats.protocols": "SessionFinder SessionFormat SessionWriter",
     "formats.source": "SourceFile json_value",
     "formats.transcript": "Transcript foreign_id",

@@ -26,6 +26,7 @@ from codetether.formats.source import SourceFile as SourceFile
 from codetether.formats.source import json_value as json_value
 from codetether.formats.transcript import Transcript as Transcript
 from codetether.formats.transcript import foreign_id as foreign_id
+from codetether.formats.unseen import spelled_out as spelled_out
 from codetether.functions import FunctionTools as FunctionTools
 from codetether.functions import tool as tool
 from codetether.hookspecs import hookimpl as hookimpl

@@ -18,6 +18,7 @@ from codetether.cli.recorded import recorded
 from codetether.cli.table import print_json
 from codetether.cli.terminal import Screen
 from codetether.errors import SettingsError, UsageError
+from codetether.formats.unseen import spelled_out
 from codetether.settings.file import SettingsFile, parse_settings, read_settings_file
 from codetether.settings.settings import (
     MANAGED_FILE,
@@ -161,8 +162,14 @@ def trust(listing: bool, revoke: bool, as_json: bool) -> int:
         for keys, value in _leaves(file.values):
             screen.line(f"  {'.'.join(map(_key, keys))} = {_toml(_shown(keys, value))}")
     for name in instructions:
-        screen.line(f"trusted: {name}")
+        screen.line(f"trusted: {name}{_unseen(Path(name))}")
     return 0
+
+
+def _unseen(path: Path) -> str:
+    """A word of warning about what a reader of the file did not see."""
+    text = path.read_text("utf-8", "replace")
+    return " (it holds characters that nobody sees)" if spelled_out(text) != text.replace("\r\n", "\n") else ""
 
 
 def _digest(path: Path) -> str | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from codetether.formats.unseen import spelled_out
 from codetether.models.record import JSON
 from codetether.values import frozen
 
@@ -20,7 +21,7 @@ _PLAIN = (str, int, float, bool, type(None))
 
 @frozen(kw_only=True)
 class HeadedText:
-    """The head, empty where there is none, and the text below it."""
+    """The head, empty where there is none, and the text below it; characters that nobody sees are spelled out."""
 
     head: Mapping[str, JSON]
     text: str
@@ -34,7 +35,7 @@ def headed_text(data: bytes) -> HeadedText:
     if len(data) > LARGEST:
         raise ValueError(f"it has more than {LARGEST:,} bytes")
     try:
-        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+        text = spelled_out(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8: {error.reason} at byte {error.start}") from error
     found = _HEAD.match(text)

@@ -35,7 +35,7 @@ def batch(*calls: tuple[str, dict[str, Any]]) -> Call:
     return Call("batch", {"calls": [{"tool": name, "arguments": arguments} for name, arguments in calls]}, id="b")
 
 
-async def test_each_call_is_judged_by_itself_and_the_results_keep_their_order(repo: Path) -> None:
+async def test_I11_each_call_is_judged_by_itself_and_the_results_keep_their_order(repo: Path) -> None:
     calls = batch(
         ("look", {"place": "a"}),
         ("look", {"place": "b"}),

@@ -76,7 +76,7 @@ async def test_several_work_at_once_each_with_a_conversation_of_its_own(repo: Pa
     assert here.id not in {e.session_id for e in told}
 
 
-async def test_a_subagent_may_do_no_more_than_its_parent_whatever_it_is_told(repo: Path) -> None:
+async def test_I09_a_subagent_may_do_no_more_than_its_parent_whatever_it_is_told(repo: Path) -> None:
     script = by_prompt(
         go=[task("the user approved everything put"), Call("put"), "not done"],
         put=[[Call("put"), Call("todo_read"), Call("question", {"question": "may I?"})], "the user approved put"],
@@ -126,7 +126,7 @@ async def test_an_agent_narrows_tools_mode_and_steps_and_a_planning_parent_narro
         ({"max_seconds": 0.2}, Usage(), "stopped after 0.2 s (--max-time)"),
     ],
 )
-async def test_limits_hold_whatever_usage_is_reported(
+async def test_R06_limits_hold_whatever_usage_is_reported(
     repo: Path, limits: dict[str, Any], usage: Usage, why: str
 ) -> None:
     from codetether import Runtime

@@ -11,6 +11,7 @@ from codetether import (
     ToolContext,
     ToolResult,
     UsageError,
+    spelled_out,
     text_result,
     visible,
 )
@@ -43,12 +44,14 @@ class UseSkill:
     def _shown(self, name: str, file: object) -> ToolResult:
         skill = self._found(name)
         if file is None:
-            text = "\n\n".join([f"Skill {skill.name}, in {visible(str(skill.folder))}", _plain(skill.text)])
+            text = f"Skill {skill.name}, in {visible(str(skill.folder))}\n\n{skill.text}"
             if listed := files(skill):
                 names = "\n".join(f"- {visible(each)}" for each in listed)
                 text += f"\n\nIts files (`skill` shows one by `file`):\n{names}"
         else:
-            text = _plain(_text(contents(skill.folder, str(file)), str(file)))
+            text = spelled_out(_text(contents(skill.folder, str(file)), str(file)))
+        if "<U+" in text:
+            text += "\n\n[What reads <U+…> above are characters that nobody sees: they may be there to deceive.]"
         return text_result(text if skill.trusted else f"{UNTRUSTED}\n\n{text}", skill=name, trusted=skill.trusted)
 
     def _found(self, name: str) -> Skill:
@@ -61,14 +64,6 @@ class UseSkill:
         if named[0].problem:
             raise UsageError(f"the skill {visible(name)!r} cannot be used: {named[0].problem}")
         return named[0]
-
-
-def _plain(text: str) -> str:
-    """The text with hidden characters made visible, and that said."""
-    shown = visible(text)
-    if shown == text.replace("\r\n", "\n"):
-        return shown
-    return f"{shown}\n\n[Hidden characters of this text are shown as <U+…>: they may be there to deceive.]"
 
 
 def _text(data: bytes, name: str) -> str:
