@@ -122,8 +122,9 @@ def settings_page() -> None:
     for heading, cls in (
         ("[providers.NAME]", settings_core.ProviderSettings),
         ("[agents.NAME]", settings_core.AgentSettings),
+        ("[secrets.NAME]", settings_core.SecretSettings),
     ):
-        out("", f"## `[{heading}.NAME]`", "", prose(cls.__doc__), "")
+        out("", f"## `{heading}`", "", prose(cls.__doc__), "")
         table(("key", "type", "default"), fields(cls))
     for plugin, cls in _of_plugins():
         out("", f"## `[plugins.{plugin}]`", "", prose(cls.__doc__), "")

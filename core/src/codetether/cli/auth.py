@@ -210,8 +210,7 @@ async def _provider_to_keep(runtime: Runtime, provider: str, base_url: str | Non
         raise UsageError(
             f"{provider!r} is no name of a provider", remedy="letters, digits, `_`, `-` and `.`, without a `/`"
         )
-    of_tools = {secret.credential or name.lower() for name, secret in runtime.settings.core.secrets.items()}
-    if provider in of_tools or (base_url and provider not in await _names(runtime)):
+    if provider in runtime.settings.core.credentials_of_tools or (base_url and provider not in await _names(runtime)):
         return provider
     name = await _known(runtime, provider)
     try:

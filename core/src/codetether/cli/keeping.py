@@ -117,7 +117,8 @@ async def say_what_counts(runtime: Runtime, screen: Screen, name: str, kept: Sec
 
     found = {a.name: a for a in await runtime.providers()}.get(name)
     if found is None:
-        screen.say(f"note: no plugin for {name} is installed yet", YELLOW)
+        if name not in runtime.settings.core.credentials_of_tools:
+            screen.say(f"note: no plugin for {name} is installed yet", YELLOW)
         return
     if not found.available:
         screen.say(f"note: {name} cannot be used yet: {found.reason}", YELLOW)

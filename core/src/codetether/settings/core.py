@@ -97,12 +97,15 @@ class PluginSettings:
         required: unless each loads whole, no session opens.
         allow: only these may be imported; None for all.
         block: these are never imported.
+        altered: what happens to a plugin whose files are not those that were installed: it is told (`warn`; those that
+            came with codetether are not looked at), not loaded (`refuse`), or nothing (`ignore`).
         only: `CODETETHER_PLUGINS`; None for all. not_: `CODETETHER_NO_PLUGINS`.
     """
 
     required: tuple[str, ...] = ()
     allow: tuple[str, ...] | None = None
     block: tuple[str, ...] = ()
+    altered: Literal["ignore", "warn", "refuse"] = "warn"
     only: tuple[str, ...] | None = None
     not_: tuple[str, ...] = ()
 
@@ -255,6 +258,11 @@ class CoreSettings:
     secrets: Mapping[str, SecretSettings] = field(factory=dict)
     context: ContextSettings = ContextSettings()
     limits: LimitSettings = LimitSettings()
+
+    @property
+    def credentials_of_tools(self) -> frozenset[str]:
+        """The names under which credential sources keep the secrets of tools."""
+        return frozenset(secret.credential or name.lower() for name, secret in self.secrets.items())
 
     @property
     def wish(self) -> str | None:
