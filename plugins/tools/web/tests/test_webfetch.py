@@ -399,9 +399,37 @@ async def test_what_goes_wrong_is_said(site: Site, bench: Make) -> None:
     ]
 
 
-async def test_a_page_nested_beyond_measure_is_its_text(site: Site, bench: Make) -> None:
-    site.pages["/"] = answer(b"<div>" * 3000 + b"deep" + b"<script>" * 1000, "text/html")
-    assert (await bench(site).fetch(site.url())).output.endswith("\n\ndeep")
+HOSTILE = {
+    "<div>" * 3000 + "deep" + "<script>" * 1000: "deep",
+    "<p>" + "&#32;" * 30_000 + "x" + " " * 30_000 + "y": "x\ny",
+    "<pre>" + ("<b>" + " " * 40 + "</b>") * 3000 + "x": "```\nx\n```",
+    "<table><tr><td colspan=99999999>x<td colspan=-1>y</table>": "|  |  |\n| --- | --- |\n| x | y |",
+    "<svg>" * 50_000 + "<!--" * 50_000: "",
+    "<base href='http://['><a href='http://[::1'>a<a href=x>b</a><a>c": "[a](http://[::1)[b](x)c",
+    "<!doctype html><?php echo 1 ?><nav>only</nav>": "only",
+    "<p>a<template><p>b</template><svg><text>c</svg><dialog>d</dialog><noscript>e</noscript>": "a",
+    "&#0;&#x110000;&#xd800;x": "\ufffd\ufffd\ufffdx",
+}
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+async def test_hostile_pages_are_read_all_the_same(site: Site, bench: Make, number: int) -> None:
+    markup, text = list(HOSTILE.items())[number]
+    site.pages["/"] = answer(markup.encode())
+    assert (await bench(site).fetch(site.url())).output.partition("\n\n")[2] == text
+
+
+async def test_a_page_of_too_many_elements_is_cut_and_one_of_scripts_said(site: Site, bench: Make) -> None:
+    site.pages |= {
+        "/many": answer(b"<p>x" * 30_000),
+        "/app": answer(b"<div id=app></div><script src=/app.js></script>"),
+    }
+    many = await bench(site).fetch(site.url("/many"), max_length=1)
+    assert many.output.splitlines()[1] == (
+        "200 OK, text/html, cut after 80000 characters of HTML, 59998 characters, 0 to 1 shown"
+    )
+    app = await bench(site).fetch(site.url("/app"))
+    assert app.output.splitlines()[1] == "200 OK, text/html, made by scripts, which do not run here, no text"
 
 
 async def test_a_proxy_is_used_only_where_the_user_names_it(

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 from attrs import field, frozen
 
 from codetether_tools_web.failures import Refused
+from codetether_tools_web.unseen import without_unseen
 
 _TAG = re.compile(r"<[^>]{0,200}>")
 
@@ -130,7 +131,7 @@ def _read_json(*path: str, text: str) -> Callable[[str], Sequence[Hit]]:
 
 
 def _line(text: str) -> str:
-    return " ".join(unescape(_TAG.sub("", text)).split())
+    return " ".join(without_unseen(unescape(_TAG.sub("", text))).split())
 
 
 def _post_tavily(query: Query) -> Question:
