@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import field, frozen
-from codetether import JSON, Fields
+from codetether import JSON, Fields, spelled_out
 
 DESCRIBED = 4_000
 """Characters of a description that the model is given."""
@@ -18,10 +18,6 @@ SCHEMA_LIMIT = 100_000
 MOST = 1_000
 """Tools, or prompts, of one server."""
 _UNNAMED = re.compile(r"[^A-Za-z0-9_-]")
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
-)
 
 
 @frozen(kw_only=True)
@@ -40,8 +36,8 @@ class ToolEntry:
 
     @property
     def told(self) -> str:
-        """The description as the model gets it: nothing hidden in it, and cut to a limit."""
-        text = _HIDDEN.sub("", self.description).strip()
+        """The description as the model gets it: what nobody sees spelled out, and cut to a limit."""
+        text = spelled_out(self.description).strip()
         left = len(text) - DESCRIBED
         return text if left <= 0 else f"{text[:DESCRIBED]}\n[… {left} characters left out …]"
 
@@ -56,7 +52,7 @@ class ToolEntry:
     @property
     def parameters(self) -> dict[str, JSON]:
         """The schema as the model gets it: always an object's."""
-        shown: Any = _without_hidden(self.schema)
+        shown: Any = _spelled_out(self.schema)
         return {"type": "object", **{key: value for key, value in shown.items() if key != "$schema"}}
 
 
@@ -113,16 +109,14 @@ class Listing:
         return cls(tools=tuple(tools), prompts=tuple(prompts), resources=told.flag("resources"))
 
 
-def _without_hidden(schema: JSON) -> JSON:
-    """A schema whose descriptions hide nothing."""
+def _spelled_out(schema: JSON) -> JSON:
+    """A schema whose descriptions hide nothing: what nobody sees is spelled out in them."""
     if isinstance(schema, list):
-        return [_without_hidden(item) for item in schema]
+        return [_spelled_out(item) for item in schema]
     if not isinstance(schema, Mapping):
         return schema
     return {
-        key: _HIDDEN.sub("", value)
-        if key in ("description", "title") and isinstance(value, str)
-        else _without_hidden(value)
+        key: spelled_out(value) if key in ("description", "title") and isinstance(value, str) else _spelled_out(value)
         for key, value in schema.items()
     }
 
