@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ async def events_plainly(directory: Path) -> None:
 class Nobody:
     """No credential sources."""
 
-    async def get(self, provider: str) -> Secret | None:
+    async def get(self, provider: str, names: Sequence[str] = ()) -> Secret | None:
         """None."""
         return None
 

@@ -16,6 +16,7 @@ PLUGINS = {
     "branch": ("codetether-prompt-branch", ["codetether_prompt_sections"]),
     "dry-run": ("codetether-executor-dry-run", ["codetether_executors"]),
     "fenced": ("codetether-router-fenced", ["codetether_tool_call_routers"]),
+    "fixme": ("codetether-review-fixme", ["codetether_result_reviewers"]),
     "house-models": ("codetether-models-house", ["codetether_catalogues", "codetether_model_defaults"]),
     "keyfile": ("codetether-credentials-keyfile", ["codetether_credential_sources", "codetether_settings"]),
     "last-turns": ("codetether-context-last-turns", ["codetether_context_policies", "codetether_settings"]),
@@ -108,6 +109,12 @@ def test_a_router_turns_text_into_calls(site: Site, work: Path) -> None:
     told = site.story([f"Let me see.\n```tool\n{wish}\n```\n", "Done."], cwd=work, only="fenced,units")
     assert told["tools"] == [["convert", True, "1000 m"]]
     assert told["results"][0]["text"] == "Let me see.\nDone."
+
+
+def test_a_reviewer_adds_to_results(site: Site, work: Path) -> None:
+    call = {"call": "write", "arguments": {"path": "a.py", "content": "x = 1\ny = 2  # FIXME\n"}}
+    told = site.story([[call], "Done."], cwd=work, only="fixme,files", allow=["write"])
+    assert told["tools"] == [["write", True, "a.py created, 2 lines\nleft to be done:\na.py:2: y = 2  # FIXME"]]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ class Keyless:
     def __init__(self, **values: str) -> None:
         self.secret = Secret(values=values, source="test") if values else None
 
-    async def get(self, provider: str) -> Secret | None:
+    async def get(self, provider: str, names: Sequence[str] = ()) -> Secret | None:
         return self.secret if provider == "s3" else None
 
 

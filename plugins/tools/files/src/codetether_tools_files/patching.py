@@ -112,7 +112,7 @@ class ApplyPatch:
 
     def _must_be_known(self, file: _Changed) -> None:
         """A file that is lost as a whole, without the patch having told its lines, must have been read before."""
-        if file.old is None or file.touched:
+        if file.old is None or file.touched or not file.old[0]:  # of an empty one nothing can be lost
             return
         seen = self._workspace.seen(file.real)
         if seen is None:

@@ -1,0 +1,1 @@
+"""Tells the model what it left to be done."""
