@@ -46,8 +46,8 @@ KNOWN = (
     "the arguments of {} hold the secret {}, which goes nowhere: leave it out, or name it where the tool takes secrets"
 )
 MASKED = (
-    "the arguments of {} hold {}, which stands for a secret that you were not shown: written, it would take the secret's "
-    "place. Leave that part as it is: change a smaller piece, which does not hold it"
+    "the arguments of {} hold {}, which stands for a secret that you were not shown: written, it would take the "
+    "secret's place. Leave that part as it is: change a smaller piece, which does not hold it"
 )
 Permitted = Callable[[Resources], Awaitable[Decision]]
 NO_POLICY = Decision(verdict="deny", rule="no permission policy", reason="no permission policy is installed")
@@ -170,7 +170,7 @@ class Dispatch:
             return error_result(f"Unknown tool '{part.name}'" + "; tool_search finds it" * (part.name in self.waiting))
         if offered.definition.interactive and self.context.person is None:
             return error_result(INTERACTIVE.format(part.name))
-        if (secret := self.redactor.known(part.arguments)) is not None:
+        if (secret := self.redactor.known(part.arguments.replace("\\n", "\n"))) is not None:
             return error_result(KNOWN.format(part.name, secret))
         if not offered.definition.read_only and (mask := self.redactor.mask(part.arguments)) is not None:
             return error_result(MASKED.format(part.name, mask))

@@ -207,6 +207,7 @@ PROJECT: Mapping[Keys, Rule] = {
 MANAGED: Mapping[Keys, Rule] = {
     **PROJECT,
     ("plugins", "block"): _union,
+    ("plugins", "altered"): _replace,
     ("plugins", "required"): _union,
     ("plugins", "allow"): _common,
     ("plugins", "*"): _replace,
