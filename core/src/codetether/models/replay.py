@@ -76,8 +76,16 @@ class Replayed:
         """The history as the model sees it: between two compactions it only ever grows at its end."""
         if not self.compactions:
             return self.session.messages
-        last = self.compactions[-1]
-        return last.messages + self.session.messages[last.until :]
+        last, messages = self.compactions[-1], self.session.messages
+        start = last.until
+        while start < len(messages) and messages[start].role == "tool" and not _answers(messages[start], last.messages):
+            start += 1  # the journal lost a result, and what closed its call came after the compaction
+        return last.messages + messages[start:]
+
+
+def _answers(results: Message, messages: Iterable[Message]) -> bool:
+    called = {call.id for message in messages for call in message.tool_calls}
+    return any(part.tool_call_id in called for part in results.parts if isinstance(part, ToolResultPart))
 
 
 def start(entry: SessionStarted, at: datetime) -> Replayed:
@@ -187,7 +195,7 @@ class Replay:
             case TurnEnded():
                 self._ended, self._updated_at = True, at
             case Compacted():
-                self._compactions, self._measured = (*self._compactions, entry), None
+                self._compactions, self._measured = (*self._compactions, self._there(entry)), None
             case CompactionUndone():
                 self._compactions, self._measured = self._compactions[:-1], None
             case Announced(event=UsageReport(usage=usage)):
@@ -198,6 +206,11 @@ class Replay:
                 pass
             case _:
                 assert_never(entry)
+
+    def _there(self, entry: Compacted) -> Compacted:
+        """A compaction of what is there, so that what the journal lost hides nothing that comes later."""
+        count = len(self._session.messages) + len(self._messages)
+        return entry if entry.until <= count else attrs.evolve(entry, until=count)
 
     def _add_message(self, entry: MessageAdded, at: datetime) -> None:
         for opened in self._open.values():

@@ -160,6 +160,7 @@ class Agent:
         if made is None:
             return None
         self._record(made)
+        await self.journal.sync()
         told = compaction(made)
         emit(told)
         return told

@@ -162,9 +162,7 @@ class RunningSession:
         self._check_idle()
         if not self.agent.view.compactors:
             raise UsageError("no plugin compacts histories", remedy="pip install codetether-context-compaction")
-        made = await self.agent.compact("asked", self.emit)
-        await self.journal.sync()
-        return made
+        return await self.agent.compact("asked", self.emit)
 
     async def undo_compaction(self) -> Compaction | None:
         """Lets the model see again what the last compaction stands for; None where there is none."""
