@@ -66,8 +66,10 @@ from codetether.record.audit_key import key_bytes as key_bytes
 from codetether.runtime import Runtime as Runtime
 from codetether.session.running import RunningSession as RunningSession
 from codetether.session.workplace import workplace as workplace
+from codetether.settings.settings import Directories as Directories
 from codetether.settings.settings import Settings as Settings
 from codetether.settings.settings import load_settings as load_settings
+from codetether.settings.trust import is_trusted as is_trusted
 from codetether.specs import *
 from codetether.storage.disk import Disk as Disk
 from codetether.storage.durable import AppendFile as AppendFile

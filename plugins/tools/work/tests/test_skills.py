@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from codetether.testing.scripted import Call
 from codetether.testing.sessions import opened, results
 from codetether_tools_work import plugin
+from codetether_tools_work.cli import skills
 
 WORK: dict[str, Any] = {"plugins": [plugin]}
 
@@ -159,3 +161,17 @@ async def test_A01_A04_F01_F14_no_skill_leads_out_of_its_folder(repo: Path, tmp_
     assert [success for _, success, _ in found] == [False] * (len(names) + 3) + [True]
     assert "nobody's business" not in " ".join(text for _, _, text in found) + provider.requests[0].system
     assert "- out (a link)" in found[-1][2]
+
+
+def test_the_user_sees_which_skills_there_are(repo: Path, user_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    skill(user_home / ".agents" / "skills", "pdf")
+    skill(repo / ".agents" / "skills", "deploy")
+    (skill(repo / ".agents" / "skills", "odd") / "SKILL.md").write_text("---\nname: other\ndescription: x\n---\n")
+    monkeypatch.chdir(repo)
+    lines = [" ".join(line.split()) for line in CliRunner().invoke(skills, []).stdout.splitlines()]
+    assert lines == [
+        "NAME TRUSTED FROM DESCRIPTION",
+        f"deploy no {repo}/.agents/skills/deploy About deploy.",
+        f"pdf yes {user_home}/.agents/skills/pdf About pdf.",
+        f"! {repo}/.agents/skills/odd/SKILL.md: its name is 'other', and its folder's 'odd': make them the same",
+    ]

@@ -1,4 +1,4 @@
-"""`codetether memory`: the notes that sessions are given, looked at and edited by the one they are about."""
+"""`codetether memory` and `codetether skills`: what sessions are told besides, looked at and edited by the user."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from attrs import frozen
 
 if TYPE_CHECKING:
+    from codetether import Directories
+
     from codetether_tools_work.memory import Memory, Scope
 
 scope = click.option("--user", "of_user", is_flag=True, help="The notes of the user, instead of this project's.")
@@ -87,6 +90,48 @@ def clear(of_user: bool, yes: bool) -> int:
     memory.change(chosen, lambda text: "")
     Screen().line(f"forgotten: the notes of the {chosen}")
     return 0
+
+
+@click.command("skills")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def skills(as_json: bool) -> int:
+    """List the skills that a session here would have, and what is wrong with those that it would not."""
+    from codetether import Screen, load_settings, print_json, print_table
+
+    from codetether_tools_work.skills import found_skills
+
+    screen, here = Screen(), Path.cwd().resolve()
+    found = found_skills(_Here(load_settings(here).directories, here))
+    if as_json:
+        names = ("name", "description", "own", "trusted", "problem")
+        print_json(screen, [{"path": str(s.path), **{name: getattr(s, name) for name in names}} for s in found])
+        return 0
+    rows = [(s.name, "yes" if s.trusted else "no", s.path.parent, s.description) for s in found if not s.problem]
+    if rows:
+        print_table(screen, ("NAME", "TRUSTED", "FROM", "DESCRIPTION"), rows)
+    for each in found:
+        if each.problem:
+            screen.line(f"! {each.path}: {each.problem}")
+    if not found:
+        screen.line("No skills found")
+    return 0
+
+
+@frozen
+class _Here:
+    """What skills are looked for by, without a session."""
+
+    _directories: Directories
+    directory: Path
+
+    @property
+    def config_dir(self) -> Path:
+        return self._directories.config
+
+    def trusts(self, path: Path, data: bytes) -> bool:
+        from codetether import is_trusted
+
+        return is_trusted(self._directories.state, path, data)
 
 
 def _memory() -> Memory:

@@ -5,12 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from attrs import frozen
-from codetether import SessionContext
 
 FOLDERS = (".codetether/skills", ".claude/skills", ".agents/skills")
 FILE = "SKILL.md"
+
+
+class Around(Protocol):
+    """What must be known to look for skills; the context of a session knows it."""
+
+    @property
+    def directory(self) -> Path:
+        """The workspace."""
+
+    @property
+    def config_dir(self) -> Path:
+        """Where the user's settings are."""
+
+    def trusts(self, path: Path, data: bytes) -> bool:
+        """Whether the user trusts a repository's file with this content."""
 
 
 @frozen(kw_only=True)
@@ -21,8 +36,8 @@ class Places:
     of_repository: tuple[Path, ...]
 
     @classmethod
-    def of(cls, ctx: SessionContext) -> Places:
-        """Those of a session."""
+    def of(cls, ctx: Around) -> Places:
+        """Those that hold there."""
         home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.expanduser raises where there is none
         own = (ctx.config_dir / "skills", *(home / name for name in FOLDERS))
         upward = [ctx.directory, *ctx.directory.parents]

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from attrs import evolve, frozen
-from codetether import JSON, SessionContext, UsageError, headed_text, visible
+from codetether import JSON, UsageError, headed_text, visible
 
-from codetether_tools_work.places import FILE, Places
+from codetether_tools_work.places import FILE, Around, Places
 
 NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 LONGEST = {"name": 64, "description": 1024, "compatibility": 500}
@@ -40,7 +40,7 @@ class Skill:
     problem: str = ""
 
 
-def found_skills(ctx: SessionContext) -> list[Skill]:
+def found_skills(ctx: Around) -> list[Skill]:
     """All skills, damaged ones last; of several of the same name the first that can be used counts."""
     found: dict[str, Skill] = {}
     damaged = []
@@ -53,7 +53,7 @@ def found_skills(ctx: SessionContext) -> list[Skill]:
     return [*sorted(found.values(), key=lambda skill: skill.name), *damaged]
 
 
-def _read(ctx: SessionContext, path: Path, *, own: bool) -> Skill:
+def _read(ctx: Around, path: Path, *, own: bool) -> Skill:
     folder = Path(os.path.realpath(path.parent))
     skill = Skill(name=path.parent.name, folder=folder, path=path, own=own)
     try:
