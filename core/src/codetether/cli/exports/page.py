@@ -16,7 +16,7 @@ from markdown_it.common.utils import escapeHtml
 from markupsafe import Markup, escape
 from pygments import highlight  # type: ignore[import-untyped]
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
-from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
+from pygments.lexers import find_lexer_class_for_filename, get_lexer_by_name  # type: ignore[import-untyped]
 from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 
 from codetether._version import __version__
@@ -28,7 +28,7 @@ _COLOURED = 40_000
 """Characters of code up to which it is worth its colours."""
 _SHORT = 160
 _IMAGES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"))
-_TELLING = ("command", "path", "file_path", "url", "query", "pattern", "description")
+_TELLING = ("command", "cmd", "path", "file_path", "url", "query", "pattern", "description")
 """Arguments that say alone what a call is about, the first of them that is there."""
 _LIGHT, _DARK = "friendly", "github-dark"
 
@@ -132,23 +132,42 @@ def _code(text: str, language: str) -> Markup:
 
 
 def _call(part: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
-    """A call as it is shown: what stands on its line, and of its arguments what neither that nor a diff shows."""
+    """A call as it is shown: its line, blocks of what neither that nor a diff shows, and whether these hold it again."""
     written = part["arguments"]
     try:
         given = json.loads(written)
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
-        return {"line": written, "body": _code(written, "")}
+        return {"line": written, "blocks": [_code(written, "")], "again": True}
     named = next((name for name in _TELLING if isinstance(given.get(name), str)), None)
     line = given[named] if named else arguments_shown(written)
-    command = given.pop("command") if named == "command" else None
-    body = (
-        [_code(command, "bash")] if command is not None and (given or len(command) > _SHORT or "\n" in command) else []
-    )
-    if given and [*given] != [named] and not answer["diff"]:
-        body.append(_code(json.dumps(given, indent=2, ensure_ascii=False), "json"))
-    return {"line": line, "body": Markup("\n").join(body) if body else None}
+    if answer["diff"]:
+        return {"line": line, "blocks": [], "again": False}
+    long = {name: value for name, value in given.items() if isinstance(value, str) and "\n" in value}
+    if named is not None and len(line) > _SHORT:
+        long[named] = line
+    rest = {name: value for name, value in given.items() if name not in long}
+    blocks = [_argument(name, value, given) for name, value in long.items()]
+    if rest and [*rest] != [named]:
+        blocks.append(_code(json.dumps(rest, indent=2, ensure_ascii=False), "json"))
+    return {"line": line, "blocks": blocks, "again": bool(blocks) and (named is None or named in long)}
+
+
+def _argument(name: str, value: str, given: Mapping[str, Any]) -> Markup:
+    """A long argument: a command, a patch, or text for a file."""
+    if value.startswith(("*** Begin Patch", "--- ", "diff ")):
+        return Markup('<span class="diff">{}</span>').format(_diff(value))
+    if name in ("command", "cmd"):
+        return _code(value, "bash")
+    path = given.get("path") or given.get("file_path")
+    return _code(value, _language(path) if isinstance(path, str) else "")
+
+
+def _language(path: str) -> str:
+    """The language of a file by its name; empty where it is not known."""
+    found = find_lexer_class_for_filename(path)
+    return found.aliases[0] if found is not None and found.aliases else ""
 
 
 def _result(message: Mapping[str, Any] | None) -> dict[str, Any]:
