@@ -178,8 +178,7 @@ class Conversation:
                     case Send(message=message):
                         others = [part for part in message.parts if not isinstance(part, TextPart)]
                         await self._turn(session, message.text, others, display, interrupts)
-                    case _:
-                        continue
+                continue
             await self._turn(session, text, mentioned(text, session.shared.directory), display, interrupts)
         return False
 
