@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NewType
 import attrs
 import pytest
 from codetether import (
+    ApprovalRequired,
     Resources,
     ToolCall,
     ToolCallComplete,
@@ -24,7 +25,7 @@ from codetether import (
     tool,
 )
 from codetether.testing.scripted import Call
-from codetether.testing.sessions import heard, opened
+from codetether.testing.sessions import heard, opened, results
 
 
 class Unit(enum.Enum):
@@ -329,3 +330,29 @@ async def test_a_plain_function_keeps_nobody_waiting() -> None:
         return "other" if threading.current_thread() is not threading.main_thread() else "main"
 
     assert await answer(wait, {}) == (True, "other")
+
+
+@tool(effects=("read",))
+async def follow(place: str, ctx: ToolContext) -> str:
+    """Goes where a place leads.
+
+    Args:
+        place: where to begin
+    """
+    decision = await ctx.permitted(Resources(hosts=("docs.example",), effects=("network",)))
+    return f"{place} leads to docs.example: {decision.verdict}"
+
+
+@pytest.mark.parametrize(
+    ("allow", "verdict", "status"),
+    [(("network(docs.example)",), "allow", "done"), (("network(*.example.org)",), "deny", "denied")],
+)
+async def test_what_a_call_comes_to_touch_besides_is_judged_as_a_call(
+    allow: tuple[str, ...], verdict: str, status: str
+) -> None:
+    script = Call("follow", {"place": "here"}), "done"
+    async with opened(*script, tools=[follow], allow=allow) as (session, _):
+        events = await heard(session)
+        assert results(session) == [("follow", True, f"here leads to docs.example: {verdict}")]
+    asked = [event.name for event in events if isinstance(event, ApprovalRequired)]
+    assert (events[-1].status, asked) == (status, ["follow"] if verdict == "deny" else [])  # type: ignore[union-attr]

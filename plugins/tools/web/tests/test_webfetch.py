@@ -14,6 +14,7 @@ import httpcore
 import pytest
 from codetether import ImagePart
 from codetether.testing.faults import forever, says
+from codetether_tools_web import markup
 from codetether_tools_web.fetching import Ask, Client
 from codetether_tools_web.network import Border, Checked
 from codetether_tools_web.settings import WebSettings
@@ -414,19 +415,22 @@ HOSTILE = {
 
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 async def test_hostile_pages_are_read_all_the_same(site: Site, bench: Make, number: int) -> None:
-    markup, text = list(HOSTILE.items())[number]
-    site.pages["/"] = answer(markup.encode())
+    page, text = list(HOSTILE.items())[number]
+    site.pages["/"] = answer(page.encode())
     assert (await bench(site).fetch(site.url())).output.partition("\n\n")[2] == text
 
 
-async def test_a_page_of_too_many_elements_is_cut_and_one_of_scripts_said(site: Site, bench: Make) -> None:
+async def test_a_page_of_too_many_elements_is_cut_and_one_of_scripts_said(
+    site: Site, bench: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(markup, "MOST", 1000)
     site.pages |= {
-        "/many": answer(b"<p>x" * 30_000),
+        "/many": answer(b"<p>x" * 1_500),
         "/app": answer(b"<div id=app></div><script src=/app.js></script>"),
     }
     many = await bench(site).fetch(site.url("/many"), max_length=1)
     assert many.output.splitlines()[1] == (
-        "200 OK, text/html, cut after 80000 characters of HTML, 59998 characters, 0 to 1 shown"
+        "200 OK, text/html, cut after 4000 characters of HTML, 2998 characters, 0 to 1 shown"
     )
     app = await bench(site).fetch(site.url("/app"))
     assert app.output.splitlines()[1] == "200 OK, text/html, made by scripts, which do not run here, no text"
