@@ -123,7 +123,7 @@ class Runtime:
         """
         place = Path(directory or Path.cwd()).resolve()
         merged = settings if isinstance(settings, Settings) else load_settings(place, overrides=settings)
-        redactor = _redactor(merged)
+        redactor = redactor_of(merged)
         notify = once(_without_secrets(on_notice or say, redactor))
         async with AsyncExitStack() as stack:
             stack.enter_context(redactor.logs())
@@ -295,7 +295,7 @@ def _without_secrets(notify: Notify, redactor: Redactor) -> Notify:
     return lambda source, text: notify(source, redactor.text(text))
 
 
-def _redactor(settings: Settings) -> Redactor:
+def redactor_of(settings: Settings) -> Redactor:
     """Knows the environment's secrets by their names, and how others look unless the settings leave that out."""
     shapes = None
     if settings.core.redaction.unknown:

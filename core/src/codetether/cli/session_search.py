@@ -18,6 +18,7 @@ from codetether.cli.terminal import BOLD, DIM, YELLOW, Screen, visible
 
 if TYPE_CHECKING:
     from codetether.models.session import SessionSummary
+    from codetether.record.redact import Redactor
     from codetether.storage.search import Finding, Findings, Hit, Scope
     from codetether.storage.store import Store
 
@@ -171,9 +172,15 @@ async def _read_others(store: Store, screen: Screen, *, patient: bool) -> None:
     from codetether.errors import CodetetherError
     from codetether.session.foreign_texts import texts_kept
 
+    def redactor() -> Redactor:
+        from codetether.runtime import redactor_of
+        from codetether.settings.settings import load_settings
+
+        return redactor_of(load_settings(Path.cwd()))
+
     try:
         async with foreign_sessions(store, screen, whole=patient) as foreign:
-            left = await texts_kept(foreign, None if patient else foreign.patience)
+            left = await texts_kept(foreign, None if patient else foreign.patience, redactor)
     except CodetetherError as error:
         screen.say(f"note: sessions of other products are not searched: {error.message}", YELLOW)
         return

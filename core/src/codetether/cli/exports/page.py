@@ -132,7 +132,7 @@ def _code(text: str, language: str) -> Markup:
 
 
 def _call(part: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
-    """A call as it is shown: its line, blocks of what neither that nor a diff shows, and whether these hold it again."""
+    """A call as it is shown: its line, blocks of what neither it nor a diff shows, and whether they hold it again."""
     written = part["arguments"]
     try:
         given = json.loads(written)
