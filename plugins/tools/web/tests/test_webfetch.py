@@ -231,6 +231,7 @@ async def test_a_redirect_to_another_host_is_judged_as_a_call(site: Site, other:
     assert other.heads == []
     wide = await bench(site, other).fetch(site.url())
     assert (wide.success, wide.output.endswith("\n\nthere")) == (True, True)
+    assert [head.count("accept: text/markdown, ") for head in other.heads] == [1]
 
 
 async def test_N09_headers_and_content_stay_with_the_first_origin(site: Site, other: Site) -> None:

@@ -22,7 +22,12 @@ from codetether_tools_web.targets import Target, read_target
 
 REDIRECTS = 10
 _MOVED = frozenset((301, 302, 303, 307, 308))
-_HEADERS = {"user-agent": f"codetether/{__version__}", "accept-language": "en, *;q=0.5", "accept-encoding": ACCEPTED}
+_HEADERS = {
+    "user-agent": f"codetether/{__version__}",
+    "accept": "text/markdown, text/html;q=0.9, application/xhtml+xml;q=0.9, text/plain;q=0.8, */*;q=0.5",
+    "accept-language": "en, *;q=0.5",
+    "accept-encoding": ACCEPTED,
+}
 Permit = Callable[[Target], Awaitable[None]]
 """Judges the host of a redirect. Raises Refused."""
 
@@ -83,6 +88,7 @@ class Client:
     async def follow(self, ask: Ask, seconds: float, permit: Permit) -> Reply:
         """The answer at the end of all redirects; headers and content go to the first origin only. Raises Refused."""
         first, left, clock = ask.target, seconds, asyncio.get_running_loop().time
+        permitted = {first.authority}
         for _ in range(REDIRECTS + 1):
             since = clock()
             reply = await self.answer(ask, left, of=seconds)
@@ -91,8 +97,9 @@ class Client:
             if reply.status not in _MOVED or place is None:
                 return reply if reply.target == first else evolve(reply, began=first)
             target = ask.target.join(place)
-            if target.authority != ask.target.authority:
+            if target.authority not in permitted:
                 await permit(target)
+                permitted.add(target.authority)
             ask = Ask(target=target, headers=ask.headers if target.origin == first.origin else {})
         raise Refused(f"{first} redirects more than {REDIRECTS} times")
 

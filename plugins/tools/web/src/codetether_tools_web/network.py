@@ -14,6 +14,8 @@ from codetether_tools_web.failures import Refused
 from codetether_tools_web.targets import Target
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+PATIENCE = 8.0
+"""Seconds for a connection to one address."""
 MOST_ADDRESSES = 8
 """Addresses of one name that are tried."""
 
@@ -93,7 +95,7 @@ class Checked(httpcore.AsyncNetworkBackend):
         failure: Exception | None = None
         for address in await self._border.addresses(host, port):
             try:
-                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+                return await self._inner.connect_tcp(address, port, timeout or PATIENCE, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure or httpcore.ConnectError(f"{host} has no address")

@@ -41,7 +41,6 @@ FRESH = 900.0
 """Seconds for which they are."""
 Key = tuple[str, str, tuple[str, ...]]
 """Address, form, secrets."""
-ACCEPT = "text/markdown, text/html;q=0.9, application/xhtml+xml;q=0.9, text/plain;q=0.8, */*;q=0.5"
 WEBFETCH = ToolDefinition(
     name="webfetch",
     description=(
@@ -135,7 +134,7 @@ class WebFetch:
         key = str(target), form, secrets
         fetched = self._kept.get(key) if offset else None
         if fetched is None or time.monotonic() - fetched.at > FRESH:
-            headers = {"accept": ACCEPT, **await self._headers(target, secrets, ctx)}
+            headers = await self._headers(target, secrets, ctx)
             fetched = await self._fetch(target, headers, form, float(call.arguments.get("timeout", TIMEOUT)), ctx)
             self._keep(key, fetched)
         return _shown(fetched, offset, int(call.arguments.get("max_length", LENGTH)), str(target))
