@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from codetether.errors import UsageError
@@ -171,3 +172,24 @@ async def test_texts_of_other_products_stand_beside_ours_until_they_are_taken_in
     assert await found(store, "elsewhere") == ["codex_1"]
     await store.keep_other("codex /f", None, [])
     assert (await found(store, "elsewhere"), await store.others()) == ([], {})
+
+
+async def test_a_crash_while_sessions_are_read_leaves_what_was_read_and_no_halves(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        await made(store, f"s{number}", "/work", MessageAdded(message=user("hello"), turn=1))
+    real, read = full_text._count_in, []
+
+    def crashing(connection: sqlite3.Connection, sessions: Path, session: str, *more: Any) -> int:
+        read.append(session)
+        if len(read) == 4:
+            raise KeyboardInterrupt
+        return real(connection, sessions, session, *more)
+
+    monkeypatch.setattr(full_text, "_BATCH", 300)  # two sessions
+    monkeypatch.setattr(full_text, "_count_in", crashing)
+    with pytest.raises(KeyboardInterrupt):
+        store._index.ask(lambda index: index.search(Phrases("hello"), Scope(), lambda *_: None, limit=9, hits=1))
+    assert len(await found(store, "hello")) == 6
+    assert read[4:] == [*read[2:4], "s4", "s5"]

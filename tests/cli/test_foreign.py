@@ -202,3 +202,23 @@ def test_without_formats_ours_are_listed_all_the_same(bare: CommandLine) -> None
     ran = bare("sessions", "list")
     assert (ran.code, ran.out) == (0, "No sessions found\n")
     assert "sessions of other products are not shown" in ran.err
+
+
+def test_they_are_searched_exported_and_forked_like_ours(bare: CommandLine) -> None:
+    cli = others(bare)
+    path = rollout(cli, said="what lies here? my key is hunter-canary-99")
+    key = "hunter-canary-99"
+    found = cli("sessions", "search", "what lies", "--here", "--json", ACME_API_KEY=key).json
+    (only,) = found["sessions"]
+    assert (only["id"], only["format"], only["source"]) == (f"codex_{ID}", "codex", str(path))
+    assert {hit["kind"] for hit in only["hits"]} == {"title", "user"}
+    assert b"canary" not in (cli.home / "data" / "index.sqlite").read_bytes()
+    assert cli("sessions", "search", "lies", "--own").code == 1
+    assert cli("sessions", "search", "a.txt", "--tool", "ls").out.splitlines()[1] == "  result ls: a.txt"
+    path.write_text(path.read_text().replace("what lies", "where stands"))
+    assert [cli("sessions", "search", word).code for word in ("lies", "stands")] == [1, 0]
+    page = cli("sessions", "export", f"codex_{ID}", "--format", "html", ACME_API_KEY=key).out
+    assert ("where stands here?" in page, "canary" in page) == (True, False)
+    assert cli("sessions", "fork", f"codex_{ID}", "--message", "1", "--json").json["messages"] == 1
+    path.unlink()
+    assert cli("sessions", "search", "a.txt").code == 1
