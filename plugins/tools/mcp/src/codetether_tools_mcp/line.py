@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -70,9 +71,9 @@ class Line:
 
     async def asked(self, question: Callable[[Client], Awaitable[T]]) -> T:
         """What the server answers. Raises ServerLost; what went out to it is never sent again by itself."""
+        client = await self.client()
         from mcp.shared.exceptions import MCPError
 
-        client = await self.client()
         try:
             return await question(client)
         except MCPError as error:
@@ -132,6 +133,7 @@ class Line:
     async def _open(self) -> None:
         from codetether_tools_mcp.pipes import Fate
 
+        await asyncio.to_thread(import_module, "mcp.client")  # a second or two, in which others may go on
         self._fate, self._leave = Fate(), asyncio.Event()
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._owner = asyncio.create_task(self._live(self._fate, opened), name=f"mcp {self.server.name}")

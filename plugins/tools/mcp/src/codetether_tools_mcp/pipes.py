@@ -56,6 +56,8 @@ async def piped(process: Process, fate: Fate) -> AsyncIterator[tuple[Any, Any]]:
                     fate.why = await _ended(process)
             except _Unbounded as error:
                 fate.why = str(error)
+            except anyio.BrokenResourceError:
+                pass  # nobody listens any more
 
     async def writing() -> None:
         async with sent:

@@ -161,7 +161,6 @@ class ServerTool(_OfServer):
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """What the server answers. Nothing is asked of one whose definition is not what was approved."""
-        from mcp.shared.exceptions import MCPError
 
         async def shown(progress: float, total: float | None, message: str | None) -> None:
             done = f"{progress:g}/{total:g}" if total else f"{progress:g}"
@@ -169,6 +168,8 @@ class ServerTool(_OfServer):
 
         name = self._server.name
         await self._line.client()
+        from mcp.shared.exceptions import MCPError  # by now it is imported already
+
         entry = self._line.listing.tool(self._entry.name)
         if entry is None:
             return error_result(f"MCP server {name} has no tool {self._entry.name} any more")
