@@ -155,7 +155,8 @@ class SlashCommands:
 
     async def _mode(self, wish: str) -> Next:
         if not wish:
-            self._screen.line(" ".join(f"*{m}" if m == self._session.mode else m for m in MODES))
+            now = self._session.agent.dispatch.context.mode  # planning may restrict the session's own
+            self._screen.line(" ".join(f"*{m}" if m == now else m for m in MODES))
             return None
         chosen = next((mode for mode in MODES if mode == wish), None)
         if chosen is None:

@@ -9,6 +9,8 @@ from codetether import JSON, AgentSpec, ToolDefinition
 HOUR = 3600.0
 MOST_CALLS = 20
 """Calls of one batch."""
+DESCRIBED = 300
+"""Characters of the description of an agent."""
 STATES = ("pending", "in_progress", "completed", "cancelled")
 _NOTHING: dict[str, JSON] = {"type": "object", "properties": {}, "additionalProperties": False}
 
@@ -167,7 +169,7 @@ MEMORY = ToolDefinition(
 
 def task(agents: Mapping[str, AgentSpec]) -> ToolDefinition:
     """The tool task, for the agents that there are."""
-    known = "".join(f"\n- {name}: {agents[name].description or 'no description'}" for name in sorted(agents))
+    known = "".join(f"\n- {name}: {_described(agents[name])}" for name in sorted(agents))
     return ToolDefinition(
         name="task",
         description=(
@@ -191,3 +193,8 @@ def task(agents: Mapping[str, AgentSpec]) -> ToolDefinition:
         concurrent=True,
         timeout=HOUR,
     )
+
+
+def _described(agent: AgentSpec) -> str:
+    text = agent.description or "no description"
+    return text if len(text) <= DESCRIBED else f"{text[:DESCRIBED]}…"
