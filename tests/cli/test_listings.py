@@ -124,7 +124,7 @@ def test_tools_with_what_their_definitions_take(bare: CommandLine) -> None:
     assert cost["tokens"] == cost["tokens_at_once"] == sum(tokens)
     assert bare("tools", "--cost").out.endswith(f"\nabout {sum(tokens):,} tokens in each request\n")
 
-    bare.settings("[tools]\noffered = 3\nfirst = ['bash']\n")
+    bare.settings("[tools]\noffered = 3\n")
     waiting = bare("tools", "--cost", "--json").json
     at_once = {row["name"]: row["tokens"] for row in waiting["tools"] if row["at_once"]}
     assert set(at_once) == {"bash", "tool_search"}

@@ -166,10 +166,15 @@ class AgentSpec:
 
 @frozen(kw_only=True)
 class ToolsetSpec:
-    """Tools that come together, created for each session."""
+    """Tools that come together, created for each session.
+
+    Attributes:
+        keys: the names under which the tools look for keys of their own, for `codetether auth login`.
+    """
 
     name: str
     create: Callable[[SessionContext], Made[Toolset]]
+    keys: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)

@@ -192,9 +192,13 @@ async def _names(runtime: Runtime) -> list[str]:
 
 
 async def _known(runtime: Runtime, provider: str) -> str:
-    """The provider's own name. Raises UsageError for one that nobody knows."""
+    """The provider's own name, or that of a key of tools. Raises UsageError for one that nobody knows."""
     from codetether.settings.structure import did_you_mean
+    from codetether.specs import ToolsetSpec
 
+    of_toolsets = (key for found in runtime.plugins.collect(ToolsetSpec) for key in found.record.keys)
+    if provider in {*runtime.settings.core.credentials_of_tools, *of_toolsets}:
+        return provider
     known = await _names(runtime)
     if provider not in known:
         raise UsageError(
@@ -210,7 +214,7 @@ async def _provider_to_keep(runtime: Runtime, provider: str, base_url: str | Non
         raise UsageError(
             f"{provider!r} is no name of a provider", remedy="letters, digits, `_`, `-` and `.`, without a `/`"
         )
-    if provider in runtime.settings.core.credentials_of_tools or (base_url and provider not in await _names(runtime)):
+    if base_url and provider not in await _names(runtime):
         return provider
     name = await _known(runtime, provider)
     try:

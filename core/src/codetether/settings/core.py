@@ -157,7 +157,7 @@ class ToolSettings:
     output_limit: int = field(default=65536, validator=_at_least(256))
     disabled: tuple[str, ...] = ()
     offered: int = field(default=64, validator=_at_least(1))
-    first: tuple[str, ...] = ()
+    first: tuple[str, ...] = ("read", "write", "edit", "apply_patch", "list", "glob", "grep", "bash")
 
 
 @frozen(kw_only=True)

@@ -28,4 +28,4 @@ def codetether_settings() -> Iterable[SettingsSpec]:
 @hookimpl
 def codetether_tools() -> Iterable[ToolsetSpec]:
     """The tools that read the web."""
-    yield ToolsetSpec(name="web", create=_create)
+    yield ToolsetSpec(name="web", create=_create, keys=("brave", "tavily"))
