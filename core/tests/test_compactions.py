@@ -87,7 +87,10 @@ async def test_what_no_model_can_be_sent_is_not_taken_and_said(make: Callable[[W
 async def test_what_is_no_shorter_ends_the_turn_with_its_reason() -> None:
     result, seen, _ = await looked_on(lambda window: made(3, user("at length"), tokens_after=9))
     assert (result.status, result.limit, seen) == ("limit", "context", [1, 3])
-    assert result.reason == "compaction does not make the history smaller: about 9 tokens became 9"
+    assert result.reason == (
+        "compaction does not make the history smaller: about 9 tokens became 9. "
+        "Go on with a model that takes more (--model), or in a new session."
+    )
 
 
 def test_records_that_are_lost_hide_nothing_that_comes_later_and_part_no_call() -> None:
@@ -100,7 +103,7 @@ def test_records_that_are_lost_hide_nothing_that_comes_later_and_part_no_call() 
     later = MessageAdded(message=user("and now?"), turn=2)
     for lost in range(5):
         kept: list[JournalEntry] = [entry for number, entry in enumerate(turn) if number != lost]
-        gap = [Gap(first_line=2, last_line=2, why="lost")] if lost < 4 else []
+        gap: list[JournalEntry] = [Gap(first_line=2, last_line=2, why="lost")] if lost < 4 else []
         state = replay(_records(START, *gap, *kept, made(4, user("in short")), later))
         assert state is not None
         assert is_paired(state.seen)

@@ -102,7 +102,7 @@ class Agent:
         except ProviderError as error:
             end = End(status="provider_failed", reason=error.message, error=error)
         except ContextFull as error:
-            end = End(status="limit", reason=error.message, limit="context", error=error)
+            end = End(status="limit", reason=f"{error.message}. {error.remedy}", limit="context", error=error)
         except CodetetherError as error:
             end = End(status="error", reason=error.message, error=error)
         except BROKEN as error:  # what a plugin let through ends the turn, not the process: it is recorded and said
