@@ -21,15 +21,19 @@ SESSIONS = 10_000
 
 
 def stored(yardsticks: Yardsticks, rounds: int) -> Iterator[Figure]:
-    """`sessions list -n 20` and `run -c`, with many sessions and with one."""
+    """`sessions list` and `run -c`, with many sessions and with one."""
     with tempfile.TemporaryDirectory() as scratch:
         one, many = Path(scratch, "one"), Path(scratch, "many")
         asked = ("run", "-m", "openai/fake", "hello")
         for home in (one, many):
             printed(_command(yardsticks, home, *asked))
         multiply(many / "data" / "sessions", SESSIONS - 1)
-        listing = ("sessions", "list", "-n", "20")
-        for name, arguments in (("list", listing), ("continue", ("run", "-c", *asked[1:]))):
+        cases = (
+            ("list 20", ("sessions", "list", "-n", "20"), 20),
+            ("list all", ("sessions", "list", "--own"), 100),
+            ("continue", ("run", "-c", *asked[1:]), 20),
+        )
+        for name, arguments, bar in cases:
             ours, floor = (_command(yardsticks, home, *arguments) for home in (many, one))
             pairs = in_turn(rounds, partial(cost, ours), partial(cost, floor))
             yield Figure(
@@ -37,7 +41,7 @@ def stored(yardsticks: Yardsticks, rounds: int) -> Iterator[Figure]:
                 unit="ms CPU",
                 ours=[own.cpu * 1000 for own, _ in pairs],
                 floor=[its.cpu * 1000 for _, its in pairs],
-                bar=20,
+                bar=bar,
                 judged="difference",
                 command=ours,
             )

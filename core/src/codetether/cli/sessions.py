@@ -72,35 +72,42 @@ def list_(as_json: bool, here: bool, limit: int | None, own: bool, subagents: bo
         found = await (store.list_for_directory(Path.cwd(), **how) if here else store.list(**how))
         for session_id, why in (await store.unreadable()).items():
             screen.say(f"note: session {session_id} cannot be read: {why}", DIM)
-        shown = [(s, titled(s), described(s)) for s in found]
+        shown: list[SessionSummary | Foreign] = [*found]
         if not own:
             shown += await _foreign(store, screen, here=here, patient=patient)
-            shown = sorted(shown, key=lambda each: each[0].updated_at, reverse=True)[:limit]
+            shown = sorted(shown, key=lambda each: _summary(each).updated_at, reverse=True)[:limit]
         if as_json:
-            print_json(screen, [about for _, _, about in shown])
+            print_json(screen, [described(s) if isinstance(s, SessionSummary) else described_foreign(s) for s in shown])
         elif not shown:
             screen.line("No sessions found")
         else:
-            rows = [(s.id, when(s.updated_at), s.message_count, s.agent, s.model or "", t) for s, t, _ in shown]
-            print_table(screen, ("ID", "UPDATED", "MESSAGES", "AGENT", "MODEL", "TITLE"), rows)
+            print_table(screen, ("ID", "UPDATED", "MESSAGES", "AGENT", "MODEL", "TITLE"), [*map(_row, shown)])
         return 0
 
     return with_store(listing)
 
 
-async def _foreign(
-    store: Store, screen: Screen, *, here: bool, patient: bool
-) -> list[tuple[SessionSummary, str, dict[str, Any]]]:
-    """The sessions of other agents as a listing shows them: `[opencode] <title>`."""
+async def _foreign(store: Store, screen: Screen, *, here: bool, patient: bool) -> list[Foreign]:
+    """The sessions of other agents, of this directory or all."""
     from codetether.cli.foreign import listed_beside
 
-    shown = []
-    for each in await listed_beside(store, screen, patient=patient):
-        about = each.summary.session
-        if here and not (about.directory and Path(about.directory).resolve() == Path.cwd().resolve()):
-            continue
-        shown.append((about, each.title, described_foreign(each)))
-    return shown
+    found = await listed_beside(store, screen, patient=patient)
+    place = Path.cwd().resolve()
+    return [each for each in found if not here or _directory(each) == place]
+
+
+def _directory(foreign: Foreign) -> Path | None:
+    directory = foreign.summary.session.directory
+    return Path(directory).resolve() if directory else None
+
+
+def _row(session: SessionSummary | Foreign) -> tuple[object, ...]:
+    about = _summary(session)
+    return about.id, when(about.updated_at), about.message_count, about.agent, about.model or "", titled(session)
+
+
+def _summary(session: SessionSummary | Foreign) -> SessionSummary:
+    return session if isinstance(session, SessionSummary) else session.summary.session
 
 
 @sessions.command("last")
@@ -156,6 +163,6 @@ def when(time: datetime) -> str:
     return time.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def titled(summary: SessionSummary) -> str:
-    """The title, or that there is none."""
-    return summary.title or "(no title)"
+def titled(session: SessionSummary | Foreign) -> str:
+    """The title, or that there is none; of one that another agent keeps: `[opencode] <title>`."""
+    return session.title or "(no title)"

@@ -20,12 +20,20 @@ def print_json(screen: Screen, value: Any) -> None:
 
 def print_table(screen: Screen, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Columns as wide as their widest cell; on a terminal the last one is cut at the edge."""
-    cells = [[visible(str("" if cell is None else cell)).replace("\n", " ") for cell in row] for row in (heads, *rows)]
-    widths = [max(len(row[n]) for row in cells) for n in range(len(heads))]
+    cells = [_cells(row) for row in (heads, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     edge = screen.columns
-    for row in cells:
-        padded = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
-        line = "  ".join([*padded, row[-1]]).rstrip()
-        if edge and len(line) > edge:
-            line = line[: edge - 1] + "…"
-        screen.line(line)
+    lines = []
+    for *row, last in cells:
+        line = "  ".join([*map(str.ljust, row, widths), last]).rstrip()
+        lines.append(line if not edge or len(line) <= edge else line[: edge - 1] + "…")
+    screen.write("\n".join([*lines, ""]))
+
+
+def _cells(row: Sequence[object]) -> list[str]:
+    """The cells as text, each on one line and with everything hidden made visible."""
+    cells = ["" if cell is None else str(cell) for cell in row]
+    whole = "".join(cells)
+    if whole.isascii() and whole.isprintable():
+        return cells
+    return [visible(cell).replace("\n", " ") for cell in cells]
