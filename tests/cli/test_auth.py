@@ -95,6 +95,16 @@ def test_an_own_server_needs_a_base_url_once(keys: CommandLine, model: ModelServ
     assert (gone.code, kept(keys)) == (1, {})
 
 
+def test_a_key_that_a_tool_looks_for_is_kept_too(keys: CommandLine) -> None:
+    path = keys.home / "config" / "credentials.json"
+
+    login = keys("auth", "login", "brave", "--stdin", stdin=f"{KEY}\n", CODETETHER_PLUGINS="file,web")
+    unknown = keys("auth", "login", "brave", "--stdin", stdin=f"{KEY}\n", CODETETHER_PLUGINS="file")
+
+    assert (login.code, login.out, login.err) == (0, f"kept: brave in file:{path}\n", "")
+    assert unknown.code == 1
+
+
 def test_what_a_user_may_not_expect_is_said(keys: CommandLine) -> None:
     shadowed = keys("auth", "login", "openai", "--stdin", stdin=KEY, OPENAI_API_KEY=OTHER)
     left = keys("auth", "logout", "openai", OPENAI_API_KEY=OTHER)

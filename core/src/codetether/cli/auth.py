@@ -15,6 +15,7 @@ from codetether.cli.keeping import (
     chosen_store,
     installed_sources,
     keep,
+    keys_of_tools,
     listed,
     say_what_counts,
     why_unusable,
@@ -194,10 +195,8 @@ async def _names(runtime: Runtime) -> list[str]:
 async def _known(runtime: Runtime, provider: str) -> str:
     """The provider's own name, or that of a key of tools. Raises UsageError for one that nobody knows."""
     from codetether.settings.structure import did_you_mean
-    from codetether.specs import ToolsetSpec
 
-    of_toolsets = (key for found in runtime.plugins.collect(ToolsetSpec) for key in found.record.keys)
-    if provider in {*runtime.settings.core.credentials_of_tools, *of_toolsets}:
+    if provider in keys_of_tools(runtime):
         return provider
     known = await _names(runtime)
     if provider not in known:

@@ -111,13 +111,21 @@ async def keep(
     return kept
 
 
+def keys_of_tools(runtime: Runtime) -> set[str]:
+    """The names of keys that are no provider's: those of `[secrets]`, and those that toolsets look for."""
+    from codetether.specs import ToolsetSpec
+
+    of_toolsets = (key for found in runtime.plugins.collect(ToolsetSpec) for key in found.record.keys)
+    return {*runtime.settings.core.credentials_of_tools, *of_toolsets}
+
+
 async def say_what_counts(runtime: Runtime, screen: Screen, name: str, kept: Secret, url: str | None) -> None:
     """Looks at the provider as a run would, and says where that is not what the user may expect."""
     from codetether.catalog import is_loopback
 
     found = {a.name: a for a in await runtime.providers()}.get(name)
     if found is None:
-        if name not in runtime.settings.core.credentials_of_tools:
+        if name not in keys_of_tools(runtime):
             screen.say(f"note: no plugin for {name} is installed yet", YELLOW)
         return
     if not found.available:
