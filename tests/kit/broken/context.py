@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from attrs import evolve
-from codetether import ContextPolicySpec, Message
+from codetether import Compacted, ContextPolicySpec, Message, Why, Window, user
 
 from tests.kit.broken import breaking
 
@@ -52,6 +52,14 @@ class Expecting(LastTurns):
         return await super().choose(history)
 
 
+class Parting(LastTurns):
+    """Stands for a call, and leaves its result."""
+
+    async def compact(self, window: Window, why: Why) -> Compacted:
+        short = (user("in short"),)
+        return Compacted(until=2, messages=short, why=why, tokens_before=2, tokens_after=1)
+
+
 def policy(cls: type[Any]) -> Any:
     """A plugin with such a policy."""
     return breaking("context_policies", ContextPolicySpec(name="probe", create=lambda ctx: cls()))
@@ -63,4 +71,5 @@ BROKEN: dict[str, Any] = {
     "the question is kept": policy(Impatient),
     "the same history gets the same choice": policy(Rotating),
     "odd histories are taken": policy(Expecting),
+    "a compaction is shorter and keeps calls with results": policy(Parting),
 }

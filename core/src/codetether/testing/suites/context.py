@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
+from codetether.models.completion import CompletionRequest, CompletionResponse, ModelLimits, ModelRef
 from codetether.models.messages import ImagePart, Message, TextPart, ToolCallPart, ToolResultPart, user
 from codetether.models.record import Unknown
+from codetether.models.window import Window, estimated_tokens, is_paired
+from codetether.protocols import Compactor
 from codetether.testing.promises import BrokenPromise, promises, require
 from codetether.testing.trial import Trial
 
@@ -104,6 +107,32 @@ async def odd_histories_are_taken(trial: Trial) -> None:
             ) from error
 
 
+async def a_compaction_is_shorter_and_keeps_calls_with_results(trial: Trial) -> None:
+    """What a compactor gives stands for whole steps, is shorter, and costs no call its result; others are not tried."""
+    policy = await trial.make()
+    if not isinstance(policy, Compactor):
+        return
+    trial.shared.complete = _summary
+    for history in histories():
+        size = sum(map(estimated_tokens, history))
+        limits = ModelLimits(context=size * 3 // 4)
+        window = Window(messages=history, model=ModelRef(provider="trial", model="model"), limits=limits)
+        made = await policy.compact(window, "overflow")
+        if made is None:
+            continue
+        rest = history[made.until :]
+        require(is_paired(made.messages + rest), "it parts tool calls from their results")
+        now = sum(map(estimated_tokens, made.messages + rest))
+        require(now < size, f"of about {size:,} tokens it makes {now:,}")
+
+
+async def _summary(request: CompletionRequest) -> CompletionResponse:
+    """What the model says of anything."""
+    return CompletionResponse(
+        message=Message(role="assistant", parts=(TextPart(text="A summary."),)), finish_reason="stop"
+    )
+
+
 PROMISES = promises(
     "context_policies",
     calls_and_results_stay_together,
@@ -111,4 +140,5 @@ PROMISES = promises(
     the_question_is_kept,
     the_same_history_gets_the_same_choice,
     odd_histories_are_taken,
+    a_compaction_is_shorter_and_keeps_calls_with_results,
 )
