@@ -211,18 +211,20 @@ def approve(name: str, yes: bool, revoke: bool) -> int:
                 await _recorded(runtime, "mcp:revoke", server, lambda: pins.revoke(server))
                 screen.line(f"{name} is approved no longer")
                 return 0
-            before = pins.get(server)
-            if not (server.trusted or before.approved):
+            before, known = pins.get(server), pins.usable(server)
+            if not known:
                 _show_server(screen, server)
-                _agreed(yes, "Start it, to see what it offers?")
+                if not _agreed(yes, "Start it, to see what it offers?"):
+                    return 1
             now = await _looked(server, ctx)
-            _show_tools(screen, server, before.listing or Listing(), now)
-            try:
-                _agreed(yes, "Let these be used?")
-            except click.Abort:
-                if not (server.trusted or before.approved):
+            offered = before.listing or (now if known else Listing())
+            _show_tools(screen, server, offered, now)
+            if known and not offered.news(now):
+                return 0
+            if not _agreed(yes, "Let these be used?"):
+                if not known:
                     pins.revoke(server)
-                raise
+                return 1
             await _recorded(runtime, "mcp:approve", server, lambda: pins.approve(server, now))
         screen.line(f"{name} is approved, with {len(now.tools)} tools")
         return 0
@@ -238,13 +240,11 @@ async def _recorded(runtime: Runtime, action: str, server: Server, effect: Calla
     await runtime.audit.record("config", action, "success", detail=detail)
 
 
-def _agreed(yes: bool, question: str) -> None:
-    """Goes on only where the user agrees. Raises UsageError where nobody can be asked."""
-    if yes:
-        return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+def _agreed(yes: bool, question: str) -> bool:
+    """Whether the user agrees. Raises UsageError where nobody can be asked."""
+    if not (yes or (sys.stdin.isatty() and sys.stderr.isatty())):
         raise UsageError("nobody is here to look at it", remedy="run it at a terminal, or with --yes")
-    click.confirm(question, abort=True, err=True)
+    return yes or click.confirm(question, err=True)
 
 
 def _show_server(screen: Screen, server: Server) -> None:
@@ -264,7 +264,7 @@ def _show_server(screen: Screen, server: Server) -> None:
 def _show_tools(screen: Screen, server: Server, before: Listing, now: Listing) -> None:
     changed = before.news(now)
     if not changed:
-        screen.line(f"{server.name} offers what it did: {len(now.tools)} tools")
+        screen.line(f"{server.name} offers what you know: {len(now.tools)} tools")
     for tool in now.tools:
         if tool.name not in changed:
             continue
