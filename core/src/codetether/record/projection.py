@@ -55,17 +55,8 @@ def _events(item: JournalRecord, session: Session) -> tuple[int, int, list[Sessi
             return entry.turn, entry.step, [events.UserMessage(message=message)]
         case MessageAdded(message=message) as entry if message.role == "assistant":
             return entry.turn, entry.step, list(_answer_events(entry, message))
-        case ToolCompleted(result=result) as entry:
-            complete = events.ToolCallComplete(
-                call_id=result.tool_call_id,
-                name=result.name,
-                output=result.text,
-                success=result.success,
-                duration_ms=entry.duration_ms,
-                denied=entry.denied,
-                metadata=entry.metadata,
-            )
-            return entry.turn, entry.step, [complete]
+        case ToolCompleted() as entry:
+            return entry.turn, entry.step, [completion(entry)]
         case Announced() as entry:
             return entry.turn, entry.step, [entry.event]
         case Compacted() | CompactionUndone() as entry:
@@ -74,6 +65,19 @@ def _events(item: JournalRecord, session: Session) -> tuple[int, int, list[Sessi
             return entry.turn, entry.steps, [_end_event(entry, session)]
         case _:
             return session.turn, 0, []
+
+
+def completion(entry: ToolCompleted) -> events.ToolCallComplete:
+    """The event that a call has its result."""
+    return events.ToolCallComplete(
+        call_id=entry.result.tool_call_id,
+        name=entry.result.name,
+        output=entry.result.text,
+        success=entry.result.success,
+        duration_ms=entry.duration_ms,
+        denied=entry.denied,
+        metadata=entry.metadata,
+    )
 
 
 def _answer_events(entry: MessageAdded, message: Message) -> Iterator[SessionEvent]:

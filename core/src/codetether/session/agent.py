@@ -35,14 +35,14 @@ from codetether.models.session import (
 )
 from codetether.models.tools import ToolDefinition, error_result
 from codetether.plugins.boundary import BROKEN, reason_of
-from codetether.record.projection import compaction
+from codetether.record.projection import compaction, completion
 from codetether.record.redact import Redactor
 from codetether.record.sinks import EventFeed
 from codetether.session.asking import Asking
 from codetether.session.assemble import with_unique_ids
-from codetether.session.calls import CUT_OFF, outcomes
+from codetether.session.calls import CUT_OFF, completed_call, outcomes
 from codetether.session.circles import Circle
-from codetether.session.dispatch import Dispatch, Outcome, Place, result_part
+from codetether.session.dispatch import Dispatch, Outcome, Place
 from codetether.session.limits import Limits, counted
 from codetether.session.patience import undisturbed
 from codetether.session.recorded import recorded
@@ -290,18 +290,13 @@ class Agent:
         if outcome.unanswered is not None:
             turn.unanswered.append(f"{call.name} ({outcome.unanswered.rule})")
             self.announce(turn, outcome.unanswered)
-        completed = ToolCompleted(
-            result=result_part(call, result),
-            turn=turn.number,
-            step=turn.step,
-            duration_ms=round(outcome.duration_ms, 3),
-            denied=outcome.denied,
-            metadata=result.metadata,
-            usage=self.delegated.pop(call.id, None),
-        )
+        completed = completed_call(turn, call, outcome, self.delegated.pop(call.id, None))
         turn.answer = turn.answer or result.answer
         turn.circle.add(call.name, call.arguments, result.output)
-        self._record(completed)
+        if call.id in turn.nested:  # the conversation holds the result of its caller alone
+            self._record(Announced(event=completion(completed), turn=turn.number, step=turn.step))
+        else:
+            self._record(completed)
         if outcome.unsafe:
             await self.journal.sync()
         turn.tell(completed)

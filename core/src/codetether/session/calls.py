@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from codetether.errors import UsageError
 from codetether.models import events
+from codetether.models.completion import Usage
 from codetether.models.messages import ToolCallPart
 from codetether.models.record import JSON
+from codetether.models.session import ToolCompleted
 from codetether.models.tools import ToolResult
-from codetether.session.dispatch import Dispatch, Outcome, Place
+from codetether.session.dispatch import Dispatch, Outcome, Place, result_part
 from codetether.session.turn import Turn
 from codetether.wire import to_json
 
@@ -48,6 +50,19 @@ async def outcomes(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def completed_call(turn: Turn, call: ToolCallPart, outcome: Outcome, usage: Usage | None) -> ToolCompleted:
+    """The record of a call's result; `usage` is what its subagents used."""
+    return ToolCompleted(
+        result=result_part(call, outcome.result),
+        turn=turn.number,
+        step=turn.step,
+        duration_ms=round(outcome.duration_ms, 3),
+        denied=outcome.denied,
+        metadata=outcome.result.metadata,
+        usage=usage,
+    )
+
+
 async def nested(
     agent: Agent, turn: Turn | None, caller: str, wanted: Sequence[tuple[str, Mapping[str, JSON]]]
 ) -> Sequence[ToolResult]:
@@ -67,6 +82,8 @@ async def nested(
     results = []
     async with aclosing(outcomes(agent.dispatch, calls, agent.place(turn))) as found:
         async for call, outcome in found:
+            if used := agent.delegated.pop(call.id, None):
+                agent.delegated[caller] = agent.delegated.get(caller, Usage()) + used
             await agent.complete_call(turn, call, outcome)
             results.append(outcome.result)
     return results

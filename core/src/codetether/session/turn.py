@@ -7,11 +7,11 @@ from collections.abc import Callable
 from attrs import field
 
 from codetether.errors import CodetetherError
-from codetether.models import events
 from codetether.models.completion import Usage
 from codetether.models.events import SessionEvent, Status
 from codetether.models.record import JSON
 from codetether.models.session import ToolCallSummary, ToolCompleted
+from codetether.record.projection import completion
 from codetether.session.circles import Circle
 from codetether.session.structured import Form
 from codetether.values import define, frozen
@@ -53,17 +53,7 @@ class Turn:
         self.calls.append(
             ToolCallSummary(id=result.tool_call_id, name=result.name, success=result.success, duration_ms=duration)
         )
-        self.emit(
-            events.ToolCallComplete(
-                call_id=result.tool_call_id,
-                name=result.name,
-                output=result.text,
-                success=result.success,
-                duration_ms=duration,
-                denied=completed.denied,
-                metadata=completed.metadata,
-            )
-        )
+        self.emit(completion(completed))
 
 
 @frozen(kw_only=True)

@@ -110,14 +110,19 @@ class _Count:
             case {"type": "announced", "event": {"type": "usage_report", "usage": usage, "model": model}}:
                 provider, _, name = model.partition("/")
                 self._answer((day, provider, name), usage)
+            case {"type": "announced", "event": {"type": "tool_call_complete"} as told}:  # a call that another made
+                self._call((day, told["name"]), told["success"], told)
             case {"type": "tool_completed", "result": result}:
-                calls, failures, denied, spent = self.calls.get((day, result["name"]), (0, 0, 0, 0.0))
-                self.calls[day, result["name"]] = (
-                    calls + 1,
-                    failures + (not result["success"]),
-                    denied + bool(entry.get("denied")),
-                    spent + entry.get("duration_ms", 0.0),
-                )
+                self._call((day, result["name"]), result["success"], entry)
+
+    def _call(self, key: tuple[str, str], success: bool, told: dict[str, Any]) -> None:
+        calls, failures, denied, spent = self.calls.get(key, (0, 0, 0, 0.0))
+        self.calls[key] = (
+            calls + 1,
+            failures + (not success),
+            denied + bool(told.get("denied")),
+            spent + told.get("duration_ms", 0.0),
+        )
 
     def _answer(self, key: Answers, told: dict[str, Any]) -> None:
         responses, unpriced, usage = self.answers.get(key, (0, 0, Usage()))

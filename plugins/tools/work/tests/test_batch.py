@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from codetether import ToolCallComplete, ToolCallStart, ToolContext, ToolResult, tool
+from codetether import Announced, ToolCallComplete, ToolCallStart, ToolCompleted, ToolContext, ToolResult, tool
 from codetether.testing.scripted import Call
 from codetether.testing.sessions import heard, opened, results
 from codetether_tools_work import plugin
@@ -75,6 +75,10 @@ async def test_what_nobody_could_allow_in_a_batch_ends_the_run_as_denied(repo: P
     async with opened(batch(("put", {"place": "c"})), "done", allow=["put"], **tools) as (session, _):
         assert (await session.prompt("go")).status == "done"
         kept = session.id
+        entries = [record.entry for record in session.journal.records()]
+    completed = [entry.result.name for entry in entries if isinstance(entry, ToolCompleted)]
+    told = [entry.event.call_id for entry in entries if isinstance(entry, Announced) and hasattr(entry.event, "output")]
+    assert (completed, told) == (["batch"], ["b.1"])
     async with opened("again", id=kept, **tools) as (
         session,
         provider,
