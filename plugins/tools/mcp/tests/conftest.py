@@ -45,7 +45,6 @@ class Desk:
 
     directory: Path
     servers: dict[str, dict[str, Any]] = field(factory=dict)
-    more: dict[str, Any] = field(factory=dict)
     settings: dict[str, Any] = field(factory=dict)
     notices: list[str] = field(factory=list)
 
@@ -65,7 +64,7 @@ class Desk:
     @asynccontextmanager
     async def runtime(self, *plugins: Any) -> AsyncIterator[Runtime]:
         """A runtime with this plugin alone, and the servers in its settings."""
-        own = {"only": ["mcp"], **self.settings.get("plugins", {}), "mcp": {"servers": self.servers, **self.more}}
+        own = {"only": ["mcp"], **self.settings.get("plugins", {}), "mcp": {"servers": self.servers}}
         settings = {**self.settings, "plugins": own}
         told = lambda source, text: self.notices.append(text)  # noqa: E731
         async with Runtime.open(settings, plugins=plugins, directory=self.directory, on_notice=told) as runtime:

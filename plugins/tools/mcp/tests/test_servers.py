@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from codetether import ExecutorError, Message, UsageError
+from codetether import ExecutorError, Message, Runtime, UsageError, load_settings
 from codetether.cli.app import run
 from codetether.testing.scripted import Call, ScriptedProvider
 from codetether_tools_mcp import pipes
@@ -204,13 +204,17 @@ def test_M14_I03_the_user_looks_at_a_server_before_it_is_started_and_at_what_it_
     assert len(desk.starts("evil")) == 1
 
 
-async def test_C08_what_the_site_denies_no_flag_allows(desk: Desk) -> None:
-    desk.servers = {"calc": desk.odd("calc", "add"), "other": desk.odd("other", "add")}
-    desk.more = {"deny": ["ca*"]}
-    assert await desk.offered() == ["mcp__other__add"]
-    desk.more = {"allow": []}
-    assert await desk.offered() == []
-    assert desk.starts("calc") == []
+async def test_C08_what_the_site_denies_no_flag_allows(desk: Desk, tmp_path: Path) -> None:
+    servers = {"calc": desk.odd("calc", "add"), "other": desk.odd("other", "add")}
+    flags = {"plugins": {"only": ["mcp"], "mcp": {"servers": servers, "deny": [], "allow": ["*"], "enabled": True}}}
+    offered = []
+    for rule in ('deny = ["ca*"]', "allow = []", "enabled = false"):
+        (tmp_path / "managed.toml").write_text(f"[plugins.mcp]\n{rule}\n")
+        (tmp_path / "managed.toml").chmod(0o644)
+        settings = load_settings(desk.directory, overrides=flags, managed=tmp_path / "managed.toml")
+        async with Runtime.open(settings, directory=desk.directory) as runtime:
+            offered.append([tool.name for tool in await runtime.tools() if tool.name.startswith("mcp__")])
+    assert (offered, desk.starts("calc")) == ([["mcp__other__add"], [], []], [])
 
 
 async def test_a_server_asks_the_model_only_where_the_user_allowed_it(desk: Desk) -> None:
