@@ -22,7 +22,7 @@ NPM = Path(__file__).parents[4] / "build" / "npm" / "node_modules" / "@modelcont
 @pytest.fixture(autouse=True)
 def no_files_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The home of whoever runs the tests may describe servers too."""
-    for name in ("HOME", "XDG_CONFIG_HOME", "CODEX_HOME"):
+    for name in ("HOME", "XDG_CONFIG_HOME", "CODEX_HOME", "CLAUDE_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
 
 

@@ -85,8 +85,9 @@ def places(directory: Path, environment: Mapping[str, str]) -> Iterator[Place]:
     """The user's files, then those of the repository from the work's directory up to its root."""
     home = Path(environment.get("HOME") or "~").expanduser()
     configs = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    claude = Path(environment.get("CLAUDE_CONFIG_DIR") or home) / ".claude.json"
     codex = Path(environment.get("CODEX_HOME") or home / ".codex") / "config.toml"
-    yield Place(product="claude", path=home / ".claude.json", entries=_claude_of(directory), own=True)
+    yield Place(product="claude", path=claude, entries=_claude_of(directory), own=True)
     yield Place(product="codex", path=codex, entries=_codex, own=True)
     for name in ("opencode.json", "opencode.jsonc"):
         yield Place(product="opencode", path=configs / "opencode" / name, entries=_opencode, own=True)
