@@ -212,8 +212,10 @@ def _limits(runtime: Runtime, wanted: Opening, agent: AgentSpec) -> Limits:
     """What was asked for, else the agent's, else the settings'; of a subagent never more than its parent has left."""
 
     def limit(name: str) -> Any:
-        asked_for = getattr(wanted, name)
-        return getattr(agent, name) if asked_for is None else asked_for
+        asked_for, own = getattr(wanted, name), getattr(agent, name)
+        if wanted.parent and None not in (asked_for, own):
+            return min(asked_for, own)  # a model asks for less than the agent may take, only a person for more
+        return own if asked_for is None else asked_for
 
     settings = runtime.settings
     cost, tokens = (settings.limit(name, limit(name)) for name in ("max_cost", "max_tokens"))

@@ -101,7 +101,7 @@ async def test_an_agent_narrows_tools_mode_and_steps_and_a_planning_parent_narro
         "free": {"tools": ["!task"], "mode": "auto", "max_steps": 40},
     }
     allowed: dict[str, Any] = {"tools": [look, put], "allow": ["put"], "settings": {"agents": agents}}
-    script = by_prompt(go=[task("run scout", "scout"), "ok"], scout=[Call("put"), Call("look"), "never"])
+    script = by_prompt(go=[task("run scout", "scout", max_steps=40), "ok"], scout=[Call("put"), Call("look"), "never"])
     async with opened(*[script] * 6, directory=repo, **allowed, **WORK) as (session, provider):
         await session.prompt("go")
         ((_, _, text),) = results(session)
@@ -146,7 +146,7 @@ async def test_R06_limits_hold_whatever_usage_is_reported(
 
 async def test_what_a_parent_has_left_limits_its_subagents(repo: Path) -> None:
     settings = {"agents": {"brief": {"max_tokens": 50}, "rich": {"max_tokens": 1000}}}
-    script = by_prompt(go=[task("use all", "rich"), "never"], all=Call("look"))
+    script = by_prompt(go=[task("use all", "rich", max_tokens=200, max_seconds=60), "never"], all=Call("look"))
     how: dict[str, Any] = {"tools": [look], "settings": settings, "agent": "brief"}
     async with opened(*[script] * 9, directory=repo, **how, **WORK) as (session, _):
         result = await session.prompt("go")

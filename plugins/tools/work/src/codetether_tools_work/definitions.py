@@ -186,6 +186,8 @@ def task(agents: Mapping[str, AgentSpec]) -> ToolDefinition:
                     "description": "Who does it.",
                 },
                 "max_steps": {"type": "integer", "minimum": 1, "description": "Responses that it may take at most."},
+                "max_seconds": {"type": "number", "exclusiveMinimum": 0, "description": "Seconds at most."},
+                "max_tokens": {"type": "integer", "minimum": 1, "description": "Tokens at most, in and out together."},
             },
             "required": ["prompt", "agent"],
             "additionalProperties": False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any
 
 from codetether import (
     Resources,
@@ -31,11 +31,8 @@ class Task:
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """The subagent's last answer; where it did not come to its end, why."""
-        result = await ctx.delegate(
-            str(call.arguments["prompt"]),
-            agent=str(call.arguments["agent"]),
-            max_steps=cast("int | None", call.arguments.get("max_steps")),
-        )
+        limits: dict[str, Any] = {name: call.arguments.get(name) for name in ("max_steps", "max_seconds", "max_tokens")}
+        result = await ctx.delegate(str(call.arguments["prompt"]), agent=str(call.arguments["agent"]), **limits)
         return text_result(
             _answer(result),
             success=result.status == "done",
