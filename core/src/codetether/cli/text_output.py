@@ -73,6 +73,8 @@ class TextOutput:
             self.screen.say(outcome.error or "denied", YELLOW)
         elif outcome.status in ("limit", "interrupted"):
             self.screen.say(f"{outcome.status}: {outcome.error}".removesuffix(f": {outcome.status}"), YELLOW)
+            if outcome.status == "limit" and outcome.session_id:
+                self.screen.say(f'  To go on: codetether run -s {outcome.session_id} "go on"', YELLOW)
         elif outcome.status != "done":
             self.screen.say(f"error: {outcome.error}" + (f"\n  {outcome.remedy}" if outcome.remedy else ""), RED)
         for line in denied_lines(outcome.unanswered, outcome.session_id) if outcome.unanswered else ():
