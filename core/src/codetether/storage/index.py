@@ -9,19 +9,22 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 import orjson
 
 from codetether.ids import bucket_of, is_session_id
 from codetether.models.session import SessionSummary
-from codetether.storage import search as full_text
 from codetether.storage import tallies
 from codetether.storage.durable import refused
 from codetether.storage.lines import JOURNAL, LOCK, whole
-from codetether.storage.phrases import Phrases
 from codetether.storage.tallies import Tally
 from codetether.values import define, frozen
+
+if TYPE_CHECKING:
+    from codetether.storage.phrases import Phrases
+    from codetether.storage.search import Findings, Other, Scope, Told
 
 VERSION = 2
 _BUCKET = re.compile("[0-9a-f]{2}")
@@ -167,6 +170,8 @@ class Index:
         run("PRAGMA journal_mode=WAL")
         run("PRAGMA synchronous=NORMAL")
         if run("PRAGMA user_version").fetchone() != (VERSION,):
+            from codetether.storage import search as full_text
+
             run("BEGIN IMMEDIATE")
             run("DROP TABLE IF EXISTS sessions")
             run("DROP TABLE IF EXISTS buckets")
@@ -272,21 +277,25 @@ class Index:
             tallies.refresh(self._connection, self._sessions)
             return tallies.tally(self._connection, since)
 
-    def search(
-        self, phrases: Phrases, scope: full_text.Scope, told: full_text.Told, *, limit: int, hits: int
-    ) -> full_text.Findings:
+    def search(self, phrases: Phrases, scope: Scope, told: Told, *, limit: int, hits: int) -> Findings:
         """The sessions in which texts match; what was not counted in yet is read now."""
+        from codetether.storage import search as full_text
+
         with _usable():
             full_text.refresh(self._connection, self._sessions, told)
             return full_text.find(self._connection, self._sessions, phrases, scope, limit=limit, hits=hits)
 
     def others(self) -> dict[str, str]:
         """The sources of other products that a search knows, with the state in which they were read."""
+        from codetether.storage import search as full_text
+
         with _usable():
             return full_text.states(self._connection)
 
-    def keep_other(self, source: str, state: str | None, others: Collection[full_text.Other]) -> None:
+    def keep_other(self, source: str, state: str | None, others: Collection[Other]) -> None:
         """What another product's source holds now, for searches; nothing where there is no state."""
+        from codetether.storage import search as full_text
+
         with _usable():
             full_text.keep_other(self._connection, source, state, others)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from codetether.errors import StorageError
 from codetether.storage.lines import JOURNAL, whole
 from codetether.storage.phrases import Phrases
 from codetether.storage.texts import Text, texts_of, told_of
@@ -151,10 +152,23 @@ def forget(connection: sqlite3.Connection) -> None:
         connection.execute(f"DROP TABLE IF EXISTS {table}")
 
 
+def _make_tables(connection: sqlite3.Connection) -> None:
+    """The tables, where they are not there. Raises StorageError where this SQLite cannot search texts."""
+    try:
+        connection.executescript(_TABLES)
+    except sqlite3.OperationalError as error:
+        if "no such module" not in str(error):
+            raise
+        raise StorageError(
+            f"the SQLite of this Python ({sqlite3.sqlite_version}) cannot search texts: it was built without FTS5",
+            remedy="Use another Python, e.g. from python.org, your distribution, or uv.",
+        ) from error
+
+
 def refresh(connection: sqlite3.Connection, sessions: Path, told: Told) -> None:
     """Counts in what the index knows of and the search does not; only that is read."""
     run = connection.execute
-    connection.executescript(_TABLES)
+    _make_tables(connection)
     if gone := run(_GONE).fetchall():
         with _writing(connection):
             connection.executemany("DELETE FROM texts WHERE session = ? AND body IS NULL", gone)
@@ -162,7 +176,7 @@ def refresh(connection: sqlite3.Connection, sessions: Path, told: Told) -> None:
         left, added = run("SELECT count(*), max(id) FROM texts").fetchone()
         if (added or 0) > 2 * left + _DEAD:
             forget(connection)
-            connection.executescript(_TABLES)
+            _make_tables(connection)
     behind = run(_BEHIND).fetchall()
     waiting = iter(behind)
     session = next(waiting, None)
@@ -229,13 +243,13 @@ def _add(
 
 def states(connection: sqlite3.Connection) -> dict[str, str]:
     """The sources of other products that are counted in, with the state in which they were."""
-    connection.executescript(_TABLES)
+    _make_tables(connection)
     return dict(connection.execute("SELECT name, state FROM sources"))
 
 
 def keep_other(connection: sqlite3.Connection, source: str, state: str | None, others: Iterable[Other]) -> None:
     """Counts in what another product's source holds now, in place of what it held; nothing is left with no state."""
-    connection.executescript(_TABLES)
+    _make_tables(connection)
     run = connection.execute
     run(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
     with _writing(connection):
