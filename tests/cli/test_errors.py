@@ -21,6 +21,10 @@ SLIPS = {
     "run --max-steps many hi": (
         "error: Invalid value for '--max-steps': 'many' is not a valid integer range.\n  See codetether run --help.\n"
     ),
+    "run --max-time soon hi": (
+        "error: Invalid value for '--max-time': 'soon' is no time; e.g. 90, 90s, 10m or 1h30m\n"
+        "  See codetether run --help.\n"
+    ),
     "run --mode yolo hi": (
         "error: Invalid value for '--mode': 'yolo' is not one of 'plan', 'default', 'edit', 'auto', 'unsafe'.\n"
         "  See codetether run --help.\n"

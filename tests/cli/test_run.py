@@ -118,6 +118,16 @@ def test_the_limit_of_steps_is_code_4(cli: CommandLine, model: ModelServer) -> N
     assert len(model.requests) == 2
 
 
+def test_a_limit_is_named_for_machines_and_the_session_goes_on(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [Answer(calls=[("bash", {"command": "true"})])]
+
+    ran = cli("run", "--allow", "bash", "--max-tokens", "1", "--format", "json", "go on for ever")
+
+    assert (ran.code, ran.json["status"], ran.json["limit"]) == (4, "limit", "max_tokens")
+    model.script = [Answer(texts=["there"])]
+    assert cli("run", "-c", "--max-time", "1h30m", "--max-cost", "2", "go on").out == "there\n"
+
+
 @pytest.mark.parametrize("form", ["text", "json", "stream-json"])
 def test_a_provider_that_refuses_is_code_5(cli: CommandLine, model: ModelServer, form: str) -> None:
     import json
