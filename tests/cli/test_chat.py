@@ -308,3 +308,18 @@ def test_without_its_libraries_it_says_what_to_install(cli: CommandLine, tmp_pat
 def test_options_that_exclude_each_other_are_named(cli: CommandLine, arguments: tuple[str, ...]) -> None:
     ran = cli("chat", *arguments)
     assert (ran.code, ran.err.splitlines()[0]) == (2, "error: --continue and --session exclude each other")
+
+
+def test_compact_shortens_what_the_model_sees_and_undo_takes_it_back(cli: CommandLine, model: ModelServer) -> None:
+    long = Answer(texts=["word " * 2000])
+    model.script = [long, long, Answer(texts=["Goal: words"])]
+
+    typed = b"one\ntwo\n/compact\n/compact undo\n/compact undo\n"
+    ran = cli.process("chat", stdin=typed, CODETETHER_PLUGINS="openai,compaction")
+
+    lines = ran.out.splitlines()[-3:]
+    assert lines[0].startswith("2 messages are now 1 to the model, about ")
+    assert lines[1:] == [
+        "the last compaction is undone: the model sees again what it stood for",
+        "there is no compaction to undo",
+    ]
