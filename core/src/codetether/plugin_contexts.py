@@ -128,10 +128,10 @@ class SessionContext(PluginContext, Protocol):
     ) -> SessionResult:
         """A subagent: a session of its own, whose tools, mode, permissions and limits are never wider than this one's.
 
-        `text` of the result is its last answer. It has its own journal, its events come as SubagentEvent, its usage counts here too, and it ends with this
-        call. Its model is the given one, else the agent's, else this session's. At most 8 work at once, the others
-        wait; a subagent may have subagents, three deep. Raises UsageError where it is too deep, SettingsError for an
-        unknown agent.
+        It has its own journal, its events come as SubagentEvent, its usage counts here too, and it ends with this call.
+        Its model is the given one, else the agent's, else this session's; it takes no more than its agent may. At most
+        8 work at once, the others wait; a subagent may have subagents, three deep. `text` of the result is its last
+        answer. Raises UsageError where it is too deep, SettingsError for an unknown agent.
         """
 
 
