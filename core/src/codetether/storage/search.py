@@ -173,9 +173,12 @@ def refresh(connection: sqlite3.Connection, sessions: Path, told: Told) -> None:
         with _writing(connection):
             connection.executemany("DELETE FROM texts WHERE session = ? AND body IS NULL", gone)
             connection.executemany("DELETE FROM searched WHERE id = ?", gone)
-        left, added = run("SELECT count(*), max(id) FROM texts").fetchone()
+        left, added = run(
+            "SELECT count(*), (SELECT seq FROM sqlite_sequence WHERE name = 'texts') FROM texts"
+        ).fetchone()
         if (added or 0) > 2 * left + _DEAD:
-            forget(connection)
+            with _writing(connection):
+                forget(connection)
             _make_tables(connection)
     behind = run(_BEHIND).fetchall()
     waiting = iter(behind)
