@@ -17,6 +17,8 @@ import codetether
 import pytest
 from codetether import (
     Answer,
+    AuditEntry,
+    AuditSinkSpec,
     CredentialError,
     ProviderError,
     Question,
@@ -326,7 +328,8 @@ class Fetching:
     definition = ToolDefinition(name="fetch", description="Fetches.", schema={"type": "object"}, effects=("network",))
 
     def __init__(self, declares: bool, host: str = "api.example") -> None:
-        self.declares, self.host, self.sent = declares, host, {}
+        self.declares, self.host = declares, host
+        self.sent: dict[str, str] = {}
 
     def resources(self, call: ToolCall, ctx: Any) -> Resources:
         return Resources(hosts=(self.host,), secrets=(NAME,) if self.declares else ())
@@ -336,18 +339,30 @@ class Fetching:
         return text_result("sent")
 
 
+class Book:
+    """An audit sink that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.entries: list[AuditEntry] = []
+
+    async def record(self, entry: AuditEntry) -> None:
+        self.entries.append(entry)
+
+
 @pytest.mark.parametrize("declares", [True, False])
-async def test_a_host_gets_a_secret_as_a_header(home: Path, declares: bool) -> None:
-    person, fetch, audited = Yes(), Fetching(declares), []
+async def test_a_host_gets_a_secret_as_a_header_and_that_is_audited(home: Path, declares: bool) -> None:
+    person, fetch, book = Yes(), Fetching(declares), Book()
     secrets = {"secrets": {NAME: {"hosts": ["*.example"], "header": "X-Key", "form": "key {}"}}}
-    async with opened([Call("fetch")], tools=[fetch], directory=home / "W", settings=secrets, person=person) as (
-        session,
-        _,
-    ):
-        session.agent.dispatch.audit.listeners.append(audited.append)
+    sink = Yields("codetether_audit_sinks", AuditSinkSpec(name="book", create=lambda ctx: book))
+    opening = opened(
+        [Call("fetch")], tools=[fetch], plugins=[sink], directory=home / "W", settings=secrets, person=person
+    )
+    async with opening as (session, _):
         await session.prompt("fetch")
     assert fetch.sent == {"X-Key": f"key {CANARY}"}
     assert any(f"the use of the secret {NAME}" in text for text in person.asked)
+    assert [dict(e.detail) for e in book.entries if e.action == f"secret:{NAME}"] == [{"host": "api.example"}]
+    assert CANARY not in repr(book.entries)
 
 
 async def test_a_secret_is_for_its_hosts_only(home: Path) -> None:
