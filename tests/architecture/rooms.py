@@ -17,7 +17,8 @@ FLOORS: dict[str, str] = {
     "wire": "readers wire formats",
     "seams": "plugin_contexts protocols specs hookspecs",
     "ground": "plugins settings storage record",
-    "judgement": "credentials known_models catalog agent_files agents deferred_tool arguments docstrings schemas functions permissions",
+    "judgement": "credentials known_models catalog agent_files agents"
+    " deferred_tool arguments docstrings schemas functions permissions",
     "loop": "session wiring runtime",
     "house": "builtin testing cli __main__",
 }
