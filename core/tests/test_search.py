@@ -123,12 +123,21 @@ async def test_only_what_is_new_is_read_and_what_is_gone_is_not_found(
     assert await found(store, "goodbye") == ["s0"]
     assert len(await found(store, "hello")) == 10
     await journal.close()
-    monkeypatch.setattr(full_text, "_count_in", None)  # nothing is read a second time
-    assert len(await found(store, "hello")) == 10
-    monkeypatch.undo()
+    with monkeypatch.context() as nothing:
+        nothing.setattr(full_text, "_count_in", None)  # is read a second time
+        assert len(await found(store, "hello")) == 10
     for number in range(9):
         await store.delete(f"s{number}")
+    forgotten: list[sqlite3.Connection] = []
+    real = full_text.forget
+
+    def forget(connection: sqlite3.Connection) -> None:
+        forgotten.append(connection)
+        real(connection)
+
+    monkeypatch.setattr(full_text, "forget", forget)
     assert (await found(store, "hello"), await found(store, "goodbye")) == (["s9"], [])
+    assert len(forgotten) == 1  # their words do not stay for good
 
 
 @pytest.mark.parametrize("harm", ["delete", "garbage", "no words", "half counted"])
