@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from codetether import AuthenticationFailed, ConnectionFailed, Provider, Secret, UsageError
-from codetether_http import Outgoing
+from codetether_http import Outgoing, quirks_from
 from codetether_provider_bedrock.access import Access, access
-from codetether_provider_bedrock.quirks import quirks_of
+from codetether_provider_bedrock.quirks import Quirks
 
 OUTGOING = Outgoing(url="https://bedrock-runtime.us-east-1.amazonaws.com/model/m/converse", body=b"{}", headers={})
 STATIC = {"access_key_id": "AKIDEXAMPLE", "secret_access_key": "hidden-0123456789"}
@@ -37,7 +37,7 @@ def accessed(
 ) -> Access:
     secret = None if values is None else Secret(values=values, source="vault:x")
     provider = Provider(name=name, wire="bedrock-converse", base_url=base_url, secret=secret, options=options)
-    return access(provider, quirks_of(provider))
+    return access(provider, quirks_from(provider, Quirks))
 
 
 async def signed(by: Access) -> Mapping[str, str]:

@@ -302,11 +302,10 @@ def test_a_message_is_rendered_once() -> None:
     history = [user(f"message {i}") for i in range(3)]
     ref = ModelRef(provider="acme", model=CLAUDE)
     first = renderer.render(CompletionRequest(model=ref, messages=tuple(history)))
-    kept_ = dict(renderer._kept)
+    rendered = renderer._kept.of(history)
     assert renderer.render(CompletionRequest(model=ref, messages=tuple(history))) == first
-    assert all(renderer._kept[key][1] is entry[1] for key, entry in kept_.items())
+    assert all(one is other for one, other in zip(renderer._kept.of(history), rendered, strict=True))
     del history[0]
-    kept_.clear()
     gc.collect()
     assert len(renderer._kept) == 2
 

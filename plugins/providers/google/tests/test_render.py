@@ -268,16 +268,16 @@ def test_a_message_is_rendered_once_and_forgotten_with_it() -> None:
     messages = [user("a"), model(call("x"), of="gemini-2.5-pro"), result("x", "one")]
     request = CompletionRequest(model=GEMINI, messages=tuple(messages))
     first = renderer.render(request)
-    kept = {key: entry[1] for key, entry in renderer._kept.items()}
+    kept = renderer._kept.of(messages)
     assert renderer.render(request) == first
-    assert all(renderer._kept[key][1] is rendered for key, rendered in kept.items())
-    assert len(kept) == 3
+    assert all(one is other for one, other in zip(renderer._kept.of(messages), kept, strict=True))
+    assert len(renderer._kept) == 3
     other = attrs.evolve(request, model=ModelRef(provider="google", model="gemini-3-pro"))
     assert b'"thoughtSignature":"s"' in renderer.render(other)
     assert renderer.render(request) == first
     del request, other, messages
     gc.collect()
-    assert renderer._kept == {}
+    assert len(renderer._kept) == 0
 
 
 def test_a_schema_for_the_answer_is_enforced_where_no_tools_are_offered() -> None:

@@ -317,13 +317,13 @@ def test_each_message_is_rendered_once_and_forgotten_with_it() -> None:
     messages = [user(f"m{n}") for n in range(50)]
     request = CompletionRequest(model=REF, messages=tuple(messages))
     first = renderer.render(request)
-    kept = {key: entry[1] for key, entry in renderer._kept.items()}
+    kept = renderer._kept.of(messages)
     assert renderer.render(request) == first
-    assert {key: entry[1] for key, entry in renderer._kept.items()} == kept
-    assert len(kept) == 50
+    assert all(one is other for one, other in zip(renderer._kept.of(messages), kept, strict=True))
+    assert len(renderer._kept) == 50
     del messages, request
     gc.collect()
-    assert renderer._kept == {}
+    assert len(renderer._kept) == 0
 
 
 def test_lone_surrogates_are_sent_as_something() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable, Mapping
 from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
 import orjson
 from codetether import JSON, CompletionRequest, Message, SamplingParams, ToolDefinition
+from codetether_http import Kept
 
 from codetether_provider_anthropic.blocks import Blocks, dumps, fixed_schema
 from codetether_provider_anthropic.quirks import Quirks
@@ -42,8 +42,8 @@ class Renderer:
         self._quirks = quirks
         self._blocks = Blocks(provider)
         self._mark = _mark(quirks)
-        self._kept: dict[int, tuple[weakref.ref[Message], _Turn]] = {}
         self._seen: list[int] = []
+        self._kept = Kept(self._rendered, self._seen.clear)
         self._turns: list[_Turn] = []
         self._tools: tuple[ToolDefinition, ...] = ()
         self._tools_rendered = orjson.Fragment(b"[]")
@@ -131,14 +131,12 @@ class Renderer:
 
     def _taken(self, messages: tuple[Message, ...]) -> list[_Turn]:
         """The messages that say anything, as turns: roles must alternate. A history that went on is not read again."""
-        seen, turns, kept = self._seen, self._turns, self._kept
+        seen, turns = self._seen, self._turns
         ids = [id(message) for message in messages]
         if not seen or ids[: len(seen)] != seen:
             seen.clear()
             turns.clear()
-        for message in messages[len(seen) :]:
-            entry = kept.get(id(message))
-            turn = entry[1] if entry else self._keep(message)
+        for turn in self._kept.of(messages[len(seen) :]):
             if not (turn.results or turn.others):
                 continue
             if turns and turns[-1].role == turn.role:
@@ -168,18 +166,6 @@ class Renderer:
             return None
         blocks[-1]["text"] = blocks[-1]["text"].rstrip()
         return _message("assistant", (_content(blocks),))
-
-    def _keep(self, message: Message) -> _Turn:
-        """Renders a message. The entry goes when the message does, before its identity can be another's."""
-        rendered = self._rendered(message)
-        key, kept, seen = id(message), self._kept, self._seen
-
-        def forget(_: weakref.ref[Message]) -> None:
-            kept.pop(key, None)
-            seen.clear()
-
-        kept[key] = (weakref.ref(message, forget), rendered)
-        return rendered
 
     def _rendered(self, message: Message) -> _Turn:
         if message.role == "assistant":

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import attrs
 from codetether import CompletionRequest, Provider
-from codetether_http import HttpConnection
+from codetether_http import HttpConnection, quirks_from
 
 from codetether_provider_anthropic.parser import MessagesParser
-from codetether_provider_anthropic.quirks import Quirks, quirks_of
+from codetether_provider_anthropic.quirks import Quirks
 from codetether_provider_anthropic.render import Renderer
 
 _VERSION = "2023-06-01"
@@ -46,7 +46,7 @@ class MessagesWire:
 
     async def connect(self, provider: Provider) -> HttpConnection:
         """A connection with its own client. Raises SettingsError for a quirk of a wrong type."""
-        quirks = quirks_of(provider)
+        quirks = quirks_from(provider, Quirks)
         placed = attrs.evolve(provider, base_url=root(provider.base_url, quirks.path))
         return HttpConnection(placed, MessagesCodec(provider.name, quirks), _headers(provider, quirks))
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from attrs import field, fields_dict, frozen, validators
-from codetether import Provider, SettingsError
+from attrs import field, frozen, validators
 
 PLACES = frozenset({"system", "tools", "messages"})
 _mapping = validators.instance_of(Mapping)  # type: ignore[type-abstract]
@@ -64,13 +63,3 @@ class Quirks:
 
 def _fits(model: str, match: str) -> bool:
     return fnmatchcase(model.lower(), match.lower())
-
-
-def quirks_of(provider: Provider) -> Quirks:
-    """The quirks among a provider's options. Raises SettingsError for one of a wrong type."""
-    known = {name: provider.options[name] for name in fields_dict(Quirks) if name in provider.options}
-    try:
-        return Quirks(**known)
-    except (TypeError, ValueError) as error:
-        reason = error.args[0] if error.args else "wrong type"
-        raise SettingsError(str(reason), path=("providers", provider.name, "options")) from None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -23,6 +22,7 @@ from codetether import (
     Unknown,
     storable,
 )
+from codetether_http import Kept, exact
 
 from codetether_provider_bedrock.blocks import block_in
 from codetether_provider_bedrock.models import same_maker
@@ -44,7 +44,7 @@ class Renderer:
         self._quirks = quirks
         self._model = ""
         self._takes_status = False
-        self._kept: dict[int, tuple[weakref.ref[Message], bytes]] = {}
+        self._kept = Kept(self._rendered)
         self._names = Names()
 
     def render(self, request: CompletionRequest) -> bytes:
@@ -74,13 +74,10 @@ class Renderer:
             self._names = Names()
         self._model, self._takes_status = model, takes_status
 
-    def _messages(self, messages: Iterable[Message], cached: bool) -> orjson.Fragment:
+    def _messages(self, messages: Sequence[Message], cached: bool) -> orjson.Fragment:
         """Messages in turns of user and assistant: what one side says in a row is one message, results among it."""
         turns: list[tuple[str, list[bytes]]] = []
-        kept = self._kept
-        for message in messages:
-            entry = kept.get(id(message))
-            content = entry[1] if entry else self._keep(message)
+        for message, content in zip(messages, self._kept.of(messages), strict=True):
             role = "assistant" if message.role == "assistant" else "user"
             if not content:
                 continue
@@ -96,18 +93,9 @@ class Renderer:
         made = (b'{"role":"%b","content":[%b]}' % (role.encode(), b",".join(content)) for role, content in turns)
         return orjson.Fragment(b"[" + b",".join(made) + b"]")
 
-    def _keep(self, message: Message) -> bytes:
-        """Renders a message's content. The entry goes when the message does, before its identity can be another's."""
+    def _rendered(self, message: Message) -> bytes:
         blocks = self._assistant(message) if message.role == "assistant" else self._user(message)
-        rendered = b",".join(dumped(block) for block in blocks)
-        rendered = bytes(memoryview(rendered))  # a copy of its own size: orjson's bytes keep the 4 KiB they grew in
-        key, kept = id(message), self._kept
-
-        def forget(_: weakref.ref[Message]) -> None:
-            kept.pop(key, None)
-
-        kept[key] = (weakref.ref(message, forget), rendered)
-        return rendered
+        return exact(b",".join(dumped(block) for block in blocks))
 
     def _user(self, message: Message) -> list[Mapping[str, JSON]]:
         """Results first, then what the user says; a document needs words beside it, which are its name."""

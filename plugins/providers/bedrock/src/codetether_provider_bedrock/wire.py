@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 import attrs
 from codetether import CompletionRequest, Provider
-from codetether_http import HttpConnection
+from codetether_http import HttpConnection, quirks_from
 
 from codetether_provider_bedrock.access import Access, access
 from codetether_provider_bedrock.failures import read_failure
 from codetether_provider_bedrock.frames import FRAMING, MEDIA_TYPE
 from codetether_provider_bedrock.parser import ConverseParser
-from codetether_provider_bedrock.quirks import Quirks, quirks_of
+from codetether_provider_bedrock.quirks import Quirks
 from codetether_provider_bedrock.render import Renderer
 
 
@@ -52,7 +52,7 @@ class ConverseWire:
         Raises SettingsError for a quirk of a wrong type, UsageError where no region is known, AuthenticationFailed
         for credentials that cannot be used.
         """
-        quirks = quirks_of(provider)
+        quirks = quirks_from(provider, Quirks)
         granted = await asyncio.to_thread(_begin, provider, quirks)
         return HttpConnection(
             attrs.evolve(provider, base_url=granted.base_url),

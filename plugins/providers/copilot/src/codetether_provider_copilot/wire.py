@@ -20,7 +20,7 @@ from codetether import (
     StreamChunk,
     ToolResultPart,
 )
-from codetether_http import Codec, Grant, HttpConnection, Outgoing, Parser
+from codetether_http import Codec, Grant, HttpConnection, Outgoing, Parser, quirks_from
 
 from codetether_provider_copilot.asking import EDITOR
 from codetether_provider_copilot.github import MODELS, GitHub, enterprise, of_github
@@ -255,20 +255,20 @@ class CopilotWire:
 
 def chat(provider: Provider) -> Codec:
     """Chat Completions."""
-    from codetether_provider_openai.quirks import quirks_of
+    from codetether_provider_openai.quirks import Quirks
     from codetether_provider_openai.wire import ChatCodec
 
-    codec: Any = ChatCodec(provider.name, quirks_of(provider))
+    codec: Any = ChatCodec(provider.name, quirks_from(provider, Quirks))
     return codec  # type: ignore[no-any-return]
 
 
 def responses(provider: Provider) -> Codec:
     """Responses. Copilot gives an item another id in each event, so none goes back."""
-    from codetether_provider_responses.quirks import quirks_of
+    from codetether_provider_responses.quirks import Quirks
     from codetether_provider_responses.wire import ResponsesCodec
 
     own = attrs.evolve(provider, options={"echo_ids": False, **provider.options})
-    codec: Any = ResponsesCodec(provider.name, quirks_of(own))
+    codec: Any = ResponsesCodec(provider.name, quirks_from(own, Quirks))
     return codec  # type: ignore[no-any-return]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -21,6 +20,7 @@ from codetether import (
     ToolResultPart,
     storable,
 )
+from codetether_http import Kept
 
 from codetether_provider_google.calls import given
 from codetether_provider_google.media import attachment
@@ -43,7 +43,7 @@ class Renderer:
         self._provider = provider
         self._quirks = quirks
         self._model = ""
-        self._kept: dict[int, tuple[weakref.ref[Message], orjson.Fragment | _Results]] = {}
+        self._kept = Kept(self._content)
         self._tools: tuple[ToolDefinition, ...] = ()
         self._tools_rendered = orjson.Fragment(b"[]")
         self._system = ""
@@ -86,10 +86,7 @@ class Renderer:
             self._model = request.model.model
         made: list[orjson.Fragment] = []
         results: list[_Results] = []
-        kept = self._kept
-        for message in request.messages:
-            entry = kept.get(id(message))
-            content = entry[1] if entry else self._keep(message)
+        for content in self._kept.of(request.messages):
             if isinstance(content, _Results):
                 results.append(content)
                 continue
@@ -99,17 +96,6 @@ class Renderer:
             if content is not _NOTHING:
                 made.append(content)
         return [*made, _together(results)] if results else made
-
-    def _keep(self, message: Message) -> orjson.Fragment | _Results:
-        """Renders a message. The entry goes when the message does, before its identity can be another's."""
-        rendered = self._content(message)
-        key, kept = id(message), self._kept
-
-        def forget(_: weakref.ref[Message]) -> None:
-            kept.pop(key, None)
-
-        kept[key] = (weakref.ref(message, forget), rendered)
-        return rendered
 
     def _content(self, message: Message) -> orjson.Fragment | _Results:
         if message.role == "assistant":

@@ -8,10 +8,10 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import attrs
 from codetether import CompletionRequest, Provider
-from codetether_http import HttpConnection
+from codetether_http import HttpConnection, quirks_from
 
 from codetether_provider_google.parser import GenerateParser
-from codetether_provider_google.quirks import Quirks, quirks_of
+from codetether_provider_google.quirks import Quirks
 from codetether_provider_google.render import Renderer
 
 _VERSION = re.compile(r"/v\d+[a-z0-9]*(/|$)")
@@ -50,7 +50,7 @@ class GenerateWire:
 
     async def connect(self, provider: Provider) -> HttpConnection:
         """A connection with its own client. Raises SettingsError for a quirk of a wrong type."""
-        quirks = quirks_of(provider)
+        quirks = quirks_from(provider, Quirks)
         versioned = attrs.evolve(provider, base_url=with_version(provider.base_url))
         return HttpConnection(versioned, GenerateCodec(provider.name, quirks), _headers(provider, quirks))
 

@@ -4,7 +4,9 @@ from codetether_http.codec import Codec, Parser
 from codetether_http.connection import Authorize, Grant, HttpConnection, Outgoing
 from codetether_http.failures import Fault, ReadFailure, error_from, read_body, read_failure, read_fault, retry_after
 from codetether_http.framing import SSE, Framing, Splitter
+from codetether_http.kept import Kept, exact
 from codetether_http.limits import Limits, limits_from
+from codetether_http.quirks import quirks_from
 from codetether_http.schemas import is_strict
 from codetether_http.sse import EventSplitter, ServerSentEvent
 from codetether_http.transport import Answer, Transport, joined, shown
@@ -19,6 +21,7 @@ __all__ = [
     "Framing",
     "Grant",
     "HttpConnection",
+    "Kept",
     "Limits",
     "Outgoing",
     "Parser",
@@ -27,9 +30,11 @@ __all__ = [
     "Splitter",
     "Transport",
     "error_from",
+    "exact",
     "is_strict",
     "joined",
     "limits_from",
+    "quirks_from",
     "read_body",
     "read_failure",
     "read_fault",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import weakref
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -26,7 +25,7 @@ from codetether import (
     ToolResultPart,
     storable,
 )
-from codetether_http import is_strict
+from codetether_http import Kept, exact, is_strict
 
 from codetether_provider_openai.quirks import Quirks
 
@@ -40,7 +39,7 @@ class Renderer:
     def __init__(self, provider: str, quirks: Quirks) -> None:
         self._provider = provider
         self._quirks = quirks
-        self._kept: dict[int, tuple[weakref.ref[Message], orjson.Fragment]] = {}
+        self._kept = Kept(self._rendered)
         self._replaced: dict[str, str] = {}
         self._tools: tuple[ToolDefinition, ...] = ()
         self._tools_rendered = orjson.Fragment(b"[]")
@@ -96,24 +95,12 @@ class Renderer:
                 self._system_rendered = orjson.Fragment(_dumps({"role": "system", "content": request.system}))
                 self._system = request.system
             made.append(self._system_rendered)
-        kept = self._kept
-        for message in request.messages:
-            entry = kept.get(id(message))
-            made.append(entry[1] if entry else self._keep(message))
+        made += self._kept.of(request.messages)
         return [fragment for fragment in made if fragment is not _NOTHING]
 
-    def _keep(self, message: Message) -> orjson.Fragment:
-        """Renders a message. The entry goes when the message does, before its identity can be another's."""
-        rendered = b",".join(_dumps(body) for body in self._bodies(message))
-        rendered = bytes(memoryview(rendered))  # a copy of its own size: orjson's bytes keep the 4 KiB they grew in
-        fragment = orjson.Fragment(rendered) if rendered else _NOTHING
-        key, kept = id(message), self._kept
-
-        def forget(_: weakref.ref[Message]) -> None:
-            kept.pop(key, None)
-
-        kept[key] = (weakref.ref(message, forget), fragment)
-        return fragment
+    def _rendered(self, message: Message) -> orjson.Fragment:
+        rendered = exact(b",".join(_dumps(body) for body in self._bodies(message)))
+        return orjson.Fragment(rendered) if rendered else _NOTHING
 
     def _bodies(self, message: Message) -> list[dict[str, JSON]]:
         if message.role == "assistant":

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from attrs import field, fields_dict, frozen, validators
-from codetether import Provider, SettingsError
+from attrs import field, frozen, validators
 
 _mapping = validators.instance_of(Mapping)  # type: ignore[type-abstract]
 _bool = validators.instance_of(bool)
@@ -47,13 +46,3 @@ class Quirks:
     parallel_tool_calls: bool | None = field(default=None, validator=validators.optional(_bool))
     extra_body: Mapping[str, Any] = field(factory=dict, validator=_mapping)
     environment_headers: Mapping[str, tuple[str, ...]] = field(factory=dict, validator=_mapping)
-
-
-def quirks_of(provider: Provider) -> Quirks:
-    """The quirks among a provider's options. Raises SettingsError for one of a wrong type."""
-    known = {name: provider.options[name] for name in fields_dict(Quirks) if name in provider.options}
-    try:
-        return Quirks(**known)
-    except (TypeError, ValueError) as error:
-        reason = error.args[0] if error.args else "wrong type"
-        raise SettingsError(str(reason), path=("providers", provider.name, "options")) from None

@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 
 from codetether import CompletionRequest, Provider
-from codetether_http import HttpConnection
+from codetether_http import HttpConnection, quirks_from
 
 from codetether_provider_responses.parser import ResponsesParser
-from codetether_provider_responses.quirks import Quirks, quirks_of
+from codetether_provider_responses.quirks import Quirks
 from codetether_provider_responses.render import Renderer
 
 
@@ -42,7 +42,7 @@ class ResponsesWire:
 
     async def connect(self, provider: Provider) -> HttpConnection:
         """A connection with its own client. Raises SettingsError for a quirk of a wrong type."""
-        quirks = quirks_of(provider)
+        quirks = quirks_from(provider, Quirks)
         return HttpConnection(provider, ResponsesCodec(provider.name, quirks), _headers(provider, quirks))
 
 

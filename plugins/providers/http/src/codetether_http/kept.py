@@ -1,0 +1,51 @@
+"""What was rendered of a session's messages, each once: a request costs what is new in it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
+
+from codetether import Message
+
+T = TypeVar("T")
+
+
+class Kept(Generic[T]):
+    """Renders each message once, and keeps that for as long as the message lives."""
+
+    def __init__(self, render: Callable[[Message], T], forgotten: Callable[[], None] | None = None) -> None:
+        """`forgotten` is called when a message is gone."""
+        self._render = render
+        self._forgotten = forgotten
+        self._entries: dict[int, tuple[weakref.ref[Message], T]] = {}
+
+    def of(self, messages: Iterable[Message]) -> list[T]:
+        """What was rendered of each, in their order."""
+        entries, keep = self._entries, self._keep
+        return [entry[1] if (entry := entries.get(id(message))) else keep(message) for message in messages]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def clear(self) -> None:
+        """Forgets all."""
+        self._entries.clear()
+
+    def _keep(self, message: Message) -> T:
+        """The entry goes when the message does, before its identity can be another's."""
+        key, entries, forgotten = id(message), self._entries, self._forgotten
+
+        def forget(_: weakref.ref[Message]) -> None:
+            entries.pop(key, None)
+            if forgotten is not None:
+                forgotten()
+
+        rendered = self._render(message)
+        entries[key] = (weakref.ref(message, forget), rendered)
+        return rendered
+
+
+def exact(data: bytes) -> bytes:
+    """A copy of its own size: orjson's bytes keep the 4 KiB that they grew in."""
+    return bytes(memoryview(data))
