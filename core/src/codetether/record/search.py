@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from codetether.values import frozen
@@ -167,15 +168,20 @@ class _Runs:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._known: dict[re.Pattern[bytes], tuple[int, int]] = {}
+        self._known: dict[bytes, tuple[int, int]] = {}
 
-    def end(self, run: re.Pattern[bytes], start: int) -> int:
-        first, last = self._known.get(run, (0, -1))
+    def end(self, alphabet: bytes, start: int) -> int:
+        first, last = self._known.get(alphabet, (0, -1))
         if not first <= start <= last:
-            found = run.match(self._data, start)
+            found = _run(alphabet).match(self._data, start)
             last = found.end() if found else start
-            self._known[run] = start, last
+            self._known[alphabet] = start, last
         return last
+
+
+@cache
+def _run(alphabet: bytes) -> re.Pattern[bytes]:
+    return re.compile(b"[" + re.escape(alphabet) + b"]*+")
 
 
 def _judged(data: bytes, shape: Shape, begin: int, end: int, runs: _Runs) -> tuple[Span | None, bool]:
@@ -185,7 +191,7 @@ def _judged(data: bytes, shape: Shape, begin: int, end: int, runs: _Runs) -> tup
         if opened is None:
             return None, bool(_SO_FAR.fullmatch(data, end))
         end = opened.end()
-    stop = runs.end(shape.run, end)
+    stop = runs.end(shape.alphabet, end)
     if stop - end > shape.most:
         if not shape.clipped:
             return None, False

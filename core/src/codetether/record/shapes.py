@@ -12,8 +12,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from attrs import field
-
 from codetether.values import frozen
 
 _DIGITS = b"0123456789"
@@ -97,14 +95,6 @@ class Shape:
     opening: re.Pattern[bytes] | None = None
     bounded: bool = True
     clipped: bool = False
-    run: re.Pattern[bytes] = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "run", _run(self.alphabet))
-
-
-def _run(alphabet: bytes) -> re.Pattern[bytes]:
-    return re.compile(b"[" + re.escape(alphabet) + b"]*+")
 
 
 def _exactly(name: str, *heads: str, length: int, alphabet: bytes = _ALNUM) -> Shape:
