@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from codetether_sink_events_s3.settings import EventsS3Settings
 class Nobody:
     """No credential sources."""
 
-    async def get(self, provider: str) -> Secret | None:
+    async def get(self, provider: str, names: Sequence[str] = ()) -> Secret | None:
         return None
 
 
