@@ -325,7 +325,8 @@ class _Unrecorded:
 async def _unrecorded(runtime: Runtime, directory: Path, mode: Mode = "default") -> AsyncIterator[Makers]:
     """Makers of a session that is not recorded, with its executor: for listings and trials."""
     journal: Any = _Unrecorded(directory)
-    shared = Shared(journal=journal, directory=directory, agent=runtime.agent("build"), person=runtime.person)
+    agent, person = runtime.agent("build"), runtime.person
+    shared = Shared(journal=journal, directory=directory, agent=agent, person=person, agents=runtime.agents)
     async with AsyncExitStack() as stack:
         makers = Makers(runtime=runtime, stack=stack, shared=shared, contexts=runtime.contexts)
         shared.executor = await makers.executor(mode)

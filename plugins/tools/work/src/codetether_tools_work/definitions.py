@@ -169,7 +169,7 @@ MEMORY = ToolDefinition(
 
 def task(agents: Mapping[str, AgentSpec]) -> ToolDefinition:
     """The tool task, for the agents that there are."""
-    known = "".join(f"\n- {name}: {_described(agents[name])}" for name in sorted(agents))
+    known = "".join(f"\n- {name}: {_described(agents[name])}" for name in sorted(agents)) or " none"
     return ToolDefinition(
         name="task",
         description=(
