@@ -33,6 +33,7 @@ from codetether.testing.differences import differences
 from codetether.testing.exchanges import retried
 from codetether.testing.playback import Playback
 from codetether.testing.recording import GROUP, Dialect, Exchange, Recording, Signed, read
+from codetether.testing.subjects import Everyone
 
 WAYS = ("whole", "recorded", "bytes")
 _KEY = "sk-recording-0123456789"
@@ -57,13 +58,6 @@ class Verdict:
     not_modelled: tuple[str, ...] = ()
 
 
-class _All:
-    """Every installed plugin is wanted."""
-
-    allow = only = None
-    block = required = ()
-
-
 class Replayer:
     """Replays recordings through wires and dialects by name.
 
@@ -77,7 +71,7 @@ class Replayer:
     ) -> None:
         if plugins is None:
             plugins = LoadedPlugins()
-            plugins.load(installed(), _All())
+            plugins.load(installed(), Everyone())
         self._wire_specs = {p.record.name: (p.plugin, p.record) for p in plugins.collect(WireSpec)}
         self._providers = {p.record.name: p.record for p in plugins.collect(ProviderSpec)}
         self._loads = _installed_dialects() if dialects is None else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,10 +18,10 @@ from codetether.errors import ProviderError
 from codetether.hookspecs import hookimpl
 from codetether.models.completion import CompletionRequest, StreamChunk
 from codetether.models.events import Why
-from codetether.models.messages import Message, ToolCallPart
+from codetether.models.messages import Message, ToolCallPart, ToolResultPart
 from codetether.models.providers import Provider
 from codetether.models.record import JSON
-from codetether.models.session import Compacted, MessageAdded
+from codetether.models.session import Compacted, MessageAdded, ToolCompleted
 from codetether.models.tools import ToolResult
 from codetether.models.window import Window
 from codetether.plugin_contexts import PluginContext, SessionContext
@@ -86,8 +87,11 @@ async def rerun(script: Script) -> Rerun:
         recorded = script.session.messages
         while (place := len(session.session.messages)) < len(recorded) and stage.parting is None:
             if recorded[place].role != "user":
-                stage.part("answer", place, _told(recorded[place]), None)
-                break
+                if place and not script.is_whole(place - 1):
+                    stage.part("answer", place, _told(recorded[place]), None)
+                else:  # as other agents keep it: nobody asked for it
+                    stage.tell(place)
+                continue
             stage.prompts += 1
             await session.agent.run(attrs.evolve(recorded[place], created_at=None), lambda event: None)
             stage.check("answer", recorded, session.session.messages)
@@ -173,12 +177,23 @@ class _Stage:
             self.session.journal.append(self.script.changes[self._changed][1])
             self._changed += 1
 
+    def tell(self, place: int) -> None:
+        """Keeps what was said from here to the next message of the user, as it stands in the record."""
+        messages, turn = self.script.session.messages, self.session.session.turn
+        for message in takewhile(lambda message: message.role != "user", messages[place:]):
+            if message.role == "assistant":
+                self.session.journal.append(MessageAdded(message=message, turn=turn, step=1))
+                self.answered += 1
+            for part in message.parts:
+                if isinstance(part, ToolResultPart):
+                    self.session.journal.append(ToolCompleted(result=part, turn=turn, step=1))
+
     async def stream(self, request: CompletionRequest) -> AsyncIterator[StreamChunk]:
         """The recorded answer. Raises CassetteMismatch where it was given to another request."""
         place = len(self.session.session.messages)
         answer = self._next()
         if answer is None or answer.place != place:
-            if not self.script.finished(place - 1):
+            if not self.script.is_whole(place - 1):
                 raise ProviderError(STOPPED)
             raise self.part("request", place, None, _told(request.messages[-1]) if request.messages else None)
         self.check("request", answer.seen, request.messages)

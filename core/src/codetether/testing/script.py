@@ -21,7 +21,6 @@ from codetether.models.session import (
     MessageAdded,
     Session,
     SessionStarted,
-    TurnEnded,
 )
 from codetether.models.tools import ToolDefinition, ToolResult
 from codetether.testing.cassette import HERE, Cassette, chunk_to_dict, moved, said
@@ -62,7 +61,6 @@ class Script:
         answers: in order. results: of calls, by id.
         changes: of what the model saw, each with the number of messages that the session then had.
         turns: the turn and the step of each message in the user's place, by its place; step 0 is a prompt.
-        ended: how each turn ended, by its number; a turn that a crash ended is not in it.
     """
 
     session: Session
@@ -70,17 +68,16 @@ class Script:
     results: Mapping[str, ToolResultPart]
     changes: tuple[tuple[int, Compacted | CompactionUndone], ...]
     turns: Mapping[int, tuple[int, int]]
-    ended: Mapping[int, TurnEnded]
 
     @property
     def prompts(self) -> list[Message]:
         """What the user asked."""
         return [self.session.messages[place] for place, (_, step) in self.turns.items() if step == 0]
 
-    def finished(self, place: int) -> bool:
-        """Whether the turn that a message stands in was brought to its own end."""
-        turn = max((turn for at, (turn, _) in self.turns.items() if at <= place), default=0)
-        return turn in self.ended and self.ended[turn].status == "done"
+    def is_whole(self, place: int) -> bool:
+        """Whether the message is an answer that asks for nothing more."""
+        message = self.session.messages[place]
+        return message.role == "assistant" and not message.tool_calls
 
     @classmethod
     def of(cls, records: Iterable[JournalRecord]) -> Script:
@@ -93,7 +90,6 @@ class Script:
         answers: list[Answer] = []
         changes: list[tuple[int, Compacted | CompactionUndone]] = []
         turns: dict[int, tuple[int, int]] = {}
-        ended: dict[int, TurnEnded] = {}
         for item in found:
             before = replay.state.seen if isinstance(item.entry, MessageAdded) else ()
             replay.add(item)
@@ -106,8 +102,6 @@ class Script:
                         turns[place] = entry.turn, entry.step
                 case Compacted() | CompactionUndone() as change:
                     changes.append((len(replay.state.session.messages), change))
-                case TurnEnded() as end:
-                    ended[end.turn] = end
                 case _:
                     pass
         return cls(
@@ -116,7 +110,6 @@ class Script:
             results=_results(replay.state),
             changes=tuple(changes),
             turns=turns,
-            ended=ended,
         )
 
     def cassette(self, path: Path, **how: Any) -> Cassette:

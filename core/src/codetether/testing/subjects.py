@@ -38,7 +38,7 @@ class Subject:
         return next((record.cls for kind, record in self.records if kind == "settings"), None)
 
 
-class _All:
+class Everyone:
     """Every plugin is wanted."""
 
     allow = only = None
@@ -88,7 +88,7 @@ def _told() -> dict[str, Trials]:
 def _loaded(candidate: Candidate, locator: str, trials: Trials) -> Subject:
     plugins = LoadedPlugins()
     try:
-        plugins.load([candidate], _All())
+        plugins.load([candidate], Everyone())
         records: list[tuple[str, Any]] = []
         for hook, kind in sorted(YIELDS.items(), key=lambda pair: pair[1] is not SettingsSpec):
             records += [(hook.removeprefix("codetether_"), provided.record) for provided in plugins.collect(kind)]
