@@ -234,6 +234,23 @@ async def test_a_redirect_to_another_host_is_judged_as_a_call(site: Site, other:
     assert [head.count("accept: text/markdown, ") for head in other.heads] == [1]
 
 
+async def test_N05_a_rule_speaks_of_whole_labels(bench: Make) -> None:
+    asked: list[str] = []
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return []
+
+    tools = bench(allow=("network(docs.example)", "network(*.pages.example)"), resolve=resolve)
+    others = ["docs.example.evil", "evildocs.example", "docs.example@evil", "evil\\@docs.example", "docs.example:81"]
+    for host in [*others, "pages.example", "a.pages.example.evil", "xpages.example"]:
+        assert not (await tools.fetch(f"https://{host}/")).success
+    assert asked == []
+    for host in ("DOCS.example.", "docs.example:443", "a.b.pages.example"):
+        assert (await tools.fetch(f"https://{host}/")).output.endswith("has no address")
+    assert asked == ["docs.example", "docs.example", "a.b.pages.example"]
+
+
 async def test_N09_headers_and_content_stay_with_the_first_origin(site: Site, other: Site) -> None:
     headers = {"authorization": "Bearer canary", "x-api-key": "canary", "cookie": "canary=1", "x-own": "canary"}
     site.pages |= {"/": moved("/again"), "/again": moved(other.url("/there"), 307)}
