@@ -12,7 +12,7 @@ from codetether.errors import PluginError
 from codetether.plugins import boundary
 from codetether.plugins.boundary import BROKEN, Limiter, asked, reason_of
 from codetether.plugins.contracts import METHODS
-from codetether.specs import AuditSinkSpec, EventSinkSpec
+from codetether.specs import AuditSinkSpec, EventSinkSpec, ResultReviewerSpec
 
 _idle: list[Limiter] = []
 """Threads that wait for their next `create`: a session makes a dozen objects, and a thread each would cost more."""
@@ -38,13 +38,13 @@ async def created(stack: AsyncExitStack, record: Any, ctx: Any) -> Any:
     """What the record's `create(ctx)` makes: awaited where it is awaitable, entered where it is a context manager.
 
     `create` is called on a thread, so that one that hangs can be abandoned; all else happens on the event loop. Each
-    may take 10 seconds. None is a sink that its settings leave off. Raises what the plugin raised, or PluginError; a
-    failure to close is only said.
+    may take 10 seconds. None is a sink or a reviewer that its settings leave off. Raises what the plugin raised, or
+    PluginError; a failure to close is only said.
     """
     made = await _on_thread(partial(record.create, ctx))
     if inspect.isawaitable(made):
         made = await asked(partial(_awaited, made), limit=boundary.HOOK_LIMIT)
-    if made is None and isinstance(record, AuditSinkSpec | EventSinkSpec):
+    if made is None and isinstance(record, AuditSinkSpec | EventSinkSpec | ResultReviewerSpec):
         return None
     made = await entered(stack, made, record.name, ctx.notice, limit=boundary.HOOK_LIMIT)
     for method in METHODS.get(type(record), ()):
