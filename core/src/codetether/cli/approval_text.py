@@ -28,7 +28,8 @@ OFFERED = {
 
 def approval_lines(asked: ApprovalRequest) -> Iterator[Shown]:
     """All that a person needs to know before saying yes, the whole command first."""
-    yield f"{asked.tool} wants to {' and '.join(asked.effects) or 'run'}", (BOLD,)
+    who = f"{asked.subagent} > {asked.tool}" if asked.subagent else asked.tool
+    yield f"{who} wants to {' and '.join(asked.effects) or 'run'}", (BOLD,)
     for command in asked.commands:
         yield from _field("command", command)
     whole = [unpadded(command) for command in asked.commands]

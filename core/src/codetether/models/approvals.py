@@ -18,7 +18,7 @@ class ApprovalRequest(Record):
     """A call that needs a yes, as it is shown to the person who may give it.
 
     Attributes:
-        tool: its name. arguments: JSON text of the call's.
+        tool: its name. arguments: JSON text of the call's. subagent: the agent that calls it, of a subagent.
         commands: the lines as written. parts: the commands in them, one by one, each with what joins it to the last.
         reads, writes: absolute paths, every link followed. hosts: with a port where one is given.
         secrets: the names of those whose values it is given.
@@ -48,6 +48,7 @@ class ApprovalRequest(Record):
     sandbox: str = ""
     dangers: tuple[str, ...] = ()
     scopes: tuple[Scope, ...] = ("once",)
+    subagent: str = ""
 
     @property
     def about(self) -> str:

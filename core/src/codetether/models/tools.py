@@ -96,6 +96,7 @@ class PermissionRequest:
         directory: the workspace, absolute and resolved.
         mode: the session's mode.
         confined: commands of the call are run by an executor that was seen to confine them in every way.
+        subagent: the agent that makes the call for the session; empty where the session makes it itself.
     """
 
     call: ToolCall
@@ -105,6 +106,7 @@ class PermissionRequest:
     mode: Mode
     session_id: str = ""
     confined: bool = False
+    subagent: str = ""
 
     @property
     def effects(self) -> tuple[Effect, ...]:

@@ -68,6 +68,7 @@ def prepared(
         sandbox=sandbox,
         dangers=tuple(dict.fromkeys(why)),
         scopes=SCOPES[: 1 if why else 2 if asked.source != "mode" or outside else 3],
+        subagent=request.subagent,
     )
     stood = rules_digest(rules)
     definition = request.definition

@@ -97,7 +97,8 @@ class Shared:
     """What all contexts of one session hold in common. What needs the whole session is set when it is open.
 
     Attributes:
-        mode: the session's own. above: of a subagent, what its parent's contexts hold in common.
+        mode: the session's own. restriction: what calls are judged by at most, None where nobody restricts them.
+        above: of a subagent, what its parent's contexts hold in common.
     """
 
     journal: Journal
@@ -105,6 +106,7 @@ class Shared:
     agent: AgentSpec
     person: Person | None
     mode: Mode = "default"
+    restriction: Mode | None = field()
     above: Shared | None = None
     agents: Callable[[], Mapping[str, AgentSpec]] = dict
     executor: Executor | None = None
@@ -126,14 +128,14 @@ class Shared:
         """The session at the top."""
         return self.journal.state.session if self.above is None else self.above.root
 
-    @property
-    def restriction(self) -> Mode | None:
-        """The mode that calls are judged by at most, None where nobody restricts them."""
+    @restriction.default
+    def _kept(self) -> Mode | None:
         kept = self.journal.state.memory.get(RESTRICTION)
         return next((mode for mode in MODES if mode == kept), None)
 
     def restrict(self, mode: Mode | None) -> None:
         """Keeps another restriction with the session."""
+        self.restriction = mode
         self.journal.append(Remembered(plugin=RESTRICTION[0], key=RESTRICTION[1], value=mode))
 
 

@@ -117,6 +117,7 @@ class Dispatch:
     call_context: Callable[[OfferedTool, str, Permitted, Resources], Any]
     redactor: Redactor
     output_limit: int
+    subagent: str = ""
     approver: Approver
     reviewing: Reviewing
     broker: Broker = Broker()
@@ -161,6 +162,7 @@ class Dispatch:
             mode=mode,
             session_id=session_id,
             confined=mode == "auto" and is_confined(self.context.executor),
+            subagent=self.subagent,
         )
         return offered, request, await self._decide(request)
 

@@ -109,6 +109,7 @@ async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack)
         call_context=lambda offered, *of_call: contexts.call(offered.plugin, shared, *of_call),
         redactor=runtime.redactor,
         output_limit=runtime.settings.core.tools.output_limit,
+        subagent=agent.name if parent else "",
         approver=_approver(runtime, parent, session.id, contexts.session("core", shared)),
         reviewing=Reviewing(reviewers=await makers.reviewers(), failed=makers.failed),
         broker=shared.broker,

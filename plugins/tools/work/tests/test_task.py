@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codetether import CompletionRequest, SubagentEvent, ToolCallStart, ToolResultPart, Usage, tool
+from codetether import Answer, CompletionRequest, Question, SubagentEvent, ToolCallStart, ToolResultPart, Usage, tool
+from codetether.cli.approval_text import approval_lines
 from codetether.testing.scripted import Call, Wait
 from codetether.testing.sessions import heard, opened, results
 from codetether_tools_work import plugin
@@ -153,6 +154,27 @@ async def test_what_a_parent_has_left_limits_its_subagents(repo: Path) -> None:
         ((_, _, text),) = results(session)
     assert text == "Error: the subagent ended as limit: stopped after 45 of 35 tokens (--max-tokens)"
     assert (result.reason, result.usage.total_tokens) == ("stopped after 60 of 50 tokens (--max-tokens)", 60)
+
+
+async def test_the_user_is_asked_about_one_call_at_a_time_and_told_whose_it_is(repo: Path) -> None:
+    asked: list[str] = []
+
+    class Person:
+        async def ask(self, question: Question, deadline: float) -> Answer | None:
+            assert question.approval is not None
+            asked.append(next(approval_lines(question.approval))[0])
+            await asyncio.sleep(0.01)
+            asked.append("answered")
+            return Answer(text="no")
+
+    script = by_prompt(
+        go=[[task("one"), task("two", "explorer")], "ok"], one=[Call("put"), "no"], two=[Call("put"), "no"]
+    )
+    how: dict[str, Any] = {"tools": [put], "person": Person(), "settings": {"agents": {"explorer": {}}}}
+    async with opened(*[script] * 6, directory=repo, **how, **WORK) as (session, _):
+        assert (await session.prompt("go")).status == "done"
+    assert sorted(asked[::2]) == ["build > put wants to write", "explorer > put wants to write"]
+    assert asked[1::2] == ["answered"] * 2
 
 
 async def test_subagents_go_three_deep_and_end_with_their_parent(repo: Path) -> None:
