@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 from click.testing import CliRunner
-from codetether import Compacted, RunningSession, Runtime, TextChunk, TextPart, tool
+from codetether import (
+    Compacted,
+    JournalEntry,
+    JournalRecord,
+    Message,
+    MessageAdded,
+    RunningSession,
+    Runtime,
+    SessionStarted,
+    TextChunk,
+    TextPart,
+    ToolCallPart,
+    ToolCompleted,
+    ToolResultPart,
+    tool,
+    user,
+)
 from codetether.cli.session_replay import replay
 from codetether.errors import ServerFailed
 from codetether.testing.cassette import Cassette
@@ -83,6 +100,21 @@ async def test_what_the_model_saw_is_what_it_sees() -> None:
         await session.prompt("3")
         assert [len(answer.seen) for answer in (await script_of(session)).answers] == [1, 2, 5]
         assert await rerun(await script_of(session)) == Rerun(prompts=3, answers=3, tool_calls=0)
+
+
+async def test_sessions_of_other_agents_are_run_as_they_are() -> None:
+    call = ToolCallPart(id="a", name="look", arguments="{}")
+    entries: list[JournalEntry] = [
+        SessionStarted(id="codex_1", directory="/gone"),
+        MessageAdded(message=Message(role="assistant", parts=(TextPart(text="Hello."),)), turn=0),
+        MessageAdded(message=user("one"), turn=1),
+        MessageAdded(message=user("two"), turn=2),
+        MessageAdded(message=Message(role="assistant", parts=(call,)), turn=2, step=1),
+        ToolCompleted(result=ToolResultPart(tool_call_id="a", name="look", success=True), turn=2, step=1),
+    ]
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    records = [JournalRecord(sequence=n, recorded_at=at, entry=entry) for n, entry in enumerate(entries, 1)]
+    assert await rerun(Script.of(records)) == Rerun(prompts=2, answers=2, tool_calls=1)
 
 
 async def test_the_first_difference_is_shown() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from codetether.cli.completion import model_names, session_ids
 from codetether.cli.sessions import as_json, with_store
 from codetether.cli.table import print_json
 from codetether.cli.terminal import Screen
+from codetether.models.session import JournalRecord
 
 if TYPE_CHECKING:
     from codetether.storage.store import Store
@@ -33,7 +35,7 @@ def replay(session_id: str, model: str | None, save: Path | None, as_json: bool)
         from codetether.testing.rerun import rerun, rerun_live
         from codetether.testing.script import Script
 
-        script = Script.of([record async for record in store.records(session_id)])
+        script = Script.of(await _records(store, screen, session_id))
         if save is not None:
             cassette = script.cassette(save)
             cassette.save()
@@ -46,6 +48,19 @@ def replay(session_id: str, model: str | None, save: Path | None, as_json: bool)
         return EXIT["done" if found.parting is None else "error"]
 
     return with_store(replayed)
+
+
+async def _records(store: Store, screen: Screen, session_id: str) -> Sequence[JournalRecord]:
+    """Those of one of ours, else of another agent's, by the id that listings show."""
+    from codetether.cli.foreign import read_foreign
+    from codetether.errors import SessionNotFound
+
+    try:
+        return [record async for record in store.records(session_id)]
+    except SessionNotFound:
+        if "_" not in session_id:
+            raise
+        return (await read_foreign(store, screen, session_id)).records
 
 
 def _show(screen: Screen, found: Rerun) -> None:

@@ -296,6 +296,10 @@ def _unheard(source: str, text: str) -> None:
 
 
 def _told(message: Message) -> dict[str, JSON]:
+    """What a message says; what an importer noted on a result is not sent to anybody."""
+    if message.role == "tool":
+        bare = (attrs.evolve(part, extra={}) if isinstance(part, ToolResultPart) else part for part in message.parts)
+        message = attrs.evolve(message, parts=tuple(bare))
     return {name: value for name, value in said(message).items() if name in ("role", "parts")}
 
 
