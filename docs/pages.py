@@ -60,7 +60,7 @@ def type_name(kind: Any) -> str:
     if isinstance(kind, str):
         return kind
     if typing.get_origin(kind) is not None:
-        return str(kind).replace("typing.", "").replace("collections.abc.", "").replace("codetether.models.", "")
+        return re.sub(r"\b(typing|collections\.abc|codetether(\.[a-z_]+)*)\.", "", str(kind))
     return getattr(kind, "__name__", str(kind))
 
 
