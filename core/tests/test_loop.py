@@ -339,7 +339,7 @@ async def test_a_tool_that_takes_too_long_is_stopped() -> None:
 
 @pytest.mark.usefixtures("at_once")
 async def test_a_failure_that_may_pass_is_tried_again_and_withdraws_what_was_shown() -> None:
-    script = ["Half an ans", ServerFailed("busy", status=503)], [Think("x"), "Whole answer"]
+    script = ["Half an answer,", ServerFailed("busy", status=503)], [Think("x"), "Whole answer"]
     async with opened(*script) as (session, provider):
         events = await heard(session)
     assert kinds(events)[1:6] == ["Thinking", "TextChunk", "Retry", "Thinking", "ThinkingChunk"]

@@ -212,8 +212,10 @@ class _LogFilter(logging.Filter):
         try:
             message = record.getMessage()
         except Exception as error:
-            message = f"(a log record that cannot be formatted: {type(error).__name__})"
-        record.msg, record.args = self._redactor.text(message), ()
+            message = record.msg = f"(a log record that cannot be formatted: {type(error).__name__})"
+            record.args = ()
+        if (clean := self._redactor.text(message)) is not message:
+            record.msg, record.args = clean, ()
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:

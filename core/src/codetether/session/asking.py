@@ -152,7 +152,8 @@ class Asking:
         except asyncio.CancelledError:
             listener.keep_part(assembly.partial())
             raise
-        think(thinking.finish())
-        show(None)
+        finally:
+            think(thinking.finish())
+            show(None)
         response = assembly.response((time.perf_counter() - began) * 1000, (first - began) * 1000)
         return attrs.evolve(response, usage=line.priced(response.usage))

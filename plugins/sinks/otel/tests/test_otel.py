@@ -323,17 +323,18 @@ async def test_K14_no_word_of_the_conversation_is_sent_unless_asked_for(receiver
 async def test_content_where_it_is_asked_for(by: str, receiver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     if by == "variable":
         monkeypatch.setenv(CAPTURE, "SPAN_ONLY")
-    script = [Think("hm"), "I look.", Call("look", {"path": "hunter2-hunter2"}, "c1")], "Seen " + "x" * 10_001
+    key = "ghp_" + "a1B2" * 9
+    script = [Think("hm"), "I look.", Call("look", {"path": key}, "c1")], "Seen " + "x" * 10_001
     async with session(receiver, *script, otel={"content": by == "setting"}) as (s, _):
         s.agent.redactor.add("hunter2-hunter2", "password")
         await s.prompt("Find hunter2-hunter2")
     told = {each["name"]: each["attributes"] for each in receiver.spans()}
     every = [each["attributes"] for each in receiver.spans() if each["name"] == "chat model"]
     prompt = [{"role": "user", "parts": [{"type": "text", "content": "Find [redacted:password]"}]}]
-    path = {"path": "[redacted:password]"}
+    path = {"path": "[redacted:github-token]"}
     call = {"type": "tool_call", "id": "c1", "name": "look", "arguments": path}
     parts = [{"type": "reasoning", "content": "hm"}, {"type": "text", "content": "I look."}, call]
-    result = {"type": "tool_call_response", "id": "c1", "response": "seen [redacted:password]"}
+    result = {"type": "tool_call_response", "id": "c1", "response": "seen [redacted:github-token]"}
     end = {"type": "text", "content": "Seen " + "x" * 9_995 + "… [6 characters left out]"}
     read = [
         {name.split(".")[1]: json.loads(value) for name, value in each.items() if name.endswith(".messages")}
@@ -349,7 +350,7 @@ async def test_content_where_it_is_asked_for(by: str, receiver: Any, monkeypatch
     ]
     looked = told["execute_tool look"]
     assert json.loads(looked["gen_ai.tool.call.arguments"]) == path
-    assert looked["gen_ai.tool.call.result"] == "seen [redacted:password]"
+    assert looked["gen_ai.tool.call.result"] == "seen [redacted:github-token]"
 
 
 async def test_headers_and_compression_are_the_sdks_to_say(receiver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
