@@ -94,7 +94,7 @@ async def test_what_is_no_shorter_ends_the_turn_with_its_reason() -> None:
 
 
 def test_records_that_are_lost_hide_nothing_that_comes_later_and_part_no_call() -> None:
-    turn = [
+    turn: list[JournalEntry] = [
         MessageAdded(message=user("look"), turn=1),
         MessageAdded(message=Message(role="assistant", parts=(_call("a"), _call("b"))), turn=1, step=1),
         ToolCompleted(result=_result("a"), turn=1, step=1),
