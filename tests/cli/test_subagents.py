@@ -1,4 +1,4 @@
-"""What the screen shows of subagents and of calls that calls make: a line for each, indented below the call."""
+"""What the user sees of work that is shared out, and of a plan that is being made."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from codetether.models.events import (
     ToolCallComplete,
     ToolCallStart,
 )
+
+from .conftest import Answer, CommandLine, ModelServer
 
 
 def of(agent: str, event: SessionEvent) -> SubagentEvent:
@@ -54,3 +56,11 @@ def test_what_others_do_for_a_call_stands_below_it(capsys: pytest.CaptureFixture
     ]
     assert outcome.unanswered == [denied]
     assert [call["name"] for call in outcome.tool_calls] == ["task", "list", "batch"]
+
+
+def test_planning_goes_on_until_the_mode_is_typed_anew(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [Answer(calls=[("plan_enter", {})]), Answer(texts=["I plan."])]
+    typed = b"plan it\n/mode\n/model openai/toy\n/mode\n/mode edit\n/mode\n"
+    ran = cli.process("chat", "--mode", "edit", stdin=typed, CODETETHER_PLUGINS="openai,work")
+    modes = [line for line in ran.out.splitlines() if "*" in line]
+    assert modes == ["*plan default edit auto unsafe"] * 2 + ["plan default *edit auto unsafe"], ran.err

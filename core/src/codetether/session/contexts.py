@@ -135,8 +135,9 @@ class Shared:
 
     def restrict(self, mode: Mode | None) -> None:
         """Keeps another restriction with the session."""
-        self.restriction = mode
-        self.journal.append(Remembered(plugin=RESTRICTION[0], key=RESTRICTION[1], value=mode))
+        if mode != self.restriction:
+            self.restriction = mode
+            self.journal.append(Remembered(plugin=RESTRICTION[0], key=RESTRICTION[1], value=mode))
 
 
 @define(kw_only=True)

@@ -141,6 +141,8 @@ class Conversation:
                 max_cost=wishes.max_cost,
             ) as session:
                 self.wishes = evolve(wishes, session_id=session.id)
+                if self._restricted is not None and self._restricted[0] == session.id:
+                    session.shared.restrict(self._restricted[1])  # only /mode, typed anew, ends it
                 return await self._converse(runtime, session, display, interrupts)
         except CodetetherError as error:
             if not self.interactive or self._opened_as is None or wishes == self._opened_as:
@@ -151,6 +153,7 @@ class Conversation:
             return True
 
     _opened_as: Wishes | None = None
+    _restricted: tuple[str, Mode | None] | None = None
     _prompts: Prompts | None = None
 
     async def _converse(
@@ -173,7 +176,7 @@ class Conversation:
                     case Leave():
                         return False
                     case Reopen(wishes=wishes):
-                        self.wishes = wishes
+                        self.wishes, self._restricted = wishes, (session.id, session.shared.restriction)
                         return True
                     case Send(message=message):
                         others = [part for part in message.parts if not isinstance(part, TextPart)]

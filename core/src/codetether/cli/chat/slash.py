@@ -162,7 +162,9 @@ class SlashCommands:
         if chosen is None:
             self._screen.say(f"no mode {wish!r}{did_you_mean(wish, MODES)}; there are: {', '.join(MODES)}")
             return None
-        return Reopen(wishes=evolve(self._wishes, mode=self._runtime.settings.mode(chosen)))
+        mode = self._runtime.settings.mode(chosen)
+        self._session.shared.restrict(None)
+        return Reopen(wishes=evolve(self._wishes, mode=mode))
 
     async def _tools(self, _: str) -> None:
         for tool in self._session.agent.tools:
