@@ -26,7 +26,10 @@ class Broken(Reader):
 
 
 async def test_a_review_stands_behind_the_result_and_a_failing_reviewer_takes_nothing_away() -> None:
-    made = [ResultReviewerSpec(name=cls.__name__, create=lambda ctx, cls=cls: cls()) for cls in (Broken, Reader)]
+    made = [
+        ResultReviewerSpec(name="broken", create=lambda ctx: Broken()),
+        ResultReviewerSpec(name="reader", create=lambda ctx: Reader()),
+    ]
     plugins = [Yields("codetether_result_reviewers", record, name=record.name) for record in made]
     script = [Call("note", {"text": "this"}), Call("note", {"text": "dull"})]
     notices: list[str] = []

@@ -250,9 +250,15 @@ class CallContext(SessionPluginContext):
         given = await (broker.environment(names) if command else broker.headers(names))
         if (audit := self.shared.audit) is not None:
             detail = {"command" if command else "host": command or host}
-            where = {"session_id": self.session.id, "call_id": self.call_id}
             for name in names:
-                await audit.record("auth", f"secret:{name}", "success", **where, detail=detail)
+                await audit.record(
+                    "auth",
+                    f"secret:{name}",
+                    "success",
+                    session_id=self.session.id,
+                    call_id=self.call_id,
+                    detail=detail,
+                )
         return given
 
 
