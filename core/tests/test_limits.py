@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codetether import CompletionRequest, ModelDefaults, Runtime, SettingsError, StreamChunk, Usage, tool
+from codetether import CompletionRequest, ModelDefaults, Runtime, SettingsError, StreamChunk, ToolContext, Usage, tool
 from codetether.session.circles import HINT
 from codetether.testing.scripted import Call, ScriptedProvider, Wait
 from codetether.testing.sessions import ONLY, Tools, Yields, heard, opened
@@ -162,7 +162,7 @@ class Crowd(ScriptedProvider):
 
 
 async def test_sessions_share_a_providers_seats() -> None:
-    for seats, most in ((2, 2), (None, 5)):
+    for seats, most in ((2, {2}), (None, {3, 4, 5})):
         crowd = Crowd()
         settings = {**ONLY, "providers": {"scripted": {"concurrent": seats}}}
         async with Runtime.open(settings, plugins=[crowd]) as runtime:
@@ -172,4 +172,22 @@ async def test_sessions_share_a_providers_seats() -> None:
                     return (await session.prompt("go")).status
 
             assert await asyncio.gather(*(one() for _ in range(5))) == ["done"] * 5
-        assert crowd.most == most
+        assert crowd.most in most
+
+
+async def test_subagents_share_what_is_left_also_side_by_side() -> None:
+    @tool(effects=("read",))
+    async def ask(n: int, ctx: ToolContext) -> str:
+        """Gives work to a subagent."""
+        return (await ctx.delegate(f"look {n}", agent="explore")).status
+
+    def answer(request: CompletionRequest) -> Any:
+        if request.messages[0].text == "go":
+            return [Call("ask", {"n": n}) for n in range(4)] if len(request.messages) == 1 else "done"
+        return Call("look", {"n": len(request.messages)})
+
+    async with opened(*[answer] * 60, tools=[look, ask], max_tokens=150) as (session, provider):
+        result = await session.prompt("go")
+        assert (result.status, result.limit) == ("limit", "max_tokens")
+        assert len(provider.requests) <= 10 + 4
+        assert result.usage.total_tokens == 15 * len(provider.requests)

@@ -72,6 +72,7 @@ class Agent:
     view: View
     redactor: Redactor
     limits: Limits
+    parent: Agent | None = None
     turn: Turn | None = None
     answer: JournalRecord | None = None
     delegated: dict[str, Usage] = field(factory=dict)
@@ -90,9 +91,9 @@ class Agent:
 
         A cancellation ends the turn as `interrupted`, with every open call answered.
         """
-        self.turn = turn = Turn(
-            number=self.journal.state.session.turn + 1, emit=emit, form=form, circle=Circle(most=self.limits.repeats)
-        )
+        number, above = self.journal.state.session.turn + 1, self.parent.turn if self.parent else None
+        circle = Circle(most=self.limits.repeats)
+        self.turn = turn = Turn(number=number, emit=emit, form=form, limits=self.limits, above=above, circle=circle)
         clock = asyncio.timeout(self.limits.seconds)
         try:
             async with clock:
@@ -121,7 +122,7 @@ class Agent:
         self._title()
         system = "\n\n".join(filter(None, (await self.system(), turn.form.instruction if turn.form else "")))
         system = self.redactor.text(system)
-        while not (reached := self.limits.reached(turn.step, turn.spent)):
+        while not (reached := turn.reached()):
             turn.step += 1
             response = await self._complete(turn, system)
             self._keep(turn, response)
@@ -152,7 +153,7 @@ class Agent:
         """An answer that was asked for aside counts for the turn too."""
         if self.turn is not None:
             self.turn.usage += response.usage
-            self.turn.spent += counted(response, lambda: self.journal.state.session.messages)
+            self.turn.spend(counted(response, lambda: self.journal.state.session.messages))
 
     async def compact(self, why: Why, emit: Emit) -> events.Compaction | None:
         """Compacts what the model sees where that is needed. Raises ContextFull."""
@@ -189,7 +190,7 @@ class Agent:
 
     def _keep(self, turn: Turn, response: CompletionResponse) -> None:
         """Records the answer, then announces it whole."""
-        turn.spent += counted(response, lambda: self.journal.state.session.messages)
+        turn.spend(counted(response, lambda: self.journal.state.session.messages))
         self.answer = self._record(
             MessageAdded(
                 message=response.message,

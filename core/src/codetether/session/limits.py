@@ -58,9 +58,13 @@ class Limits:
         """The limit, as in `Done`, and the reason why no further response may be asked for; None while one may."""
         if steps >= self.steps:
             return "max_steps", f"stopped after {self.steps} step{'s' * (self.steps != 1)} (--max-steps)"
+        return self.exceeded(spent)
+
+    def exceeded(self, spent: Usage) -> tuple[str, str] | None:
+        """The same of what subagents share: tokens and cost."""
         if self.tokens is not None and spent.total_tokens >= self.tokens:
             return "max_tokens", f"stopped after {spent.total_tokens:,} of {self.tokens:,} tokens (--max-tokens)"
-        if self.cost is None or not steps:
+        if self.cost is None or spent == Usage():
             return None
         if spent.cost is None:
             return "max_cost", "stopped, since no price is known for the model, and --max-cost could not hold"

@@ -115,6 +115,7 @@ async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack)
         broker=shared.broker,
     )
     loop = await _loop(runtime, makers, dispatch, chain, _limits(runtime, wanted, agent))
+    loop.parent = parent.session.agent if parent else None
     offering.agent = loop
     runtime.plugins.check_required(runtime.settings.core.plugins.required)  # now that each object was created
     made = RunningSession(

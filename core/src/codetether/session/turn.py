@@ -13,6 +13,7 @@ from codetether.models.record import JSON
 from codetether.models.session import ToolCallSummary, ToolCompleted
 from codetether.record.projection import completion
 from codetether.session.circles import Circle
+from codetether.session.limits import Limits
 from codetether.session.structured import Form
 from codetether.values import define, frozen
 
@@ -24,16 +25,19 @@ class Turn:
     """What one prompt has come to so far.
 
     Attributes:
-        usage: as reported, with that of subagents. spent: as it counts for the limits.
+        usage: as reported, with that of subagents. spent: as it counts for the limits, up to now.
+        limits: how far it may go. above: the turn that a subagent works for.
         answer: what a tool gave as the answer; the turn ends with it.
         nested: the ids of calls that calls made.
     """
 
     number: int
     emit: Emit
+    limits: Limits
     step: int = 0
     usage: Usage = Usage()
     spent: Usage = Usage()
+    above: Turn | None = None
     texts: list[str] = field(factory=list)
     calls: list[ToolCallSummary] = field(factory=list)
     nested: set[str] = field(factory=set)
@@ -44,12 +48,25 @@ class Turn:
     structured: JSON = None
     circle: Circle = field(factory=Circle)
 
+    def reached(self) -> tuple[str, str] | None:
+        """The limit, as in `Done`, and the reason why nothing more may be asked for; None while it may."""
+        return self.limits.reached(self.step, self.spent) or self._exceeded_above()
+
+    def _exceeded_above(self) -> tuple[str, str] | None:
+        above = self.above
+        return above and (above.limits.exceeded(above.spent) or above._exceeded_above())
+
+    def spend(self, usage: Usage) -> None:
+        """Something was used: it counts for the limits of this turn, and of the one that it works for."""
+        self.spent += usage
+        if self.above is not None:
+            self.above.spend(usage)
+
     def tell(self, completed: ToolCompleted) -> None:
         """A call has its result, which is recorded: it is announced, and counts."""
         result, duration = completed.result, completed.duration_ms
         if completed.usage is not None:
             self.usage += completed.usage
-            self.spent += completed.usage
         self.calls.append(
             ToolCallSummary(id=result.tool_call_id, name=result.name, success=result.success, duration_ms=duration)
         )
