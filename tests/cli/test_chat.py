@@ -54,6 +54,11 @@ class Terminal:
         self.wait(lambda: text in self.text(), repr(text))
         return self.text()
 
+    def asked(self, model: ModelServer, times: int) -> None:
+        """Waits until the model was asked so often, and the editor is ready again."""
+        self.wait(lambda: len(model.requests) == times, f"request {times}")
+        self.ready()
+
     def wait(self, holds: Callable[[], object], what: str) -> None:
         """Reads what comes until something holds."""
         end = time.monotonic() + PATIENCE
@@ -99,68 +104,44 @@ def chat(cli: CommandLine, *arguments: str, rows: int = 40, columns: int = 90, *
         child.close(force=True)
 
 
-def test_an_answer_is_drawn_as_markdown(cli: CommandLine, model: ModelServer) -> None:
-    model.script = [
-        Answer(
-            texts=["Use **bold** and `co", "de`:\n\n```py", "thon\nx = 1\n```\n\n", "- one\n- two\n"], pauses={2: 0.2}
-        )
-    ]
-    with chat(cli) as terminal:
-        terminal.prompt("hello")
-        shown = terminal.see("11 in, 3 out")
-        assert terminal.leave() == 0
-    assert "Use bold and code:" in shown
-    assert " x = 1" in shown
-    assert " • one" in shown
-    assert "```" not in shown
-    assert model.prompts() == ["hello"]
-
-
-def test_several_lines_are_typed_with_alt_enter_a_backslash_or_a_paste(cli: CommandLine, model: ModelServer) -> None:
-    model.script = [Answer(texts=["ok"])]
-    with chat(cli) as terminal:
-        terminal.ready()
-        terminal.keys("one\x1b\rtwo\\\rthree\r")
-        terminal.see("11 in, 3 out")
-        terminal.prompt("\x1b[200~pasted 1\npasted 2\x1b[201~")
-        terminal.wait(lambda: len(model.requests) == 2, "the second request")
-        terminal.leave()
-    assert model.prompts() == ["one\ntwo\nthree", "pasted 1\npasted 2"]
-
-
-def test_commands_and_files_are_completed(cli: CommandLine, model: ModelServer) -> None:
+def test_prompts_are_typed_pasted_completed_and_emptied(cli: CommandLine, model: ModelServer) -> None:
     (cli.workspace / "notes.txt").write_text("the secret word is heron\n")
     model.script = [Answer(texts=["ok"])]
     with chat(cli) as terminal:
         terminal.ready()
+        terminal.keys("one\x1b\rtwo\\\rthree\r")  # Alt-Enter, and a backslash at the end
+        terminal.asked(model, 1)
+        terminal.prompt("\x1b[200~pasted 1\npasted 2\x1b[201~")
+        terminal.asked(model, 2)
+        terminal.keys("not this\x03this\r")  # Ctrl-C empties the line
+        terminal.asked(model, 3)
         terminal.keys("/mod\t")
         terminal.see("show the models, or change to one")
         terminal.keys("\x03")
         terminal.keys("read @no\t")
         terminal.see("read @notes.txt")
         terminal.keys("\r")
-        terminal.see("11 in, 3 out")
+        terminal.asked(model, 4)
         terminal.leave()
-    assert "the secret word is heron" in model.prompts()[0]
+    *typed, completed = model.prompts()
+    assert typed == ["one\ntwo\nthree", "pasted 1\npasted 2", "this"]
+    assert "the secret word is heron" in completed
 
 
-def test_the_history_outlives_the_program(cli: CommandLine, model: ModelServer) -> None:
-    model.script = [Answer(texts=["ok"])]
+def test_answers_are_drawn_fail_and_are_stopped_and_the_chat_goes_on(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [
+        Answer(
+            texts=["Use **bold** and `co", "de`:\n\n```py", "thon\nx = 1\n```\n\n", "- one\n- two\n"], pauses={2: 0.2}
+        ),
+        Answer(status=400),
+        Answer(texts=["first ", "never"], pauses={1: 30}),
+        Answer(texts=["second"]),
+    ]
     with chat(cli) as terminal:
-        terminal.prompt("what was it again")
-        terminal.see("11 in, 3 out")
-        terminal.leave()
-    with chat(cli) as terminal:
-        terminal.ready()
-        terminal.keys("\x1b[A")
-        terminal.see(f"{PROMPT} what was it again")
-    (history,) = cli.home.rglob("chat-history")
-    assert history.stat().st_mode & 0o777 == 0o600
-
-
-def test_ctrl_c_stops_the_answer_and_keeps_the_session(cli: CommandLine, model: ModelServer) -> None:
-    model.script = [Answer(texts=["first ", "never"], pauses={1: 30}), Answer(texts=["second"])]
-    with chat(cli) as terminal:
+        terminal.prompt("hello")
+        shown = terminal.see("11 in, 3 out")
+        terminal.prompt("fail")
+        terminal.see("out of order")
         terminal.prompt("go")
         terminal.see("first")
         terminal.keys("\x03")
@@ -168,51 +149,53 @@ def test_ctrl_c_stops_the_answer_and_keeps_the_session(cli: CommandLine, model: 
         terminal.prompt("go on")
         terminal.see("second")
         assert terminal.leave() == 0
-    assert [m["content"] for m in model.requests[1]["messages"] if m["role"] == "user"] == ["go", "go on"]
+    assert "Use bold and code:" in shown
+    assert " x = 1" in shown
+    assert " • one" in shown
+    assert "```" not in shown
+    users = [m["content"] for m in model.requests[-1]["messages"] if m["role"] == "user"]
+    assert users[-2:] == ["go", "go on"]
 
 
-def test_ctrl_c_at_the_prompt_empties_the_line(cli: CommandLine, model: ModelServer) -> None:
-    model.script = [Answer(texts=["ok"])]
-    with chat(cli) as terminal:
-        terminal.ready()
-        terminal.keys("not this\x03this\r")
-        terminal.see("11 in, 3 out")
-        terminal.leave()
-    assert model.prompts() == ["this"]
-
-
-def test_a_call_asks_in_place_and_shows_its_diff(cli: CommandLine, model: ModelServer) -> None:
+def test_a_call_asks_in_place_and_nothing_acts_on_the_terminal(cli: CommandLine, model: ModelServer) -> None:
     (cli.workspace / "a.txt").write_text("one\n")
     model.script = [
         Answer(calls=[("read", {"path": "a.txt"})]),
         Answer(calls=[("edit", {"path": "a.txt", "old": "one", "new": "two"})]),
-        Answer(texts=["done"]),
+        Answer(texts=["changed"]),
+        Answer(calls=[("bash", {"command": "touch made"})]),
+        Answer(texts=["understood"]),
+        Answer(
+            texts=["\x1b]0;ev", "il\x07 \x1b[2J\u202egone\n\n"], calls=[("bash", {"command": "printf '\\033[31mred'"})]
+        ),
+        Answer(texts=["end"]),
     ]
-    with chat(cli, CODETETHER_PLUGINS="openai,files") as terminal:
+    with chat(cli, "--allow", "bash(printf *)", CODETETHER_PLUGINS="openai,files,shell") as terminal:
         terminal.prompt("change it")
         asked = terminal.see("[y] yes")
         assert "-one" in asked
         assert "+two" in asked
         assert (cli.workspace / "a.txt").read_text() == "one\n"
         terminal.keys("y\n")
-        terminal.see("done")
+        terminal.see("changed")
+        terminal.prompt("make it")
+        terminal.wait(lambda: terminal.text().count("[y] yes") == 2, "the second question")
+        assert "touch made" in terminal.text()
+        terminal.keys("\n")  # an empty answer is a no
+        terminal.see("understood")
+        terminal.prompt("show it")
+        shown = terminal.see("end")
         terminal.leave()
     assert (cli.workspace / "a.txt").read_text() == "two\n"
-
-
-def test_no_is_what_an_empty_answer_means(cli: CommandLine, model: ModelServer) -> None:
-    model.script = [Answer(calls=[("bash", {"command": "touch made"})]), Answer(texts=["understood"])]
-    with chat(cli) as terminal:
-        terminal.prompt("make it")
-        assert "touch made" in terminal.see("[y] yes")
-        terminal.keys("\n")
-        terminal.see("understood")
-        terminal.leave()
     assert not (cli.workspace / "made").exists()
+    assert b"\x1b]0;ev" not in terminal.raw
+    assert b"\x1b[31mred" not in terminal.raw
+    assert "␛]0;evil" in shown
+    assert "<U+202E>gone" in shown
 
 
-def test_slash_commands_change_the_session(cli: CommandLine, model: ModelServer) -> None:
-    model.script = [Answer(texts=["ok"])]
+def test_slash_commands_change_the_session_and_the_history_outlives_it(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [Answer(texts=["ok"]), Answer(texts=["**bold** `code`\n\n```python\nx = 1\n```\n"])]
     with chat(cli) as terminal:
         terminal.prompt("/mode plan")
         terminal.prompt("/mode")
@@ -223,14 +206,26 @@ def test_slash_commands_change_the_session(cli: CommandLine, model: ModelServer)
         terminal.prompt("/model nosuch/model")
         terminal.prompt("/nope")
         terminal.see("no command /nope")
+        terminal.prompt("/title A fine title")
         terminal.prompt("hello")
         terminal.see("11 in, 3 out")
-        terminal.prompt("/title A fine title")
         terminal.prompt("/new")
         terminal.prompt("/sessions")
         terminal.see("A fine title")
         terminal.prompt("/exit")
         terminal.wait(lambda: not terminal._child.isalive(), "the end")
+    with chat(cli, NO_COLOR="1") as terminal:
+        terminal.ready()
+        for line in ("/exit", "/sessions", "/new", "hello"):
+            terminal.keys("\x1b[A")
+            terminal.see(f"{PROMPT} {line}")
+        terminal.keys("\r")
+        terminal.see("11 in, 3 out")
+        terminal.leave()
+    (history,) = cli.home.rglob("chat-history")
+    assert history.stat().st_mode & 0o777 == 0o600
+    assert model.prompts() == ["hello", "hello"]
+    assert not re.search(rb"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7])(?:;\d+)*m", terminal.raw)
 
 
 def test_a_narrow_window_and_a_changed_one_hold_every_line(cli: CommandLine, model: ModelServer) -> None:
@@ -244,42 +239,6 @@ def test_a_narrow_window_and_a_changed_one_hold_every_line(cli: CommandLine, mod
         terminal.see("tokens in")
         terminal.leave()
     assert shown.count("word") >= 60
-
-
-def test_no_colour_where_none_is_wanted(cli: CommandLine, model: ModelServer) -> None:
-    model.script = [Answer(texts=["**bold** `code`\n\n```python\nx = 1\n```\n"])]
-    with chat(cli, NO_COLOR="1") as terminal:
-        terminal.prompt("go")
-        terminal.see("11 in, 3 out")
-        terminal.leave()
-    assert not re.search(rb"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7])(?:;\d+)*m", terminal.raw)
-
-
-def test_what_a_model_writes_never_acts_on_the_terminal(cli: CommandLine, model: ModelServer) -> None:
-    model.script = [
-        Answer(
-            texts=["\x1b]0;ev", "il\x07 \x1b[2J\u202egone\n\n"], calls=[("bash", {"command": "printf '\\033[31mred'"})]
-        ),
-        Answer(texts=["end"]),
-    ]
-    with chat(cli, "--allow", "bash") as terminal:
-        terminal.prompt("go")
-        shown = terminal.see("end")
-        terminal.leave()
-    assert b"\x1b]0;ev" not in terminal.raw
-    assert b"\x1b[31mred" not in terminal.raw
-    assert "␛]0;evil" in shown
-    assert "<U+202E>gone" in shown
-
-
-def test_a_provider_that_fails_is_said_and_the_chat_goes_on(cli: CommandLine, model: ModelServer) -> None:
-    model.script = [Answer(status=400), Answer(texts=["well again"])]
-    with chat(cli) as terminal:
-        terminal.prompt("go")
-        terminal.see("out of order")
-        terminal.prompt("again")
-        terminal.see("well again")
-        assert terminal.leave() == 0
 
 
 def test_piped_lines_are_prompts(cli: CommandLine, model: ModelServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import attrs
@@ -11,7 +12,7 @@ from .conftest import CommandLine, Ran
 
 GOOD = """
 import click
-open("imported", "w")
+open("imported", "w").close()
 
 @click.command("weather")
 @click.argument("city")
@@ -25,15 +26,17 @@ def command(city):
 class Site:
     """A directory on the path of the command, with distributions in it."""
 
-    def __init__(self, root: Path, cli: CommandLine) -> None:
+    def __init__(self, root: Path, cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root = root
         self.cli = cli
+        self._monkeypatch = monkeypatch
         root.mkdir()
 
     def install(self, name: str, code: str, *, plugin: str = "", module: str = "") -> None:
         """Puts a module there that offers `command` as the command `weather`."""
         module = module or name.replace("-", "_")
         (self.root / f"{module}.py").write_text(code)
+        self._monkeypatch.delitem(sys.modules, module, raising=False)
         information = self.root / f"{name.replace('-', '_')}-1.2.dist-info"
         information.mkdir()
         (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
@@ -41,14 +44,20 @@ class Site:
         (information / "entry_points.txt").write_text(points + (f"[codetether]\n{plugin}\n" if plugin else ""))
 
     def run(self, *arguments: str, **env: str) -> Ran:
-        """Runs the command line with these distributions installed."""
+        """Runs the command line within this process, with these distributions installed."""
+        with self._monkeypatch.context() as patched:
+            patched.syspath_prepend(str(self.root))
+            return self.cli(*arguments, **env)
+
+    def process(self, *arguments: str, **env: str) -> Ran:
+        """The same as a process of its own."""
         added = {**self.cli.environment, "PYTHONPATH": str(self.root), **env}
         return attrs.evolve(self.cli, environment=added).process(*arguments)
 
 
 @pytest.fixture
-def site(bare: CommandLine, tmp_path: Path) -> Site:
-    return Site(tmp_path / "site", bare)
+def site(bare: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    return Site(tmp_path / "site", bare, monkeypatch)
 
 
 EVERYTHING = {"CODETETHER_PLUGINS": "openai,shell,weather,corp"}
@@ -66,7 +75,7 @@ def test_help_names_a_command_without_importing_it(site: Site) -> None:
 def test_a_command_runs(site: Site) -> None:
     site.install("codetether-weather", GOOD)
 
-    ran = site.run("weather", "Oslo", **EVERYTHING)
+    ran = site.process("weather", "Oslo", **EVERYTHING)
     slip = site.run("weather", **EVERYTHING)
 
     assert (ran.code, ran.out, ran.err) == (0, "sunny in Oslo\n", "")

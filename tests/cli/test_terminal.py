@@ -57,20 +57,15 @@ def test_text_streams_and_tool_calls_are_in_colour(cli: CommandLine, model: Mode
 
 
 @pytest.mark.parametrize(("no_color", "term"), [("1", "xterm"), ("", "dumb")])
-def test_no_colour_when_not_wanted(cli: CommandLine, model: ModelServer, no_color: str, term: str) -> None:
-    model.script = [Answer(calls=[("bash", {"command": "echo out"})]), Answer(texts=["Done."])]
-    with terminal(cli, "run", "hi", "--allow", "bash", NO_COLOR=no_color, TERM=term) as child:
+def test_no_colour_when_not_wanted_and_a_call_fits_a_narrow_terminal(
+    cli: CommandLine, model: ModelServer, no_color: str, term: str
+) -> None:
+    model.script = [Answer(calls=[("bash", {"command": "true " + "x" * 300})]), Answer(texts=["Done."])]
+    with terminal(cli, "run", "hi", "--allow", "bash", columns=40, NO_COLOR=no_color, TERM=term) as child:
         shown = rest(child)
 
     assert "\x1b" not in shown
     assert "Done.\n" in shown
-
-
-def test_a_call_fits_a_narrow_terminal(cli: CommandLine, model: ModelServer) -> None:
-    model.script = [Answer(calls=[("bash", {"command": "true " + "x" * 300})]), Answer(texts=["Done."])]
-    with terminal(cli, "run", "hi", "--allow", "bash", columns=40, NO_COLOR="1") as child:
-        shown = rest(child)
-
     header = next(line for line in shown.split("\n") if line.startswith("●"))
     assert header == '● bash command="true xxxxxxxxxxx… (+290)'
     assert len(header) <= 40
