@@ -54,7 +54,7 @@ class Turn:
 
     def _exceeded_above(self) -> tuple[str, str] | None:
         above = self.above
-        return above and (above.limits.exceeded(above.spent) or above._exceeded_above())
+        return None if above is None else above.limits.exceeded(above.spent) or above._exceeded_above()
 
     def spend(self, usage: Usage) -> None:
         """Something was used: it counts for the limits of this turn, and of the one that it works for."""
