@@ -102,7 +102,7 @@ def test_the_marker_and_the_fixture_forbid_them_in_one(stranger: pytest.Pytester
         def test_free():
             assert socket.socket.connect.__qualname__ != "no_network.<locals>.connecting.<locals>.guarded"
     """)
-    result = stranger.runpytest_subprocess("-q")
+    result = stranger.runpytest_inprocess("-q")
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["*test_marked*tried to reach example.com:443, and real requests are forbidden here*"])
 
@@ -112,7 +112,7 @@ def test_a_plugin_is_tested_by_its_name(stranger: pytest.Pytester) -> None:
     result = stranger.runpytest_subprocess("-v", "--codetether", "agents")
     result.assert_outcomes(passed=7)
     result.stdout.fnmatch_lines(["*agents*agents: an agent can be chosen [[]plan[]]*PASSED*"])
-    wrong = stranger.runpytest_subprocess("-q", "--codetether", "agentz")
+    wrong = stranger.runpytest_inprocess("-q", "--codetether", "agentz")
     wrong.stderr.fnmatch_lines(["*no plugin 'agentz' is installed*"])
 
 
