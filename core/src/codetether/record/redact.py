@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from codetether.record.search import ShapeSearch, Span
 
 T = TypeVar("T")
+_SHORT = 64
+"""Bytes of streamed text up to which a look at each of them is cheaper than a search."""
 _MASK = re.compile(r"\[redacted:([^\]\s]{1,200})\]")
 _WITHOUT_TEXT = frozenset((type(None), bool, int, float, bytes, datetime, Decimal))
 
@@ -160,6 +162,21 @@ class Redactor:
                 limit = self._open_from(data, span.end, shaped)  # that end belongs to a whole secret
         return spans, limit
 
+    def _quiet(self, data: bytes) -> int | None:
+        """Up to where short data is decided, since no secret begins in it; None where one may."""
+        if b"\n" in data or b"\r" in data:
+            return None
+        heads, first = self._known.heads, self._shapes.first if self._shapes else ()
+        for at in range(len(data) - 2):
+            four = data[at : at + 4]
+            if four in heads or four in first or four[:3] in first:
+                return None
+        starts, others = self._known.starts, self._shapes.starts if self._shapes else ()
+        for at in range(max(len(data) - 3, 0), len(data)):
+            if (end := data[at:]) in starts or end in others:
+                return at
+        return len(data)
+
     def _open_from(self, data: bytes, start: int, shaped: int) -> int:
         limit = self._known.open_from(data, start)
         return limit if self._shapes is None else min(limit, max(shaped, start), self._shapes.open_from(data, start))
@@ -175,6 +192,9 @@ class RedactedStream:
     def feed(self, text: str) -> str:
         """What can be shown by now."""
         data = self._held + text.encode("utf-8", "surrogatepass")
+        limit = self._redactor._quiet(data) if len(data) <= _SHORT else None
+        if limit is not None:
+            return self._let_go(data, (), limit)
         spans, limit = self._redactor._decided(data, self._before)
         return self._let_go(data, spans, limit)
 
@@ -183,9 +203,11 @@ class RedactedStream:
         spans, _ = self._redactor._spans(self._held, self._before)
         return self._let_go(self._held, spans, len(self._held))
 
-    def _let_go(self, data: bytes, spans: Iterable[Span], limit: int) -> str:
-        self._held, self._before = data[limit:], data[limit - 1 : limit] if limit else self._before
-        return _masked(data[:limit], spans).decode("utf-8", "surrogatepass")
+    def _let_go(self, data: bytes, spans: Sequence[Span], limit: int) -> str:
+        if limit:
+            self._before = data[limit - 1 : limit]
+        self._held, data = data[limit:], data[:limit]
+        return (_masked(data, spans) if spans else data).decode("utf-8", "surrogatepass")
 
 
 def _masked(data: bytes, spans: Iterable[Span]) -> bytes:

@@ -54,13 +54,17 @@ class _Needles:
 
 
 class KnownForms:
-    """The forms of known secrets. Line breaks within one do not hide it."""
+    """The forms of known secrets. Line breaks within one do not hide it.
+
+    Attributes:
+        heads: the forms by their first four bytes. starts: the first one to three bytes of each.
+    """
 
     def __init__(self) -> None:
         self.names: dict[bytes, str] = {}
         self._needles: list[bytes] = []
-        self._heads: dict[bytes, list[bytes]] = {}
-        self._starts: set[bytes] = set()
+        self.heads: dict[bytes, list[bytes]] = {}
+        self.starts: set[bytes] = set()
         self.longest = 0
         self._automaton: _Needles | None = None
 
@@ -72,8 +76,8 @@ class KnownForms:
         if known:
             return
         self._needles.append(needle)
-        self._heads.setdefault(needle[:_HEAD], []).append(needle)
-        self._starts.update(needle[:n] for n in range(1, _HEAD))
+        self.heads.setdefault(needle[:_HEAD], []).append(needle)
+        self.starts.update(needle[:n] for n in range(1, _HEAD))
         self.longest = max(self.longest, len(needle))
         self._automaton = None
 
@@ -105,10 +109,10 @@ class KnownForms:
         for at in range(len(tail)):
             head = tail[at : at + _HEAD]
             if len(head) < _HEAD:
-                opens = head in self._starts
+                opens = head in self.starts
             else:
                 opens = any(
-                    len(form) > len(tail) - at and form.startswith(tail[at:]) for form in self._heads.get(head, ())
+                    len(form) > len(tail) - at and form.startswith(tail[at:]) for form in self.heads.get(head, ())
                 )
             if opens:
                 return _place_before_end(data, len(tail) - at)
@@ -125,7 +129,11 @@ def _place_before_end(data: bytes, count: int) -> int:
 
 
 class ShapeSearch:
-    """Looks for secrets by their shapes, in time that grows with the length of the text alone."""
+    """Looks for secrets by their shapes, in time that grows with the length of the text alone.
+
+    Attributes:
+        first: the first four bytes of each head, or all three. starts: every beginning of a head.
+    """
 
     def __init__(self, shapes: Iterable[Shape]) -> None:
         self._shapes: dict[bytes, list[Shape]] = {}
@@ -133,8 +141,9 @@ class ShapeSearch:
             for head in shape.heads:
                 self._shapes.setdefault(head.encode(), []).append(shape)
         self._heads = list(self._shapes)
-        self._starts = {head[:n] for head in self._heads for n in range(1, len(head))}
+        self.starts = {head[:n] for head in self._heads for n in range(1, len(head))}
         self._longest = max(map(len, self._heads))
+        self.first = frozenset(head[:_HEAD] for head in self._heads)
         self._automaton = _Needles(self._heads)
         self.names = frozenset(shape.name for found in self._shapes.values() for shape in found)
 
@@ -160,7 +169,7 @@ class ShapeSearch:
     def open_from(self, data: bytes, start: int) -> int:
         """Where the earliest end of the data begins, at `start` or later, that may grow into a head."""
         tail = range(max(start, len(data) - self._longest + 1), len(data))
-        return next((at for at in tail if data[at:] in self._starts), len(data))
+        return next((at for at in tail if data[at:] in self.starts), len(data))
 
 
 class _Runs:

@@ -152,7 +152,7 @@ def shapes() -> Iterator[Shape]:
     yield Shape(name="cloud-token", heads=cloud, alphabet=_DOTTED, most=1024)
     yield _exactly("databricks-token", "dapi", length=32, alphabet=_HEX)
     yield Shape(name="sendgrid-key", heads=("SG.",), alphabet=_DOTTED, least=50)
-    yield _exactly("twilio-key", "SK", length=32, alphabet=_HEX)
+    yield _exactly("twilio-key", *(f"SK{digit}" for digit in _HEX.decode()), length=31, alphabet=_HEX)
     yield Shape(name="mailgun-key", heads=("key-",), alphabet=_HEX, least=32, most=32)
     yield Shape(name="shopify-token", heads=("shpat_", "shpca_", "shppa_", "shpss_"), alphabet=_HEX, least=32)
     square = ("sq0atp-", "sq0csp-", "EAAAE", "sqOatp-")
