@@ -21,6 +21,7 @@ from codetether_tools_mcp.sources import Found, found_servers
 
 if TYPE_CHECKING:
     from codetether import SessionContext
+    from mcp.client.auth import OAuthClientProvider
 
 PLUGIN = "mcp"
 TOKEN = "CODETETHER_MCP_TOKEN"
@@ -136,11 +137,11 @@ def _tool(server: Server, tool: ToolEntry) -> dict[str, Any]:
     return {**named, "description": tool.told, "schema": tool.parameters}
 
 
-async def _looked(server: Server, ctx: SessionContext) -> Listing:
+async def _looked(server: Server, ctx: SessionContext, auth: OAuthClientProvider | None = None) -> Listing:
     """What the server offers, asked now. Raises ServerLost."""
-    from codetether_tools_mcp.toolset import session_line
+    from codetether_tools_mcp.line import Line
 
-    line = session_line(server, ctx)
+    line = Line(server, ctx, auth)
     try:
         await line.client()
         return line.listing
@@ -282,7 +283,6 @@ def login(name: str, no_browser: bool) -> int:
     """Sign in to a server that is reached by its URL, with a browser on this machine."""
 
     async def signing() -> int:
-        from codetether_tools_mcp.line import Line
         from codetether_tools_mcp.oauth import Tokens, signing_in
 
         screen = Screen()
@@ -303,18 +303,7 @@ def login(name: str, no_browser: bool) -> int:
                 raise UsageError(f"{name} is not approved", remedy=f"codetether mcp approve {name}")
             await _recorded(runtime, "mcp:login", server, lambda: None)
             async with signing_in(server, ctx.state_dir, show) as auth:
-                line = Line(
-                    server,
-                    executor=lambda: ctx.executor,
-                    directory=ctx.directory,
-                    state_dir=ctx.state_dir,
-                    notice=ctx.notice,
-                    auth=lambda: auth,
-                )
-                try:
-                    await line.client()
-                finally:
-                    await line.close()
+                await _looked(server, ctx, auth)
             kept = Tokens(ctx.state_dir, server).path.is_file()
         screen.line(f"{name}: signed in" if kept else f"{name} asked for no sign-in: it can be used as it is")
         return 0

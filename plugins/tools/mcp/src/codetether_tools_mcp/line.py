@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from codetether import CodetetherError, Executor
+from codetether import CodetetherError, SessionContext
 
 from codetether_tools_mcp.definitions import Listing, PromptEntry, ToolEntry, kept_tools
 from codetether_tools_mcp.pins import Pins
 from codetether_tools_mcp.servers import Server
 
 if TYPE_CHECKING:
+    import httpx2
     from mcp.client import Client
 
     from codetether_tools_mcp.pipes import Fate
@@ -37,30 +37,19 @@ class ServerLost(CodetetherError):
 
 
 class Line:
-    """One server as a session uses it.
+    """One server as a session uses it: a command is started by the session's executor.
+
+    Args:
+        auth: what signs the requests to a server that is reached; by default what the user's signing in left.
 
     Attributes:
         listing: what it offered when it was opened last; what is not as it was approved is for its user to look at.
     """
 
-    def __init__(
-        self,
-        server: Server,
-        *,
-        executor: Callable[[], Executor],
-        directory: Path,
-        state_dir: Path,
-        notice: Callable[[str], None],
-        callbacks: Callable[[], dict[str, Any]] = dict,
-        auth: Callable[[], Any] | None = None,
-    ) -> None:
+    def __init__(self, server: Server, ctx: SessionContext, auth: httpx2.Auth | None = None) -> None:
         self.server = server
         self.listing = Listing()
-        self._pins = Pins(state_dir)
-        self._executor = executor
-        self._directory = directory
-        self._notice = notice
-        self._callbacks = callbacks
+        self._ctx = ctx
         self._auth = auth
         self._opening = asyncio.Lock()
         self._client: Client | None = None
@@ -156,11 +145,13 @@ class Line:
         """Owns the connection from its opening to its end: the SDK's scopes belong to one task."""
         from mcp.client import Client
 
+        from codetether_tools_mcp.sampling import callbacks
+
         logging.getLogger("mcp").addHandler(_UNSAID)
         try:
-            async with Client(self._transport(fate), cache=None, **self._callbacks()) as client:
+            async with Client(self._transport(fate), cache=None, **callbacks(self.server, self._ctx)) as client:
                 self.listing = await _listing(client, self._say)
-                if changed := self._pins.seen(self.server, self.listing):
+                if changed := Pins(self._ctx.state_dir).seen(self.server, self.listing):
                     self._say(
                         f"has tools that are new or changed, so they are not offered: {', '.join(changed)}. "
                         f"Look at them: codetether mcp approve {self.server.name}"
@@ -180,7 +171,7 @@ class Line:
                 opened.cancel()
 
     def _say(self, text: str) -> None:
-        self._notice(f"MCP server {self.server.name} {text}")
+        self._ctx.notice(f"MCP server {self.server.name} {text}")
 
     def _why(self) -> str:
         return str(self._fate) if self._fate is not None and self._fate.why else ""
@@ -198,25 +189,31 @@ class Line:
 
     @asynccontextmanager
     async def _transport(self, fate: Fate) -> AsyncIterator[tuple[Any, Any]]:
-        async with await self._streams(fate) as streams:
-            yield streams
-
-    async def _streams(self, fate: Fate) -> AbstractAsyncContextManager[tuple[Any, Any]]:
         if self.server.kind != "stdio":
             from codetether_tools_mcp.web import reached
 
-            return reached(self.server, self._auth() if self._auth else None, fate)
+            async with reached(self.server, self._auth or self._signed_in(), fate) as streams:
+                yield streams
+            return
         from codetether_tools_mcp.pipes import piped
 
         settings = self.server.settings
-        words = [settings.command or "", *settings.args]
-        process = await self._executor().start(
-            [self.server.expanded(word) for word in words],
-            directory=self.server.directory(self._directory),
+        process = await self._ctx.executor.start(
+            [self.server.expanded(word) for word in (settings.command or "", *settings.args)],
+            directory=self.server.directory(self._ctx.directory),
             environment=self.server.all_expanded(settings.env),
             merged=False,
         )
-        return piped(process, fate)
+        async with piped(process, fate) as streams:
+            yield streams
+
+    def _signed_in(self) -> httpx2.Auth | None:
+        """What signs the requests where the user signed in; a header of his own comes first."""
+        if any(name.lower() == "authorization" for name in self.server.settings.headers):
+            return None
+        from codetether_tools_mcp.oauth import signed_in
+
+        return signed_in(self.server, self._ctx.state_dir)
 
 
 def _first(error: BaseException) -> BaseException:

@@ -48,10 +48,10 @@ class PromptCommand:
     async def _filled(self, server: Server, prompt: PromptEntry, values: dict[str, str]) -> Message:
         from mcp.shared.exceptions import MCPError
 
+        from codetether_tools_mcp.line import Line
         from codetether_tools_mcp.results import contents
-        from codetether_tools_mcp.toolset import session_line
 
-        line = session_line(server, self._ctx)
+        line = Line(server, self._ctx)
         try:
             answer = await line.asked(lambda client: client.get_prompt(prompt.name, values))
         except MCPError as error:
