@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _SHORT = 64
 """Bytes of streamed text up to which a look at each of them is cheaper than a search."""
+_REMEMBERED = 4096
+"""Such texts in which no secret begins, each with its last byte: models say the same pieces again and again."""
 _MASK = re.compile(r"\[redacted:([^\]\s]{1,200})\]")
 _WITHOUT_TEXT = frozenset((type(None), bool, int, float, bytes, datetime, Decimal))
 
@@ -40,6 +42,7 @@ class Redactor:
         self._known = KnownForms()
         self._shapes = shapes
         self._names: set[str] = set()
+        self._quiet_texts: dict[str, bytes] = {}
 
     @property
     def empty(self) -> bool:
@@ -51,6 +54,7 @@ class Redactor:
         if common(value):
             return False
         self._names.add(name)
+        self._quiet_texts.clear()
         for form in forms(value.strip()):
             self._known.add(form, name)
         return True
@@ -191,15 +195,23 @@ class RedactedStream:
 
     def feed(self, text: str) -> str:
         """What can be shown by now."""
+        quiet = self._redactor._quiet_texts
+        if not self._held and (last := quiet.get(text)) is not None:
+            self._before = last
+            return text
         data = self._held + text.encode("utf-8", "surrogatepass")
         limit = self._redactor._quiet(data) if len(data) <= _SHORT else None
         if limit is not None:
+            if not self._held and limit == len(data) > 0 and len(quiet) < _REMEMBERED:
+                quiet[text] = data[-1:]
             return self._let_go(data, (), limit)
         spans, limit = self._redactor._decided(data, self._before)
         return self._let_go(data, spans, limit)
 
     def finish(self) -> str:
         """What was held back, at the end of the text."""
+        if not self._held:
+            return ""
         spans, _ = self._redactor._spans(self._held, self._before)
         return self._let_go(self._held, spans, len(self._held))
 
