@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from attrs import Attribute, field, frozen
@@ -44,6 +45,15 @@ class ServerSettings:
         if (self.command is None) == (self.url is None):
             raise ValueError("needs either a command or a url")
 
+    def offers(self, tool: str) -> bool:
+        """Whether `tools` and `hidden` let the model have it."""
+        return _passes(tool, self.tools, self.hidden)
+
+
+def _passes(name: str, wanted: Sequence[str] | None, unwanted: Sequence[str]) -> bool:
+    fits = wanted is None or any(fnmatchcase(name, glob) for glob in wanted)
+    return fits and not any(fnmatchcase(name, glob) for glob in unwanted)
+
 
 def _no_secret(_: Any, attribute: Attribute[Any], value: Mapping[str, ServerSettings]) -> None:
     for server, settings in value.items():
@@ -68,3 +78,7 @@ class McpSettings:
     read: tuple[Product, ...] = ("claude", "codex", "opencode")
     allow: tuple[str, ...] | None = None
     deny: tuple[str, ...] = ()
+
+    def permits(self, server: str) -> bool:
+        """Whether `allow` and `deny` let it be used."""
+        return _passes(server, self.allow, self.deny)

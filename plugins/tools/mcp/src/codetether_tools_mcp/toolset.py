@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -94,10 +93,8 @@ class McpTools:
         """The tools of one server that its settings do not hide."""
         if listing is None:
             return
-        settings = server.settings
-        wanted = ("*",) if settings.tools is None else settings.tools
         for entry in listing.tools:
-            if _fits(entry.name, wanted) and not _fits(entry.name, settings.hidden):
+            if server.settings.offers(entry.name):
                 definition = _definition(server, entry.name, entry.told, entry.parameters)
                 yield DeferredTool(definition, partial(self._tool, server, definition, entry))
         if listing.resources and listing.tool(READER) is None:
@@ -114,10 +111,6 @@ class McpTools:
         from codetether_tools_mcp.calls import ResourceReader
 
         return ResourceReader(self._line(server), definition)
-
-
-def _fits(name: str, globs: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, glob) for glob in globs)
 
 
 def _definition(server: Server, name: str, description: str, schema: Mapping[str, Any]) -> ToolDefinition:
