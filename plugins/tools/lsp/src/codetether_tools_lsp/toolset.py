@@ -1,11 +1,11 @@
-"""The tools of one session, offered where a language server is installed."""
+"""The tools of one session, offered where a language server is installed; their code is loaded by their first call."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
 
-from codetether import Tool
+from codetether import DeferredTool, Tool
 
 from codetether_tools_lsp.servers import Servers
 
@@ -28,6 +28,16 @@ class LspTools:
         """None where no server is installed: they would only cost tokens."""
         if not self._servers.suffixes:
             return ()
-        from codetether_tools_lsp.tools import Ask, Rename
+        from codetether_tools_lsp.definitions import LSP, RENAME
 
-        return (Ask(self._servers), Rename(self._servers))
+        return (DeferredTool(LSP, self._ask), DeferredTool(RENAME, self._rename))
+
+    def _ask(self) -> Tool:
+        from codetether_tools_lsp.tools import Ask
+
+        return Ask(self._servers)
+
+    def _rename(self) -> Tool:
+        from codetether_tools_lsp.tools import Rename
+
+        return Rename(self._servers)
