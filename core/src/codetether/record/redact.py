@@ -23,7 +23,7 @@ T = TypeVar("T")
 _SHORT = 64
 """Bytes of streamed text up to which a look at each of them is cheaper than a search."""
 _REMEMBERED = 4096
-"""Such texts in which no secret begins, each with its last byte: models say the same pieces again and again."""
+"""Such pieces of text about which that is remembered: models say the same ones again and again."""
 _MASK = re.compile(r"\[redacted:([^\]\s]{1,200})\]")
 _WITHOUT_TEXT = frozenset((type(None), bool, int, float, bytes, datetime, Decimal))
 
@@ -42,7 +42,7 @@ class Redactor:
         self._known = KnownForms()
         self._shapes = shapes
         self._names: set[str] = set()
-        self._quiet_texts: dict[str, bytes] = {}
+        self._quiet_until: dict[bytes, int | None] = {}
 
     @property
     def empty(self) -> bool:
@@ -54,7 +54,7 @@ class Redactor:
         if common(value):
             return False
         self._names.add(name)
-        self._quiet_texts.clear()
+        self._quiet_until.clear()
         for form in forms(value.strip()):
             self._known.add(form, name)
         return True
@@ -168,6 +168,15 @@ class Redactor:
 
     def _quiet(self, data: bytes) -> int | None:
         """Up to where short data is decided, since no secret begins in it; None where one may."""
+        try:
+            return self._quiet_until[data]
+        except KeyError:
+            found = self._looked_through(data)
+        if len(self._quiet_until) < _REMEMBERED:
+            self._quiet_until[data] = found
+        return found
+
+    def _looked_through(self, data: bytes) -> int | None:
         if b"\n" in data or b"\r" in data:
             return None
         heads, first = self._known.heads, self._shapes.first if self._shapes else ()
@@ -195,15 +204,9 @@ class RedactedStream:
 
     def feed(self, text: str) -> str:
         """What can be shown by now."""
-        quiet = self._redactor._quiet_texts
-        if not self._held and (last := quiet.get(text)) is not None:
-            self._before = last
-            return text
         data = self._held + text.encode("utf-8", "surrogatepass")
         limit = self._redactor._quiet(data) if len(data) <= _SHORT else None
         if limit is not None:
-            if not self._held and limit == len(data) > 0 and len(quiet) < _REMEMBERED:
-                quiet[text] = data[-1:]
             return self._let_go(data, (), limit)
         spans, limit = self._redactor._decided(data, self._before)
         return self._let_go(data, spans, limit)
