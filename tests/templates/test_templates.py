@@ -66,7 +66,7 @@ def test_linter_and_formatter_have_nothing_to_say_however_long_the_name_is(tmp_p
 def test_types_hold(made: Made) -> None:
     sources = [str(made.project(kind) / "src") for kind in KINDS]
     tests = [str(made.project(kind) / "tests") for kind in KINDS]
-    strict = ["--strict", "--explicit-package-bases", "--cache-dir", str(made.place / "cache")]
+    strict = ["--strict", "--explicit-package-bases", "--cache-dir", os.devnull]
     done = subprocess.run(
         [sys.executable, "-m", "mypy", *strict, *sources, *tests],
         cwd=made.place,

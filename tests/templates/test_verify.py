@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import attrs
+import importlib_metadata
 import pytest
 from click.testing import CliRunner
 from codetether.cli.doctor import examined
 from codetether.cli.plugin_admin import plugins
+from codetether.cli.plugin_files import Verified
 from codetether.cli.plugin_names import read_as
 from codetether.cli.plugin_verify import verified, verify
 
@@ -34,13 +38,20 @@ def weather(site: Path, tmp_path: Path) -> Path:
     return site / "codetether_tools_weather"
 
 
+def alone(*names: str) -> list[Verified]:
+    """What is found when nothing else is installed: ours has many distributions, and all would be read each time."""
+    of_the_first_place = partial(importlib_metadata.distributions, path=sys.path[:1])
+    with patch.object(importlib_metadata, "distributions", of_the_first_place):
+        return verified(names)
+
+
 def problems(*names: str) -> list[tuple[str, str]]:
     """Kind and thing of all problems."""
-    return [(problem.kind, problem.what) for each in verified(names) for problem in each.problems]
+    return [(problem.kind, problem.what) for each in alone(*names) for problem in each.problems]
 
 
 def test_an_untouched_plugin_is_whole(weather: Path) -> None:
-    (found,) = verified(["weather"])
+    (found,) = alone("weather")
     assert attrs.asdict(found) == {
         "name": "codetether-tools-weather",
         "version": "1.0",
@@ -119,13 +130,13 @@ def test_what_a_person_reads_as_the_same(one: str, other: str) -> None:
 
 
 def test_our_own_names_are_not_taken_for_each_other() -> None:
-    assert [kind for kind, _ in problems() if kind == "lookalike"] == []
+    assert [problem for each in verified() for problem in each.problems if problem.kind == "lookalike"] == []
 
 
 def test_entry_points_for_others_are_told(site: Path, tmp_path: Path) -> None:
     points = "[pytest11]\nhidden = codetether_tools_two.hidden\n[console_scripts]\ntwo = codetether_tools_two:main\n"
     unpacked(wheel(tmp_path, "codetether-tools-two", plugin="two", points=points), site)
-    (found,) = verified(["two"])
+    (found,) = alone("two")
     assert found.notes == ("also an entry point of pytest11: hidden = codetether_tools_two.hidden",)
     assert found.problems == ()
 
@@ -133,7 +144,7 @@ def test_entry_points_for_others_are_told(site: Path, tmp_path: Path) -> None:
 def test_where_it_came_from_is_told(weather: Path, site: Path) -> None:
     direct = {"url": "file:///home/me/weather", "dir_info": {"editable": True}}
     (site / "codetether_tools_weather-1.0.dist-info" / "direct_url.json").write_text(json.dumps(direct))
-    (found,) = verified(["weather"])
+    (found,) = alone("weather")
     assert (found.source, found.editable) == ("file:///home/me/weather", True)
     assert [problem.kind for problem in found.problems] == ["unrecorded"]  # its RECORD does not know of it
 

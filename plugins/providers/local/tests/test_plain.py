@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -99,7 +100,12 @@ schemas = st.dictionaries(st.sampled_from(["a", "b c", "ü"]), scalars, min_size
 )
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100 if "CODETETHER_PROOF" in os.environ else 4,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(schema=schemas, seed=st.integers(0, 10_000))
 async def test_whatever_the_grammar_admits_fits_the_schema(smollm2: Engine, schema: dict[str, Any], seed: int) -> None:
     tool = ToolDefinition(name="any-tool", description="Takes anything.", schema=schema)

@@ -13,7 +13,7 @@ from codetether_provider_local.settings import DEFAULT_MODEL
 async def test_a_prompt_without_key_account_or_server(model_path: Path, tmp_path: Path) -> None:
     (tmp_path / "poem.txt").write_text("roses\n")
     said: list[tuple[str, str]] = []
-    settings: dict[str, Any] = {"plugins": {"local": {"model_path": str(model_path), "threads": 1}}}
+    settings: dict[str, Any] = {"plugins": {"local": {"model_path": str(model_path), "context": 2048, "threads": 1}}}
     async with (
         Runtime.open(settings, on_notice=lambda source, text: said.append((source, text))) as runtime,
         runtime.session(model="local", directory=tmp_path) as session,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +14,12 @@ import platformdirs
 import pytest
 from attrs import define, field
 from codetether import ConnectionFailed, Message
+from codetether_llama import engine, inspect
 from codetether_router_functiongemma.settings import FunctionGemmaSettings
 
 
 @pytest.fixture(scope="session")
-def model_path() -> Path:
+def fetched_path() -> Path:
     fetching = pytest.importorskip("codetether_provider_local.fetch", reason="the model is fetched by the plugin local")
     target: Path = Path(platformdirs.user_cache_path("codetether")) / "local" / str(fetching.SMOLLM2.file)
     try:
@@ -25,6 +27,14 @@ def model_path() -> Path:
     except ConnectionFailed as error:
         pytest.skip(f"no model: {error.message}")
     return target
+
+
+@pytest.fixture(scope="session")
+def model_path(fetched_path: Path) -> Iterator[Path]:
+    """The model, with an engine that stays loaded: without a user it would go after each test."""
+    loaded = engine(inspect(fetched_path), 2048, 1)
+    yield fetched_path
+    loaded.close()
 
 
 @define(kw_only=True)
@@ -60,9 +70,9 @@ MARKS = {
 
 
 @pytest.fixture(scope="session")
-def marked_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def marked_path(fetched_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The model with FunctionGemma's marks in its vocabulary; it was not taught them."""
-    whole = model_path.read_bytes()
+    whole = fetched_path.read_bytes()
     end = _head(whole)
     head, weights = whole[:end], whole[-(-end // 32) * 32 :]
     for old, new in MARKS.items():
@@ -70,7 +80,9 @@ def marked_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> P
         head = head.replace(_text(old), _text(new))
     made = tmp_path_factory.mktemp("marked") / "marked.gguf"
     made.write_bytes(head + b"\0" * (-len(head) % 32) + weights)
-    return made
+    loaded = engine(inspect(made), 2048, 1)
+    yield made
+    loaded.close()
 
 
 def _text(text: str) -> bytes:
