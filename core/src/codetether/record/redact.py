@@ -99,9 +99,10 @@ class Redactor:
         while error is not None and id(error) not in seen and not self.empty:
             seen.add(id(error))
             error.args = self._data(error.args)
-            for name, value in vars(error).items():
-                if isinstance(value, str):
-                    setattr(error, name, self.text(value))
+            held = getattr(error, "__dict__", {})
+            held.update({name: self.text(value) for name, value in held.items() if isinstance(value, str)})
+            for inner in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+                self.clean(inner)
             error = error.__cause__ or error.__context__
 
     @contextmanager
