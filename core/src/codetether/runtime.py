@@ -33,9 +33,10 @@ from codetether.record.redact import Redactor
 from codetether.record.sinks import AuditTrail
 from codetether.session.contexts import ContextFactory
 from codetether.session.foreign import ForeignSessions
-from codetether.session.opening import Opening, offered_tools, open_session
+from codetether.session.opening import Opening, open_session
 from codetether.session.pacing import Paces
 from codetether.session.running import RunningSession
+from codetether.session.workplace import offered_tools
 from codetether.settings.settings import Settings, load_settings, looks_secret
 from codetether.storage.disk import Disk
 from codetether.storage.store import Store

@@ -250,7 +250,7 @@ async def _executors(runtime: Runtime) -> list[Finding]:
 
 
 async def _executor(runtime: Runtime, name: str, mode: Mode) -> list[Finding]:
-    from codetether.session.opening import trial_executor
+    from codetether.session.workplace import trial_executor
 
     try:
         done, confinement = await trial_executor(runtime, [sys.executable, "-c", "print('here')"], mode)

@@ -115,14 +115,13 @@ def tools(cost: bool, as_json: bool) -> int:
 
 async def _costs(runtime: Runtime, screen: Screen, *, as_json: bool) -> int:
     """What each definition takes, the most first; those that wait for a search take nothing until they are found."""
-    from codetether.session.offering import estimated_tokens
-    from codetether.session.opening import offering_in
+    from codetether.session.offering import answerable, estimated_tokens
+    from codetether.session.workplace import offering_in
 
     offering = await offering_in(runtime, Path.cwd())
     both = {**offering.tools, **offering.waiting}
-    cost = {
-        n: estimated_tokens(t.definition) for n, t in both.items() if runtime.person or not t.definition.interactive
-    }
+    definitions = [tool.definition for tool in both.values()]
+    cost = {each.name: estimated_tokens(each) for each in answerable(definitions, runtime.person)}
     names = sorted(cost, key=lambda name: (-cost[name], name))
     rows = [{"name": n, "plugin": both[n].plugin, "tokens": cost[n], "at_once": n in offering.tools} for n in names]
     total, at_once = sum(cost.values()), sum(cost[name] for name in names if name in offering.tools)

@@ -11,7 +11,7 @@ from codetether.models.messages import ToolCallPart
 from codetether.models.session import Session
 from codetether.models.tools import Decision, Mode, ToolResult
 from codetether.session.dispatch import Dispatch
-from codetether.session.opening import _unrecorded as unrecorded
+from codetether.session.workplace import unrecorded
 from codetether.values import frozen
 
 if TYPE_CHECKING:

@@ -29,6 +29,7 @@ from codetether.settings.core import ToolSettings
 from codetether.values import define
 
 if TYPE_CHECKING:
+    from codetether.protocols import Person
     from codetether.session.agent import Agent
 
 NAME = "tool_search"
@@ -98,6 +99,11 @@ def given_at_once(tools: Mapping[str, OfferedTool], settings: ToolSettings) -> l
         if len(given) + len(more) <= settings.offered:
             given += more
     return asking + given
+
+
+def answerable(definitions: Iterable[ToolDefinition], person: Person | None) -> list[ToolDefinition]:
+    """Without those that ask the user where nobody can answer."""
+    return [definition for definition in definitions if person is not None or not definition.interactive]
 
 
 def found_before(memory: Mapping[tuple[str, str], JSON]) -> list[str]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -19,11 +18,9 @@ from codetether.models.audit import AuditEntry, AuditOutcome
 from codetether.models.events import AuditAnchor
 from codetether.models.foreign import ORIGIN
 from codetether.models.record import JSON
-from codetether.models.replay import start
 from codetether.models.session import Announced, MetadataChanged, Remembered, SessionStarted
-from codetether.models.tools import Completed, Confinement, Mode, ToolDefinition
+from codetether.models.tools import Mode
 from codetether.plugin_contexts import SessionContext
-from codetether.protocols import Executor, Person
 from codetether.record.sinks import EventFeed
 from codetether.session.agent import Agent
 from codetether.session.approving import Approver
@@ -36,7 +33,7 @@ from codetether.session.delegation import Delegation, Parent
 from codetether.session.dispatch import Dispatch
 from codetether.session.limits import Limits
 from codetether.session.makers import Makers
-from codetether.session.offering import Offering, found_before
+from codetether.session.offering import Offering, answerable, found_before
 from codetether.session.prompt import render
 from codetether.session.reviewing import Reviewing
 from codetether.session.routing import Routing
@@ -189,7 +186,7 @@ async def _loop(
     makers.stack.push_async_callback(feed.close)
     await feed.open()
     offered = [tool.definition for tool in dispatch.tools.values()]
-    tools = runtime.redactor.value(tuple(_for(person, offered)))
+    tools = runtime.redactor.value(tuple(answerable(offered, person)))
     routing = Routing(
         routers=await makers.routers(),
         tools=tools,
@@ -313,50 +310,3 @@ def _allowing(core: CoreSettings, allow: Sequence[str]) -> CoreSettings:
     """The settings with what this session was told to allow."""
     rules = core.permissions
     return attrs.evolve(core, permissions={**rules, "allow": (*rules.get("allow", ()), *allow)}) if allow else core
-
-
-class _Unrecorded:
-    """A journal of no session, for listings: it holds a state and takes nothing."""
-
-    def __init__(self, directory: Path) -> None:
-        started = SessionStarted(id="none", directory=str(directory))
-        self.state = start(started, datetime.now(UTC))
-
-
-@asynccontextmanager
-async def _unrecorded(runtime: Runtime, directory: Path, mode: Mode = "default") -> AsyncIterator[Makers]:
-    """Makers of a session that is not recorded, with its executor: for listings and trials."""
-    journal: Any = _Unrecorded(directory)
-    agent, person = runtime.agent("build"), runtime.person
-    shared = Shared(journal=journal, directory=directory, agent=agent, person=person, agents=runtime.agents)
-    async with AsyncExitStack() as stack:
-        makers = Makers(runtime=runtime, stack=stack, shared=shared, contexts=runtime.contexts)
-        shared.executor = await makers.executor(mode)
-        yield makers
-
-
-def _for(person: Person | None, definitions: Sequence[ToolDefinition]) -> list[ToolDefinition]:
-    """Without those that need a person where none can answer."""
-    return [definition for definition in definitions if person is not None or not definition.interactive]
-
-
-async def offering_in(runtime: Runtime, directory: Path) -> Offering:
-    """The tools that a session in the directory would have; none is made."""
-    async with _unrecorded(runtime, directory) as makers:
-        return Offering.of(await makers.tools(None), runtime.settings.core.tools)
-
-
-async def offered_tools(runtime: Runtime, directory: Path) -> list[ToolDefinition]:
-    """What the model of such a session would be given, at once or when it searches, in the order of their names."""
-    offering = await offering_in(runtime, directory)
-    tools = {**offering.tools, **offering.waiting}
-    return _for(runtime.person, [tools[name].definition for name in sorted(tools)])
-
-
-async def trial_executor(
-    runtime: Runtime, argv: Sequence[str], mode: Mode = "default"
-) -> tuple[Completed, Confinement | None]:
-    """Runs a command where the tools of a session would run it, and what confines it; no session is made."""
-    async with _unrecorded(runtime, runtime.directory, mode) as makers:
-        executor: Executor = makers.contexts.session("core", makers.shared).executor
-        return await executor.run(argv), confinement_of(executor)
