@@ -85,7 +85,7 @@ class Outcome:
     Attributes:
         denied: the call was not allowed.
         unanswered: it was denied because nobody could be asked.
-        recorded_intent: an intent was written, so an outcome must follow.
+        unsafe: it ran, and may have changed something: the result must be on the disk before the turn goes on.
     """
 
     result: ToolResult
@@ -147,9 +147,11 @@ class Dispatch:
     ) -> tuple[OfferedTool, PermissionRequest, Decision] | ToolResult:
         """What the policies say of the call, without asking anybody; or why it is no call at all."""
         offered = self.tools.get(part.name)
+        if offered is None:
+            return error_result(f"Unknown tool '{part.name}'" + "; tool_search finds it" * (part.name in self.waiting))
         checked = self._check(part, offered)
-        if isinstance(checked, ToolResult) or offered is None:
-            return checked if isinstance(checked, ToolResult) else error_result("")
+        if isinstance(checked, ToolResult):
+            return checked
         resources = self._resources(offered, checked)
         if isinstance(resources, ToolResult):
             return resources
@@ -166,10 +168,8 @@ class Dispatch:
         )
         return offered, request, await self._decide(request)
 
-    def _check(self, part: ToolCallPart, offered: OfferedTool | None) -> ToolCall | ToolResult:
+    def _check(self, part: ToolCallPart, offered: OfferedTool) -> ToolCall | ToolResult:
         """The call with parsed and valid arguments, or what the model is told is wrong with it."""
-        if offered is None:
-            return error_result(f"Unknown tool '{part.name}'" + "; tool_search finds it" * (part.name in self.waiting))
         if offered.definition.interactive and self.context.person is None:
             return error_result(INTERACTIVE.format(part.name))
         if (secret := self.redactor.known(part.arguments.replace("\\n", "\n"))) is not None:
