@@ -24,7 +24,11 @@ def denied(cli: CommandLine) -> int:
 def test_P30_always_at_the_terminal_reaches_other_processes_until_it_is_taken_back(
     cli: CommandLine, model: ModelServer
 ) -> None:
-    model.script = [MAKE, Answer(calls=[("bash", {"command": "touch other"})]), *[MAKE, Answer(texts=["ok"])] * 9]
+    model.script = [
+        MAKE,
+        Answer(calls=[("bash", {"command": f"touch other{' ' * 5000}; touch M"})]),
+        *[MAKE, Answer(texts=["ok"])] * 9,
+    ]
     model.script.insert(2, Answer(texts=["Made."]))
     script = cli.workspace / "make.sh"
     script.write_text("touch made")
@@ -33,6 +37,7 @@ def test_P30_always_at_the_terminal_reaches_other_processes_until_it_is_taken_ba
         asked = child.before.replace("\r\n", "\n")
         child.sendline("a")
         child.expect_exact(" > ")
+        padded = child.before.partition("bash wants to ")[2]
         child.sendline("no, one is enough")
         shown = rest(child)
 
@@ -46,6 +51,7 @@ def test_P30_always_at_the_terminal_reaches_other_processes_until_it_is_taken_ba
         "--allow bash gives it\n"
         "  [n] no, or say why  [y] yes, once  [s] yes, for this session  [a] yes, always: 30 days, exactly this"
     )
+    assert len(padded) < 1500
     assert "bash was denied (the user said no: one is enough)" in shown
     assert ((cli.workspace / "made").exists(), (cli.workspace / "other").exists()) == (True, False)
 

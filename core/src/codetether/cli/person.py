@@ -9,7 +9,7 @@ import termios
 from collections.abc import Callable, Sequence
 
 from codetether import Answer, Question
-from codetether.cli.approval_text import OFFERED, approval_lines
+from codetether.cli.approval_text import OFFERED, approval_lines, both_ends, unpadded
 from codetether.cli.terminal import BOLD, DIM, YELLOW, Screen, visible
 
 HERE = "terminal"
@@ -32,10 +32,12 @@ class TerminalPerson:
         """The answer within `deadline` seconds; to a request, what is not clearly another choice is the first: no."""
         await asyncio.sleep(0)  # what was announced before the question is shown before it
         self._before()
+        sentence = question.text
         if question.approval is not None:
             for text, codes in approval_lines(question.approval):
                 self.screen.say(text, *codes)
-        self.screen.say(f"? {question.text}", BOLD, YELLOW)
+            sentence = both_ends(unpadded(sentence).replace("\n", " "))  # nothing may push what stands above away
+        self.screen.say(f"? {sentence}", BOLD, YELLOW)
         offered = {c: (key, c) for key, c in _keys(question.choices).items()}
         if question.approval is not None:
             offered = {choice: OFFERED[choice] for choice in question.choices}

@@ -27,6 +27,8 @@ _DESTRUCTIVE = tuple(
     )
 )
 """Patterns of commands as rules that deny have them: seen through wrappers, spellings, and options in other words."""
+MOST_NAMED = 10
+"""Beyond so many of them it is a pattern that fits whatever is there."""
 _SHOWS_ITSELF = names("--version -V -v --help -h")
 _GIVEN = ("-c", "-e", "-E", "-p", "-m", "--eval", "--print", "--command")
 
@@ -39,10 +41,11 @@ def dangers(text: str, line: Line, known: Effects, directory: str) -> Iterator[s
         yield "it cannot be read as a command line"
     if known.whole:
         yield "it changes a directory with all that is in it"
-    for pattern in _DESTRUCTIVE:
-        if speaks_of(pattern, line):
-            yield f"{' '.join(pattern[:-1])} cannot be taken back, or needs rights of its own"
-    if any(UNKNOWN in words[0] and len(words) > 1 for words in candidates(line)):
+    destroys = [" ".join(pattern[:-1]) for pattern in _DESTRUCTIVE if speaks_of(pattern, line)]
+    any_program = len(destroys) > MOST_NAMED
+    for command in destroys[:0] if any_program else destroys:
+        yield f"{command} cannot be taken back, or needs rights of its own"
+    if any_program or any(UNKNOWN in words[0] and len(words) > 1 for words in candidates(line)):
         yield "only running it tells which program runs"
     if any(_reads_code(words) for words in candidates(line)) and not line.texts:
         yield "it runs what another program tells it"

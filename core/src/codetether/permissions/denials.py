@@ -43,7 +43,7 @@ _RUNNING = names("run exec x start dlx tool shell create debug attach compose")
 _MANAGERS = names("npm yarn pnpm docker podman kubectl uv poetry bundle conda dotnet gh")
 _GIT_RUNNING = names("bisect submodule rebase filter-branch difftool mergetool for-each-repo")
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
-_CODE = re.compile(r"-[A-Za-z]*[ceEr]|--eval|--command|--print|-p")
+GIVES_CODE = re.compile(r"-[A-Za-z]*[ceEr]|--eval|--command|--print|-p")
 DEPTH = 5
 MOST = 2000
 NEAR = 100
@@ -114,7 +114,7 @@ class _Search:
                     yield from self._runs(words[at + 1 : at + NEAR], depth, sure=True)
         elif program in INTERPRETERS:
             for word in words[1:]:
-                yield from crude(word) if any(map(_CODE.fullmatch, words[1:])) or "awk" in program else ()
+                yield from crude(word) if any(map(GIVES_CODE.fullmatch, words[1:])) or "awk" in program else ()
         elif program in ("echo", "printf") and feeds:
             for word in words[1:]:
                 yield from self._read(word, depth)

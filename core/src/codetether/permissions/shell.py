@@ -57,6 +57,7 @@ class Line:
         reads, writes: files of redirections.
         texts: here-documents and here-strings, which a shell may be given to run.
         run: lines that the shell runs within others, where the parser does not look.
+        assigned: variables with what they are set to, as written: `NAME=value`.
         broken: the parser did not understand all of it.
     """
 
@@ -67,6 +68,7 @@ class Line:
     writes: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     run: tuple[str, ...] = ()
+    assigned: tuple[str, ...] = ()
     broken: bool = False
 
     def __hash__(self) -> int:  # of a part only: lines are looked up many times for one decision
@@ -80,6 +82,7 @@ class _Found:
     writes: list[str] = field(factory=list)
     texts: list[str] = field(factory=list)
     run: list[str] = field(factory=list)
+    assigned: list[str] = field(factory=list)
     values: dict[str, str] = field(factory=dict)
     kinds: set[str] = field(factory=set)
 
@@ -110,6 +113,7 @@ def read_line(text: str) -> Line:
         writes=tuple(found.writes),
         texts=tuple(found.texts),
         run=tuple(found.run),
+        assigned=tuple(found.assigned),
         broken=broken,
     )
 
@@ -174,6 +178,7 @@ def _take(kind: str, node: Node, children: list[Node], found: _Found) -> None:
         case "variable_assignment":
             name, value = _text(children[0]), children[-1]
             found.values[name] = _value(value, found) if value.type in _WORDS else UNKNOWN
+            found.assigned.append(f"{name}={found.values[name]}")
         case "file_redirect":
             _redirect(children, found)
         case "herestring_redirect":

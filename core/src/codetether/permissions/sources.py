@@ -8,11 +8,12 @@ import re
 import shutil
 from collections.abc import Iterable
 from hashlib import file_digest
+from itertools import pairwise
 from typing import Any
 
 from attrs import field
 
-from codetether.permissions.denials import INTERPRETERS, SHELLS, base, candidates
+from codetether.permissions.denials import GIVES_CODE, INTERPRETERS, SHELLS, WRAPPERS, base, candidates
 from codetether.permissions.effects import places_of
 from codetether.permissions.options import names
 from codetether.permissions.places import inside
@@ -20,10 +21,10 @@ from codetether.permissions.readers import READERS
 from codetether.permissions.shell import UNKNOWN, Line, read_line
 from codetether.values import define
 
-_PASSIVE = (frozenset(READERS) - SHELLS - INTERPRETERS - names("command sed make gcc g++ clang")) | names(
-    "git rm rmdir unlink shred cp mv mkdir touch chmod chown chgrp ln tee truncate jq yq base64 gzip gunzip zip unzip"
-    " tar less more curl wget ping nslookup dig host kill cd pushd popd export unset set shopt alias umask exit return"
-    " read sleep wait [ man help whatis apropos"
+_PASSIVE = (frozenset(READERS) - SHELLS - INTERPRETERS - names("command sed make gcc g++ clang sort rg")) | names(
+    "git rm rmdir unlink shred cp mv mkdir touch chmod chown chgrp ln tee truncate jq yq base64 gzip gunzip unzip"
+    " tar less more ping nslookup dig host kill cd pushd popd export unset set shopt alias umask exit return"
+    " read sleep wait [ help whatis apropos"
 )
 """Programs that take files for what they hold, and run none of them."""
 _BUILD_FILES = (
@@ -40,6 +41,9 @@ _PROGRAMS = ("node_modules/.bin", ".venv/bin", "venv/bin")
 _ENDINGS = ("", ".py", ".js", "/__main__.py", "/index.js")
 _DEPTH = 3
 _PLAIN = re.compile(r"[\w./@+-]+")
+_PATTERN = re.compile(r"[*?{]|\[.|^~[^/]")
+_OPERAND = re.compile(r"(?!-|\d|\w+=)")
+_SEPARATORS = re.compile(r"[:\s]+")
 MOST_LOOKS = 20_000
 LARGEST = 64 * 1024 * 1024
 
@@ -83,11 +87,16 @@ class _Search:
         if any(_active(words) and any(UNKNOWN in word for word in words) for words in line.commands):
             raise CannotTell("only running it tells what it runs")
         found = candidates(line)
+        if any(word.startswith("PATH=") for words in (line.assigned, *found) for word in words):
+            raise CannotTell("it changes PATH, so that only running it tells which programs run")
+        if any(_PATTERN.search(words[0]) for words in line.commands) or any(map(_runs_what_it_finds, found)):
+            raise CannotTell("only running it tells which files it runs")
         places = tuple(dict.fromkeys(os.path.join(start, each) for start in places for each in ("", *places_of(found))))  # noqa: PTH118
         for words in line.commands:
             self._program(words[0])
-        active = [words for words in found if _active(words)]
-        spelled = dict.fromkeys(word for words in active for word in words if UNKNOWN not in word)
+        active = [words for words in found if line.assigned or _active(words)]
+        given = (line.reads, *(_SEPARATORS.split(each) for each in line.assigned)) if active else ()
+        spelled = dict.fromkeys(word for words in (*active, *given) for word in words if UNKNOWN not in word)
         runner = any(_is_runner(words) for words in active)
         for place in places:
             for word in spelled:
@@ -105,7 +114,7 @@ class _Search:
 
     def _named(self, word: str, place: str, *, runner: bool) -> None:
         """The files that a word may name; a directory is where a runner looks for its own."""
-        plain = os.path.expanduser(word.partition("::")[0])  # noqa: PTH111
+        plain = os.path.expanduser(word.partition("::")[0].lstrip("@"))  # noqa: PTH111
         for name in {plain, plain.rpartition("=")[2], plain[2:] if plain[:1] == "-" else plain}:
             if not name:
                 continue
@@ -118,7 +127,7 @@ class _Search:
                     self._look(os.path.join(place, spelled + ending))  # noqa: PTH118
             for programs in _PROGRAMS if runner and "/" not in name else ():
                 self._look(os.path.join(place, programs, name))  # noqa: PTH118
-            if runner and os.path.isdir(os.path.join(place, name)) and name != "/":  # noqa: PTH112, PTH118
+            if os.path.isdir(os.path.join(place, name)) and name != "/":  # noqa: PTH112, PTH118
                 self._built(os.path.join(place, name))  # noqa: PTH118
 
     def _built(self, place: str) -> None:
@@ -149,6 +158,18 @@ class _Search:
 
 def _active(words: tuple[str, ...]) -> bool:
     return base(words[0]) not in _PASSIVE
+
+
+def _runs_what_it_finds(words: tuple[str, ...]) -> bool:
+    """Whether it runs files that a pattern stands for, or that another program or a file names."""
+    program, rest = base(words[0]), words[1:]
+    if program == "find":
+        return any(option.startswith(("-exec", "-ok")) and "{}" in word for option, word in pairwise(rest))
+    if program in ("xargs", "parallel") and any(base(word) in SHELLS | INTERPRETERS for word in rest):
+        return True
+    if program not in SHELLS | INTERPRETERS | WRAPPERS or any(map(GIVES_CODE.fullmatch, rest)) or "awk" in program:
+        return False
+    return _PATTERN.search(next(filter(_OPERAND.match, rest), "")) is not None
 
 
 def _is_runner(words: tuple[str, ...]) -> bool:
