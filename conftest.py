@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, chdir
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -25,6 +26,31 @@ _NUMBERS = itertools.count()
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One worker more than there are cores: many tests wait for a process or a clock."""
     return len(os.sched_getaffinity(0)) + 1
+
+
+TOGETHER = {
+    "plugins/credentials/vault/": "a server",
+    "plugins/sinks/events-s3/": "a store",
+    "plugins/providers/llama/": "a model",
+    "plugins/providers/local/": "a model",
+    "plugins/routers/functiongemma/": "a model",
+    "tests/plugins/": "an environment",
+}
+"""Whose tests share something that is dear to start, and so a worker."""
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """File by file; the folders that share something stay together."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+    class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return next((shared for folder, shared in TOGETHER.items() if file.startswith(folder)), file)
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture

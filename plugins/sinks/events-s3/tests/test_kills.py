@@ -19,7 +19,7 @@ from codetether_sink_events_s3.weather import FAULTS, Fault
 
 from .conftest import Site
 
-KILLS = 300 if os.environ.get("CODETETHER_PROOF") else 8
+KILLS = 300 if os.environ.get("CODETETHER_PROOF") else 5
 FAULTY = 0.4
 """The share of requests that meet with something."""
 

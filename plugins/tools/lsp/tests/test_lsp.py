@@ -10,9 +10,6 @@ import pytest
 from codetether import UsageError
 from codetether.testing.scripted import Call
 from codetether.testing.sessions import heard, opened, results
-from codetether_tools_lsp.documents import edited
-from lsprotocol.types import Position, Range, TextEdit
-from pygls.workspace import PositionCodec
 
 MAIN = "from shapes import area\n\nprint(area(2, 3), 'grün', area(1, 1))\n"
 SHAPES = "def area(width, height):\n    return width * height\n"
@@ -96,6 +93,10 @@ async def test_a_server_that_talks_nonsense_or_dies_costs_the_edit_nothing(proje
 
 
 def test_edits_are_laid_over_the_text_in_the_units_of_the_server() -> None:
+    from codetether_tools_lsp.documents import edited
+    from lsprotocol.types import Position, Range, TextEdit
+    from pygls.workspace import PositionCodec
+
     def edit(line: int, start: int, stop: int, text: str) -> TextEdit:
         return TextEdit(
             range=Range(Position(line=line, character=start), Position(line=line, character=stop)), new_text=text

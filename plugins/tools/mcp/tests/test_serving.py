@@ -17,13 +17,10 @@ from codetether_tools_mcp.caller import NAME, Caller
 from codetether_tools_mcp.oauth import Tokens, signing_in
 from codetether_tools_mcp.serving import serve_loopback, server_of
 from codetether_tools_mcp.sources import found_servers
-from mcp.client import Client
-from mcp.client.auth import OAuthFlowError
-from mcp.client.stdio import StdioServerParameters
-from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CallToolResult, TextContent
 
 from .conftest import Desk
+
+# The SDK takes a second and more to import: only where it is used, not in every process that looks for tests.
 
 
 @asynccontextmanager
@@ -44,14 +41,15 @@ async def serving(directory: Path, **how: Any) -> AsyncIterator[tuple[int, Any]]
             await asyncio.gather(task, return_exceptions=True)
 
 
-def text(answer: CallToolResult) -> str:
-    """The text that it begins with."""
-    (first, *_) = answer.content
-    assert isinstance(first, TextContent)
-    return first.text
+def text(answer: Any) -> str:
+    """The text that an answer of the SDK begins with."""
+    return str(answer.content[0].text)
 
 
 async def test_our_tools_over_http_are_judged_and_recorded_as_in_a_session(desk: Desk) -> None:
+    from mcp.client import Client
+    from mcp.client.streamable_http import streamable_http_client
+
     (desk.directory / "a.txt").write_text("hello\n")
     async with serving(desk.directory) as (port, session):
         headers = {"Authorization": "Bearer t"}
@@ -120,6 +118,9 @@ async def test_a_server_over_http_is_one_of_a_session(desk: Desk, monkeypatch: p
 
 
 async def test_our_tools_over_pipes_are_driven_by_the_client_of_the_sdk(desk: Desk) -> None:
+    from mcp.client import Client
+    from mcp.client.stdio import StdioServerParameters
+
     command = ["-m", "codetether", "mcp", "serve", "--allow", "write", "--tool", "[wr][re]*"]
     started = StdioServerParameters(command=sys.executable, args=command, cwd=desk.directory, env=_environment())
     async with asyncio.timeout(30), Client(started) as client:
@@ -137,6 +138,8 @@ def _environment() -> dict[str, str]:
 
 
 async def test_signing_in_with_a_browser_that_comes_back(desk: Desk, tmp_path: Path) -> None:
+    from mcp.client.auth import OAuthFlowError
+
     async with authority() as (port, log):
         desk.servers["secured"] = {"url": f"http://127.0.0.1:{port}/mcp"}
         async with desk.runtime() as runtime:
