@@ -23,10 +23,12 @@ _METADATA = _networks(
 _PRIVATE = _networks(
     "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 192.88.99.0/24"
     " 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4"
-    " ::/96 64:ff9b:1::/48 100::/64 2001::/23 2001:db8::/32 3fff::/20 5f00::/16 fc00::/7 fec0::/10 ff00::/8"
+    " ::/3 2001::/23 2001:db8::/32 3fff::/20 4000::/2 8000::/1"
 )
-"""What no public server has, by the registries of special addresses, whatever this Python knows of them."""
-_NAT64 = IPv6Network("64:ff9b::/96")
+"""What no public server has, by the registries of special addresses, whatever this Python knows of them: of IPv6 all
+but 2000::/3."""
+_PACKED = _networks("64:ff9b::/96 ::ffff:0:0:0/96")
+"""Addresses that stand for the IPv4 address in their last four bytes, and for nothing else."""
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 
 
@@ -60,7 +62,7 @@ def _meanings(address: Address) -> Iterator[Address]:
         yield address.ipv4_mapped
         return
     number = int(address)
-    if address in _NAT64:
+    if _within(address, _PACKED):
         yield IPv4Address(number & 0xFFFF_FFFF)
         return
     yield address
