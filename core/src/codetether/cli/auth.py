@@ -22,7 +22,7 @@ from codetether.cli.keeping import (
 )
 from codetether.cli.listings import with_runtime
 from codetether.cli.plugin_commands import AUTH, PluginGroup
-from codetether.cli.table import print_json, print_table
+from codetether.cli.table import as_json, print_json, print_table
 from codetether.cli.terminal import YELLOW, Screen
 from codetether.errors import CredentialError, UnknownModel, UsageError
 from codetether.models.providers import Secret
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
-as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 source_option = click.option("--source", metavar="NAME", help="The store, e.g. file or keyring.")
 
 

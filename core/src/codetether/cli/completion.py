@@ -52,17 +52,11 @@ def session_ids(context: click.Context, parameter: click.Parameter, begun: str) 
 
     from click.shell_completion import CompletionItem
 
-    from codetether.settings.settings import directories
-    from codetether.storage.disk import Disk
-    from codetether.storage.store import Store
+    from codetether.cli.sessions import stored
 
     async def listed() -> list[object]:
-        disk = Disk()
-        try:
-            async with Store(directories().data, disk) as store:
-                found = await store.list(limit=50)
-        finally:
-            await disk.close()
+        async with stored() as store:
+            found = await store.list(limit=50)
         return [CompletionItem(s.id, help=s.title or "") for s in found if s.id.startswith(begun)]
 
     return asyncio.run(listed())

@@ -15,7 +15,7 @@ import attrs
 import click
 
 from codetether.cli.recorded import recorded
-from codetether.cli.table import print_json
+from codetether.cli.table import as_json, print_json
 from codetether.cli.terminal import Screen
 from codetether.errors import SettingsError, UsageError
 from codetether.formats.unseen import spelled_out
@@ -34,7 +34,6 @@ from codetether.settings.settings import (
 from codetether.settings.structure import key_of
 from codetether.settings.trust import instruction_files, trust_file, trust_record, trusted_files
 
-as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 _KEY_LIKE = re.compile(r"(sk-|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|AKIA|AIza|hvs\.|gsk_|eyJ)[A-Za-z0-9_.-]{8,}")
 
 

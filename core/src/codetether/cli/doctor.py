@@ -17,8 +17,7 @@ import click
 
 from codetether._version import __version__
 from codetether.cli.app import explained
-from codetether.cli.listings import as_json
-from codetether.cli.table import print_json
+from codetether.cli.table import as_json, print_json
 from codetether.cli.terminal import GREEN, RED, YELLOW, Screen
 from codetether.values import frozen
 

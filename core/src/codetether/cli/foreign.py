@@ -41,9 +41,6 @@ async def foreign_sessions(store: Store, screen: Screen, *, whole: bool) -> Asyn
     settings = load_settings(Path.cwd())
     chosen = settings.core.plugins
 
-    def notice(source: str, text: str) -> None:
-        screen.say(f"note: {source}: {text}" if source else f"note: {text}", YELLOW)
-
     async with AsyncExitStack() as stack:
         loaded = LoadedPlugins()
         stack.callback(loaded.close)
@@ -54,7 +51,7 @@ async def foreign_sessions(store: Store, screen: Screen, *, whole: bool) -> Asyn
             core=settings.core,
             credentials=Chain(()),
             directories=settings.directories,
-            notify=notice,
+            notify=screen.notice,
             sections=own_settings(settings, loaded, lambda *_: None),
         )
         yield ForeignSessions(plugins=loaded, contexts=contexts, store=store, stack=stack)

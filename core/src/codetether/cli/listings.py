@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import asdict
 
-from codetether.cli.table import print_json, print_table
-from codetether.cli.terminal import YELLOW, Screen
+from codetether.cli.table import as_json, print_json, print_table
+from codetether.cli.terminal import Screen
 
 if TYPE_CHECKING:
     from codetether.plugins.loaded import PluginInfo
     from codetether.runtime import Runtime
 
-as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
-
 
 def with_runtime(
-    command: Callable[[Runtime, Screen], Awaitable[int]], *, strict: bool = False, unsaid: str = ""
+    command: Callable[[Runtime, Screen], Awaitable[int]], *, strict: bool = False, unsaid: str | None = None
 ) -> int:
     """Runs a command in an open runtime; notices go to standard error, but for those of the source `unsaid`."""
     from codetether.cli.interrupts import launch
@@ -31,9 +29,8 @@ def with_runtime(
         from codetether.runtime import Runtime
 
         def notice(source: str, text: str) -> None:
-            if unsaid and source == unsaid:
-                return
-            screen.say(f"note: {source}: {text}" if source else f"note: {text}", YELLOW)
+            if source != unsaid:
+                screen.notice(source, text)
 
         async with Runtime.open(directory=Path.cwd(), strict=strict, on_notice=notice) as runtime:
             return await command(runtime, screen)

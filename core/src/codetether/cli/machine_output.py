@@ -32,7 +32,7 @@ class JsonOutput:
 
     def notice(self, source: str, text: str) -> None:
         """Something the user should know; `source` may be empty."""
-        self.screen.say(f"note: {source}: {text}" if source else f"note: {text}")
+        self.screen.notice(source, text)
 
     def end(self, outcome: Outcome) -> None:
         """The run is over."""

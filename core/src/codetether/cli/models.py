@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from codetether.cli.listings import as_json, with_runtime
-from codetether.cli.table import print_json, print_table
+from codetether.cli.listings import with_runtime
+from codetether.cli.table import as_json, print_json, print_table
 from codetether.cli.terminal import Screen
 from codetether.errors import CodetetherError, UsageError
 from codetether.models.completion import ModelRef

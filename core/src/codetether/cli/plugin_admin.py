@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from codetether.cli.listings import as_json, list_plugins
+from codetether.cli.listings import list_plugins
+from codetether.cli.table import as_json
 
 COMMANDS = {
     "list": ("codetether.cli.plugin_admin", "listing"),

@@ -9,10 +9,9 @@ import attrs
 import click
 from attrs import evolve
 
-from codetether.cli.listings import as_json
 from codetether.cli.plugin_files import GROUPS, Environment, FileProblem, Verified
 from codetether.cli.plugin_names import lookalikes
-from codetether.cli.table import print_json, print_table
+from codetether.cli.table import as_json, print_json, print_table
 from codetether.cli.terminal import Screen, one_line
 from codetether.errors import UsageError
 from codetether.plugins.discovery import normalised

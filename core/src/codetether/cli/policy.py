@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codetether.cli.completion import session_ids
-from codetether.cli.table import print_json, print_table
+from codetether.cli.table import as_json, print_json, print_table
 from codetether.cli.terminal import YELLOW, Screen, one_line
 from codetether.errors import SettingsError, UsageError
 from codetether.models.tools import Decision, Mode, PermissionRequest, Resources, ToolCall, ToolDefinition
@@ -19,7 +19,6 @@ from codetether.settings.settings import Settings, directories, load_settings
 
 if TYPE_CHECKING:
     from codetether.models.approvals import KeptApproval
-    from codetether.models.session import Session
     from codetether.permissions.approvals import Approvals
     from codetether.permissions.rules import Rules
     from codetether.session.judging import JudgedCall
@@ -36,7 +35,6 @@ ALWAYS = (
 )
 """What no rule is needed for."""
 _BASH = ToolDefinition(name="bash", description="", schema={})
-as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 mode_ = click.option("--mode", type=click.Choice(MODES), help="Judge as in this mode; else the one of the settings.")
 allow_ = click.option("--allow", metavar="RULE", multiple=True, help="As if this rule were allowed; repeatable.")
 
@@ -173,17 +171,16 @@ def replay(session_id: str, mode: Mode | None, allow: tuple[str, ...], as_json: 
     screen = Screen()
 
     async def judged(_: object) -> int:
+        from codetether.cli.sessions import stored
         from codetether.runtime import Runtime
         from codetether.session.judging import judge_calls
 
-        def notice(source: str, text: str) -> None:
-            screen.say(f"note: {source}: {text}" if source else f"note: {text}", YELLOW)
-
-        session = await _load(session_id)
+        async with stored() as store:
+            session = (await store.load(session_id)).session
         directory = Path(session.metadata.directory)
         if not directory.is_dir():
             raise UsageError(f"the directory of session {session_id} does not exist any more: {directory}")
-        async with Runtime.open(directory=directory, settings=_overrides(allow), on_notice=notice) as runtime:
+        async with Runtime.open(directory=directory, settings=_overrides(allow), on_notice=screen.notice) as runtime:
             calls = await judge_calls(runtime, session, runtime.settings.mode(mode))
         if as_json:
             print_json(screen, [_call(call) for call in calls])
@@ -192,19 +189,6 @@ def replay(session_id: str, mode: Mode | None, allow: tuple[str, ...], as_json: 
         return 0
 
     return launch(judged)
-
-
-async def _load(session_id: str) -> Session:
-    from codetether.storage.disk import Disk
-    from codetether.storage.store import Store, check_session_id
-
-    check_session_id(session_id)
-    disk = Disk()
-    try:
-        async with Store(directories().data, disk) as store:
-            return (await store.load(session_id)).session
-    finally:
-        await disk.close()
 
 
 def _print_calls(screen: Screen, calls: Sequence[JudgedCall]) -> None:

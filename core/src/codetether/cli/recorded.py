@@ -56,7 +56,7 @@ async def _recorded(
 
     def notice(source: str, text: str) -> None:
         if source == "audit":
-            screen.say(f"note: {source}: {text}", YELLOW)
+            screen.notice(source, text)
 
     async with AsyncExitStack() as stack:
         try:

@@ -10,8 +10,8 @@ from uuid import uuid4
 import click
 
 from codetether.cli.completion import session_ids
-from codetether.cli.sessions import as_json, titled
-from codetether.cli.table import print_json
+from codetether.cli.sessions import titled
+from codetether.cli.table import as_json, print_json
 from codetether.cli.terminal import Screen
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codetether.cli.completion import session_ids
-from codetether.cli.sessions import as_json, with_store
-from codetether.cli.table import print_json
+from codetether.cli.sessions import with_store
+from codetether.cli.table import as_json, print_json
 from codetether.cli.terminal import RED, YELLOW, Screen
 
 if TYPE_CHECKING:

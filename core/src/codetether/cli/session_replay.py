@@ -10,8 +10,8 @@ import click
 
 from codetether.cli.app import EXIT
 from codetether.cli.completion import model_names, session_ids
-from codetether.cli.sessions import as_json, with_store
-from codetether.cli.table import print_json
+from codetether.cli.sessions import with_store
+from codetether.cli.table import as_json, print_json
 from codetether.cli.terminal import Screen
 from codetether.models.session import JournalRecord
 

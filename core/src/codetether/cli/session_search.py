@@ -12,8 +12,8 @@ import click
 
 from codetether.cli.completion import model_names
 from codetether.cli.projects import project_of
-from codetether.cli.sessions import as_json, described, described_foreign, here, when, with_store
-from codetether.cli.table import print_json
+from codetether.cli.sessions import described, described_foreign, here, when, with_store
+from codetether.cli.table import as_json, print_json
 from codetether.cli.terminal import BOLD, DIM, YELLOW, Screen, visible
 
 if TYPE_CHECKING:

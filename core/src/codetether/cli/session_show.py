@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codetether.cli.sessions import as_json, when, with_store
-from codetether.cli.table import print_json
+from codetether.cli.sessions import when, with_store
+from codetether.cli.table import as_json, print_json
 from codetether.cli.terminal import Screen, one_line
 from codetether.models.messages import Message, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
 from codetether.models.session import JournalRecord, MessageAdded, Session, ToolCompleted

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from codetether.cli.table import print_json, print_table
+from codetether.cli.table import as_json, print_json, print_table
 from codetether.cli.terminal import DIM, Screen
 from codetether.models.session import SessionSummary
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from codetether.session.foreign import Foreign
     from codetether.storage.store import Store
 
-as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 here = click.option("--here", is_flag=True, help="Only those of this directory.")
 
 
@@ -128,21 +128,29 @@ def last(as_json: bool, here: bool) -> int:
 
 
 def with_store(command: Callable[[Store, Screen], Awaitable[int]]) -> int:
-    """Runs a command on the stored sessions; no plugin is loaded."""
+    """Runs a command on the stored sessions."""
     from codetether.cli.interrupts import launch
+
+    async def opened(_: object) -> int:
+        async with stored() as store:
+            return await command(store, Screen())
+
+    return launch(opened)
+
+
+@asynccontextmanager
+async def stored() -> AsyncIterator[Store]:
+    """The stored sessions; no plugin is loaded."""
     from codetether.settings.settings import directories
     from codetether.storage.disk import Disk
     from codetether.storage.store import Store
 
-    async def opened(_: object) -> int:
-        disk = Disk()
-        try:
-            async with Store(directories().data, disk) as store:
-                return await command(store, Screen())
-        finally:
-            await disk.close()
-
-    return launch(opened)
+    disk = Disk()
+    try:
+        async with Store(directories().data, disk) as store:
+            yield store
+    finally:
+        await disk.close()
 
 
 def described(summary: SessionSummary) -> dict[str, Any]:

@@ -14,8 +14,8 @@ import click
 from attrs import field
 
 from codetether.cli.projects import project_of
-from codetether.cli.sessions import as_json, with_store
-from codetether.cli.table import print_json, print_table
+from codetether.cli.sessions import with_store
+from codetether.cli.table import as_json, print_json, print_table
 from codetether.cli.terminal import DIM, Screen
 from codetether.models.completion import Usage
 from codetether.values import define

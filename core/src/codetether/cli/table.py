@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import click
+
 from codetether.cli.terminal import Screen, json_line, visible
+
+as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
 
 def print_json(screen: Screen, value: Any) -> None:

@@ -124,6 +124,10 @@ class Screen:
         """One line of a listing, to standard output."""
         self.out.write(visible(text) + "\n")
 
+    def notice(self, source: str, text: str, *codes: int) -> None:
+        """Something the user should know; `source` may be empty. As `say`, yellow unless `codes` say otherwise."""
+        self.say(f"note: {source}: {text}" if source else f"note: {text}", *(codes or (YELLOW,)))
+
     def say(self, text: str, *codes: int) -> None:
         """Lines to standard error, made visible; `codes` are those of SGR, used only where there are colours."""
         with suppress(OSError):  # what is wrong with standard output is said by whoever writes there

@@ -39,7 +39,7 @@ class TextOutput:
     def notice(self, source: str, text: str) -> None:
         """Something the user should know; `source` may be empty."""
         self.pause()
-        self.screen.say(f"note: {source}: {text}" if source else f"note: {text}", DIM)
+        self.screen.notice(source, text, DIM)
 
     def show(self, event: SessionEvent) -> None:
         """One event; kinds that it does not know are passed over."""

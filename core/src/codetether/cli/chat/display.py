@@ -72,7 +72,7 @@ class RichDisplay:
     def notice(self, source: str, text: str) -> None:
         """Something the user should know."""
         self.pause()
-        self._screen.say(f"note: {source}: {text}" if source else f"note: {text}", 2)
+        self._screen.notice(source, text, 2)
 
     def end(self, outcome: Outcome) -> None:
         """The turn is over: what is left is drawn, and a failure said."""
