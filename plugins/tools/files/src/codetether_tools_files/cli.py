@@ -56,10 +56,7 @@ def _files(undone: Undone) -> dict[str, Any]:
 async def _undo(screen: Any, session_id: str | None, dry_run: bool) -> tuple[str, Undone | None]:
     from codetether import Runtime, SessionNotFound
 
-    def notice(source: str, text: str) -> None:
-        screen.say(f"note: {source}: {text}" if source else f"note: {text}")
-
-    async with Runtime.open(directory=Path.cwd(), on_notice=notice) as runtime:
+    async with Runtime.open(directory=Path.cwd(), on_notice=screen.notice) as runtime:
         if session_id is None:
             last = await runtime.sessions.last_for_directory(Path.cwd())
             if last is None:

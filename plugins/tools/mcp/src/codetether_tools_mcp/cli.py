@@ -42,11 +42,8 @@ def command() -> None:
 @asynccontextmanager
 async def _place(screen: Screen) -> AsyncIterator[tuple[Runtime, SessionContext, Found]]:
     """A runtime, the plugin's context in it, and the servers that there are."""
-
-    def notice(source: str, text: str) -> None:
-        screen.say(f"note: {source}: {text}" if source else f"note: {text}")
-
-    async with Runtime.open(directory=Path.cwd(), on_notice=notice) as runtime, workplace(runtime, PLUGIN) as ctx:
+    opening = Runtime.open(directory=Path.cwd(), on_notice=screen.notice)
+    async with opening as runtime, workplace(runtime, PLUGIN) as ctx:
         yield runtime, ctx, found_servers(ctx.settings or McpSettings(), ctx.directory)
 
 
@@ -327,12 +324,8 @@ async def _serve(port: int | None, globs: Sequence[str], allow: Sequence[str], m
     from codetether_tools_mcp.serving import serve_loopback, serve_pipes, server_of
 
     screen, caller = Screen(), Caller()
-
-    def notice(source: str, text: str) -> None:
-        screen.say(f"note: {source}: {text}" if source else f"note: {text}")
-
     own = {"plugins": {PLUGIN: {"enabled": False}}}  # a server that starts itself would never end
-    opening = Runtime.open(own, plugins=[caller], directory=Path.cwd(), on_notice=notice)
+    opening = Runtime.open(own, plugins=[caller], directory=Path.cwd(), on_notice=screen.notice)
     async with opening as runtime, runtime.session(model=NAME, mode=mode, allow=allow) as session:
         server = server_of(session, caller, globs)
         if port is None:
