@@ -92,8 +92,8 @@ def _change(part: Part, places: _Places, workspace: str) -> None:
         raise NotAllowed("cd to a place that cannot be told")
     moved = []
     for place in places.known:
-        plain = os.path.normpath(os.path.join(place, part.words[1]))  # noqa: PTH118
-        if os.path.realpath(plain) != plain or not inside(plain, workspace) or not os.path.isdir(plain):  # noqa: PTH112
+        plain = os.path.normpath(os.path.join(place, part.words[1]))
+        if os.path.realpath(plain) != plain or not inside(plain, workspace) or not os.path.isdir(plain):
             raise NotAllowed(f"cd to {part.words[1]}, which is no directory of the workspace")
         moved.append(plain)
     places.otherwise = (*places.otherwise, *places.known)
@@ -167,9 +167,9 @@ def _used(use: Use, words: tuple[str, ...], place: str, workspace: str, judge: J
         raise NotAllowed(f"{program} would be {hijacked}, a file of the workspace")
     if use.directory:
         _free((use.directory,), place, judge)
-        place = os.path.realpath(os.path.join(place, use.directory))  # noqa: PTH118
+        place = os.path.realpath(os.path.join(place, use.directory))
     _free(use.reads, place, judge)
-    if program == "diff" and any(os.path.isdir(os.path.join(place, path)) for path in use.reads):  # noqa: PTH112, PTH118
+    if program == "diff" and any(os.path.isdir(os.path.join(place, path)) for path in use.reads):
         raise NotAllowed("diff follows links within directories")
     if use.below and (held := _secret_in(use.reads, place)):
         raise NotAllowed(f"it would read {held}, which often holds secrets; the tool grep leaves such files out")
@@ -181,12 +181,12 @@ def _secret_in(paths: Sequence[str], place: str) -> str | None:
     """A file that often holds secrets, right in one of the directories."""
     for path in paths:
         try:
-            names = os.listdir(os.path.join(place, path))  # noqa: PTH118, PTH208 - judged for every command
+            names = os.listdir(os.path.join(place, path))
         except OSError:
             continue
         for name in names:
             if name[:1] in (".", "i", "I") and secret(name):
-                return os.path.normpath(os.path.join(path, name))  # noqa: PTH118
+                return os.path.normpath(os.path.join(path, name))
     return None
 
 
@@ -194,7 +194,7 @@ def _free(paths: Sequence[str], place: str, judge: Judge, *, effect: Effect = "r
     for path in paths:
         if path in _NO_FILES:
             continue
-        decision = judge(effect, path if path.startswith("/") else os.path.join(place, path))  # noqa: PTH118
+        decision = judge(effect, path if path.startswith("/") else os.path.join(place, path))
         if decision.verdict != "allow":
             raise NotAllowed(decision.reason)
 
@@ -215,7 +215,7 @@ def _names(part: Part, word: str, place: str) -> Iterator[str]:
     if word.startswith("-") or (free and ("/" in word or "." not in word[1:] or part.words[0] in ("git", "find"))):
         raise NotAllowed(f"what {word} matches may be taken for an option")
     found = 0
-    for name in iglob(word, root_dir=place):  # noqa: PTH207 - as the shell spells them
+    for name in iglob(word, root_dir=place):
         found += 1
         if found > MOST_MATCHES:
             raise NotAllowed(f"{word} matches more than {MOST_MATCHES} files")
@@ -231,8 +231,8 @@ def _found_in(program: str, workspace: str) -> str | None:
     if "/" in program:
         return None if program.startswith(("/bin/", "/usr/bin/")) else program
     for place in _open_places(os.environ.get("PATH", ""), workspace):
-        path = os.path.join(place, program)  # noqa: PTH118
-        if os.access(path, os.X_OK) and os.path.isfile(path):  # noqa: PTH113
+        path = os.path.join(place, program)
+        if os.access(path, os.X_OK) and os.path.isfile(path):
             return path
     return None
 
@@ -242,7 +242,5 @@ def _open_places(search: str, workspace: str) -> tuple[str, ...]:
     """The places of PATH that the workspace holds, or that depend on where a command stands."""
     places = (place or "." for place in search.split(":"))
     return tuple(
-        os.path.join(workspace, place)  # noqa: PTH118
-        for place in places
-        if not place.startswith("/") or inside(place, workspace)
+        os.path.join(workspace, place) for place in places if not place.startswith("/") or inside(place, workspace)
     )

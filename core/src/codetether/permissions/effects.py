@@ -69,12 +69,12 @@ def places_of(found: Iterable[tuple[str, ...]]) -> list[str]:
         if base(words[0]) in ("cd", "pushd"):
             for word in _operands(words):
                 if UNKNOWN not in word:
-                    places += [word, *(os.path.join(place, word) for place in places[:MOST])]  # noqa: PTH118
+                    places += [word, *(os.path.join(place, word) for place in places[:MOST])]
     return places[:MOST]
 
 
 def _below(places: list[str], paths: list[str]) -> list[str]:
-    return [os.path.join(place, path) for place in places for path in paths if not path.startswith(("/", "~"))]  # noqa: PTH118
+    return [os.path.join(place, path) for place in places for path in paths if not path.startswith(("/", "~"))]
 
 
 def _known(paths: list[str]) -> tuple[str, ...]:
@@ -185,9 +185,9 @@ def _holds(word: str, directory: str) -> bool:
     if path in ("*", ".*"):
         return path == ".*"
     inside_all = path != word
-    real = os.path.realpath(os.path.join(directory, path))  # noqa: PTH118 - judged for every command
-    plain = os.path.normpath(os.path.join(directory, path))  # noqa: PTH118
-    home = os.path.expanduser("~")  # noqa: PTH111
+    real = os.path.realpath(os.path.join(directory, path))
+    plain = os.path.normpath(os.path.join(directory, path))
+    home = os.path.expanduser("~")
     for found in {real, plain}:
         if found.count("/") <= 1 or found in ("/private/etc", "/private/var", "/usr/local", "/usr/bin", "/usr/lib"):
             return True

@@ -59,6 +59,6 @@ def _fits(rule: Rule, effect: Effect, kind: Kind, example: str) -> bool:
 
         parts = read_line(example).parts
         return bool(parts) and (rule.pattern is None or all(rule.covers(part.words) for part in parts))
-    plain = os.path.normpath(os.path.join(WORKSPACE, example))  # noqa: PTH118
+    plain = os.path.normpath(os.path.join(WORKSPACE, example))
     touch = Touch(effect=effect, kind=kind, spelled=example, paths=(plain,) if kind == "path" else ())
     return bool(rule.applies(rule.name, touch, WORKSPACE))

@@ -145,10 +145,6 @@ _IGNORE = Options(flags="qvnz", long=names("quiet verbose non-matching no-index"
 _NONE = Options(flags="v", long=names("verbose build-options porcelain"))
 
 
-def _plain(options: Options) -> Callable[[tuple[str, ...]], Arguments]:
-    return options.read
-
-
 def _listing(options: Options) -> Callable[[tuple[str, ...]], Arguments]:
     """Only lists: with an operand and no `--list` it would make something."""
 
@@ -182,36 +178,36 @@ def _under(*commands: str, alone: bool, options: Options) -> Callable[[tuple[str
 
 
 COMMANDS: Mapping[str, Callable[[tuple[str, ...]], Arguments]] = {
-    "status": _plain(_STATUS),
-    "log": _plain(_LOG),
-    "show": _plain(_LOG),
-    "whatchanged": _plain(_LOG),
-    "diff": _plain(_DIFF),
-    "shortlog": _plain(
-        attrs.evolve(_LOG, flags=_LOG.flags + "ne", valued="GSUl", long=_LOG.long | names("numbered summary email"))
-    ),
-    "rev-list": _plain(_LOG),
+    "status": _STATUS.read,
+    "log": _LOG.read,
+    "show": _LOG.read,
+    "whatchanged": _LOG.read,
+    "diff": _DIFF.read,
+    "shortlog": attrs.evolve(
+        _LOG, flags=_LOG.flags + "ne", valued="GSUl", long=_LOG.long | names("numbered summary email")
+    ).read,
+    "rev-list": _LOG.read,
     "reflog": _under("show", alone=True, options=_LOG),
     "branch": _listing(_BRANCH),
     "tag": _listing(_TAG),
-    "rev-parse": _plain(_REV_PARSE),
-    "ls-files": _plain(_LS_FILES),
-    "ls-tree": _plain(_LS_TREE),
-    "blame": _plain(_BLAME),
-    "annotate": _plain(_BLAME),
+    "rev-parse": _REV_PARSE.read,
+    "ls-files": _LS_FILES.read,
+    "ls-tree": _LS_TREE.read,
+    "blame": _BLAME.read,
+    "annotate": _BLAME.read,
     "grep": _searching,
-    "describe": _plain(_DESCRIBE),
-    "show-ref": _plain(_REFS),
-    "for-each-ref": _plain(_REFS),
-    "name-rev": _plain(Options(long=names("tags all name-only always"), named=names("refs exclude"))),
-    "merge-base": _plain(Options(flags="a", long=names("all octopus independent is-ancestor fork-point"))),
-    "cat-file": _plain(_OBJECT),
-    "count-objects": _plain(_COUNT),
-    "check-ignore": _plain(_IGNORE),
+    "describe": _DESCRIBE.read,
+    "show-ref": _REFS.read,
+    "for-each-ref": _REFS.read,
+    "name-rev": Options(long=names("tags all name-only always"), named=names("refs exclude")).read,
+    "merge-base": Options(flags="a", long=names("all octopus independent is-ancestor fork-point")).read,
+    "cat-file": _OBJECT.read,
+    "count-objects": _COUNT.read,
+    "check-ignore": _IGNORE.read,
     "stash": _under("list", "show", alone=False, options=_LOG),
     "remote": _under("get-url", alone=True, options=_NONE),
     "worktree": _under("list", alone=False, options=_NONE),
-    "version": _plain(_NONE),
+    "version": _NONE.read,
 }
 """Command of git -> what reads its arguments."""
 
@@ -220,6 +216,8 @@ ALSO_WRITE = names("reflog branch tag stash remote worktree")
 _GLOBAL = names(
     "--no-pager -P --no-optional-locks --literal-pathspecs --glob-pathspecs --icase-pathspecs --no-replace-objects"
 )
+_VALUED = names("-C -c --git-dir --work-tree --namespace --config-env --attr-source --super-prefix")
+"""Options of git itself whose value is the next word."""
 
 
 def read_git(words: tuple[str, ...]) -> Use:
@@ -250,21 +248,7 @@ def subcommand(words: tuple[str, ...]) -> int:
     """The place of git's command among its words, its own options passed over."""
     at = 1
     while at < len(words) and words[at].startswith("-"):
-        at += (
-            2
-            if words[at]
-            in (
-                "-C",
-                "-c",
-                "--git-dir",
-                "--work-tree",
-                "--namespace",
-                "--config-env",
-                "--attr-source",
-                "--super-prefix",
-            )
-            else 1
-        )
+        at += 2 if words[at] in _VALUED else 1
     return at
 
 

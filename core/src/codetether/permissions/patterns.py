@@ -150,7 +150,7 @@ def _fits_path(pattern: str, path: str, directory: str, verdict: Verdict) -> boo
 def _path_pattern(pattern: str, directory: str, strict: bool) -> re.Pattern[str]:
     """A glob over absolute paths. A strict rule's `**/` starts at the root of the file system, in any case."""
     if pattern.startswith("~/"):
-        pattern = os.path.expanduser(pattern)  # noqa: PTH111 - a person wrote the rule; `~` is meant
+        pattern = os.path.expanduser(pattern)
     pattern = pattern.removeprefix("./").rstrip("/") or "/"
     if "/" not in pattern:
         pattern = f"**/{pattern}"

@@ -30,12 +30,12 @@ def helper_of(directory: str) -> str | None:
     """What in the repository around a directory could make reading commands of git run a program; None for nothing."""
     place = directory
     while True:
-        found = os.path.join(place, ".git")  # noqa: PTH118 - judged for every command
+        found = os.path.join(place, ".git")
         if os.path.lexists(found):
             return _helper_in(found, place)
-        if all(os.path.lexists(os.path.join(place, name)) for name in ("HEAD", "objects", "refs")):  # noqa: PTH118
+        if all(os.path.lexists(os.path.join(place, name)) for name in ("HEAD", "objects", "refs")):
             return f"{place} is itself a git directory"
-        above = os.path.dirname(place)  # noqa: PTH120
+        above = os.path.dirname(place)
         if above == place:
             return None
         place = above
@@ -60,7 +60,7 @@ def _has_worktree(directory: Path) -> bool:
 
 
 def _git_directory(found: str) -> Path:
-    if os.path.isdir(found):  # noqa: PTH112
+    if os.path.isdir(found):
         return Path(found)
     text = Path(found).read_text(encoding="utf-8")[:4096]
     if not text.startswith("gitdir:"):

@@ -111,7 +111,7 @@ def _dangers(request: PermissionRequest, lines: Iterable[Line], known: Iterable[
 
 
 def _resolved(paths: Iterable[str], directory: str) -> tuple[str, ...]:
-    joined = (os.path.join(directory, path) for path in paths if "\0" not in path)  # noqa: PTH118
+    joined = (os.path.join(directory, path) for path in paths if "\0" not in path)
     return tuple(dict.fromkeys(os.path.realpath(path) for path in joined))
 
 

@@ -143,7 +143,7 @@ def _parser() -> Parser:
 def _parsed(text: str) -> tuple[_Found, bool]:
     if text.count("|") > MOST_PIPES:
         return _Found(), True
-    home = os.environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - one string
+    home = os.environ.get("HOME") or os.path.expanduser("~")
     found = _Found(values={"HOME": home, "PWD": "."})
     # As the shell joins lines; ASCII only, since the grammar's scanner asks tables of 256 entries about characters.
     data = _WIDE.sub("_", _UNSEEN.sub(" ", text.replace("\\\n", ""))).encode()

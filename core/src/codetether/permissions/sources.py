@@ -65,9 +65,9 @@ def digests(paths: Iterable[str]) -> list[tuple[str, str]]:
     made = []
     for path in paths:
         try:
-            if os.path.getsize(path) > LARGEST:  # noqa: PTH202 - strings throughout
+            if os.path.getsize(path) > LARGEST:
                 raise CannotTell(f"{path} is too large to be watched")
-            with open(path, "rb") as file:  # noqa: PTH123
+            with open(path, "rb") as file:
                 made.append((path, file_digest(file, "sha256").hexdigest()))
         except OSError as error:
             raise CannotTell(f"{path} cannot be read") from error
@@ -91,7 +91,7 @@ class _Search:
             raise CannotTell("it changes PATH, so that only running it tells which programs run")
         if any(_PATTERN.search(words[0]) for words in line.commands) or any(map(_runs_what_it_finds, found)):
             raise CannotTell("only running it tells which files it runs")
-        places = tuple(dict.fromkeys(os.path.join(start, each) for start in places for each in ("", *places_of(found))))  # noqa: PTH118
+        places = tuple(dict.fromkeys(os.path.join(start, each) for start in places for each in ("", *places_of(found))))
         for words in line.commands:
             self._program(words[0])
         active = [words for words in found if line.assigned or _active(words)]
@@ -114,31 +114,31 @@ class _Search:
 
     def _named(self, word: str, place: str, *, runner: bool) -> None:
         """The files that a word may name; a directory is where a runner looks for its own."""
-        plain = os.path.expanduser(word.partition("::")[0].lstrip("@"))  # noqa: PTH111
+        plain = os.path.expanduser(word.partition("::")[0].lstrip("@"))
         for name in {plain, plain.rpartition("=")[2], plain[2:] if plain[:1] == "-" else plain}:
             if not name:
                 continue
             if not _PLAIN.fullmatch(name):
-                self._look(os.path.join(place, name))  # noqa: PTH118
+                self._look(os.path.join(place, name))
                 continue
             module = name if "/" in name else name.replace(".", "/")
             for spelled in {name, module}:
                 for ending in _ENDINGS:
-                    self._look(os.path.join(place, spelled + ending))  # noqa: PTH118
+                    self._look(os.path.join(place, spelled + ending))
             for programs in _PROGRAMS if runner and "/" not in name else ():
-                self._look(os.path.join(place, programs, name))  # noqa: PTH118
-            if os.path.isdir(os.path.join(place, name)) and name != "/":  # noqa: PTH112, PTH118
-                self._built(os.path.join(place, name))  # noqa: PTH118
+                self._look(os.path.join(place, programs, name))
+            if os.path.isdir(os.path.join(place, name)) and name != "/":
+                self._built(os.path.join(place, name))
 
     def _built(self, place: str) -> None:
         """What runners read there, and above it up to the workspace."""
         at = os.path.realpath(place)
         while True:
             for name in _BUILD_FILES:
-                self._look(os.path.join(at, name))  # noqa: PTH118
+                self._look(os.path.join(at, name))
             if at == self.workspace or not inside(at, self.workspace):
                 return
-            at = os.path.dirname(at)  # noqa: PTH120
+            at = os.path.dirname(at)
 
     def _scripts(self, words: frozenset[str], depth: int) -> None:
         """What the scripts of a package.json run: those that the words name, else all of them."""
@@ -146,13 +146,13 @@ class _Search:
             scripts = _scripts_of(path)
             named = {n for n in scripts if {n, n.removeprefix("pre"), n.removeprefix("post")} & words} or scripts
             for text in {scripts[name] for name in named}:
-                self.line(read_line(text), (os.path.dirname(path),), depth)  # noqa: PTH120
+                self.line(read_line(text), (os.path.dirname(path),), depth)
 
     def _look(self, path: str) -> None:
         self._looks -= 1
         if self._looks < 0:
             raise CannotTell("it names too many files")
-        if "\0" not in path and os.path.isfile(path):  # noqa: PTH113 - as many as a line may name
+        if "\0" not in path and os.path.isfile(path):
             self.found.add(os.path.realpath(path))
 
 
@@ -180,7 +180,7 @@ def _is_runner(words: tuple[str, ...]) -> bool:
 
 def _scripts_of(path: str) -> dict[str, str]:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(path, "rb") as file:
             found: Any = json.load(file)["scripts"]
         return {name: text for name, text in found.items() if isinstance(text, str)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
