@@ -6,8 +6,9 @@ import itertools
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, chdir
+from functools import cache
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,25 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return next((shared for folder, shared in TOGETHER.items() if file.startswith(folder)), file)
 
     return Scheduling(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def listed_once() -> Iterator[None]:
+    """What is installed is read once until the path changes: among our many distributions that is half of a test."""
+    import importlib_metadata
+
+    read = cache(importlib_metadata.entry_points)
+    known: list[tuple[str, int]] = []
+
+    def entry_points(**wanted: Any) -> Any:
+        places = [(place, Path(place).stat().st_mtime_ns) for place in sys.path if Path(place).is_dir()]
+        if places != known:
+            known[:] = places
+            read.cache_clear()
+        return read(**wanted)
+
+    with patch.object(importlib_metadata, "entry_points", entry_points):
+        yield
 
 
 @pytest.fixture
