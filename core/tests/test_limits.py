@@ -74,7 +74,10 @@ async def test_time_ends_what_runs_and_its_calls_are_answered() -> None:
         assert (await session.prompt("go")).limit == "max_time"
 
 
-@pytest.mark.parametrize("usage", [Usage(), Usage(input_tokens=-9, output_tokens=-9, cost=Decimal(-1))])
+@pytest.mark.parametrize(
+    "usage",
+    [Usage(), Usage(input_tokens=-9, output_tokens=-9, cost=Decimal(-1)), Usage(output_tokens=1)],
+)
 async def test_R06_tokens_are_counted_where_no_usage_is_reported(usage: Usage) -> None:
     provider = ScriptedProvider(*looking(), usage=usage)
     plugins = [provider, Tools(look), dear()]

@@ -376,7 +376,7 @@ def _required(part: ToolCallPart, shown: ApprovalRequest | None) -> ApprovalRequ
 
 def _words(error: BaseException) -> str:
     if isinstance(error, CodetetherError):
-        return " ".join(str(error).split())
+        return " ".join((f"{error.message} — {error.remedy}" if error.remedy else error.message).split())
     return reason_of(error)
 
 

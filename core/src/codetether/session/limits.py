@@ -78,12 +78,13 @@ def _stricter(one: N | None, other: N | None) -> N | None:
 
 
 def counted(response: CompletionResponse, history: Callable[[], Sequence[Message]]) -> Usage:
-    """What a response counts as, whatever is reported: no tokens are estimated by length, fewer than none are none."""
+    """What a response counts as, whatever is reported: where that is nothing, or less, tokens are estimated by length."""
     usage = response.usage
-    tokens = max(usage.input_tokens, 0) + max(usage.output_tokens, 0)
-    if not tokens:
-        tokens = (sum(map(_size, history())) + _size(response.message)) // BYTES_PER_TOKEN
-    return Usage(input_tokens=tokens, cost=None if usage.cost is None else max(usage.cost, Decimal(0)))
+    given = usage.input_tokens if usage.input_tokens > 0 else sum(map(_size, history())) // BYTES_PER_TOKEN
+    made = usage.output_tokens if usage.output_tokens > 0 else _size(response.message) // BYTES_PER_TOKEN
+    return Usage(
+        input_tokens=given, output_tokens=made, cost=None if usage.cost is None else max(usage.cost, Decimal(0))
+    )
 
 
 def _size(message: Message) -> int:

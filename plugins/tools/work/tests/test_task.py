@@ -120,8 +120,8 @@ async def test_an_agent_narrows_tools_mode_and_steps_and_a_planning_parent_narro
     ("limits", "usage", "why"),
     [
         ({"max_tokens": 40}, Usage(input_tokens=10, output_tokens=5), "stopped after 45 of 40 tokens (--max-tokens)"),
-        ({"max_tokens": 5}, Usage(), "stopped after 9 of 5 tokens (--max-tokens)"),
-        ({"max_tokens": 5}, Usage(input_tokens=-900, output_tokens=-1), "stopped after 9 of 5 tokens (--max-tokens)"),
+        ({"max_tokens": 5}, Usage(), "stopped after 8 of 5 tokens (--max-tokens)"),
+        ({"max_tokens": 5}, Usage(input_tokens=-900, output_tokens=-1), "stopped after 8 of 5 tokens (--max-tokens)"),
         ({"max_tokens": 99}, Usage(input_tokens=2**70), f"stopped after {2**70:,} of 99 tokens (--max-tokens)"),
         ({"max_cost": 0.5}, Usage(), "stopped, since no price is known for the model, and --max-cost could not hold"),
         ({"max_seconds": 0.2}, Usage(), "stopped after 0.2 s (--max-time)"),
