@@ -78,7 +78,7 @@ def _stricter(one: N | None, other: N | None) -> N | None:
 
 
 def counted(response: CompletionResponse, history: Callable[[], Sequence[Message]]) -> Usage:
-    """What a response counts as, whatever is reported: where that is nothing, or less, tokens are estimated by length."""
+    """What a response counts as, whatever is reported: what that leaves out is estimated by length."""
     usage = response.usage
     given = usage.input_tokens if usage.input_tokens > 0 else sum(map(_size, history())) // BYTES_PER_TOKEN
     made = usage.output_tokens if usage.output_tokens > 0 else _size(response.message) // BYTES_PER_TOKEN
