@@ -14,7 +14,8 @@ from codetether.testing.scripted import Call
 from codetether.testing.sessions import opened, results
 from codetether_tools_work import plugin
 from codetether_tools_work.cli import command
-from codetether_tools_work.memory import Memory, added, replaced
+from codetether_tools_work.memory import Memory
+from codetether_tools_work.notes import added, replaced
 
 WORK: dict[str, Any] = {"plugins": [plugin]}
 

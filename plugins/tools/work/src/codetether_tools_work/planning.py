@@ -15,10 +15,9 @@ from codetether import (
 )
 
 from codetether_tools_work.definitions import HOUR, PLAN_ENTER, PLAN_EXIT
+from codetether_tools_work.sections import PLANNING
 
 NO, YES = "no", "yes"
-PLANNING = "planning"
-"""Under this the session remembers that plan_enter restricted it."""
 
 
 class PlanEnter:

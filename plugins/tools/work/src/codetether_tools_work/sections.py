@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import TYPE_CHECKING
 
 from codetether import SessionContext, visible
 
 from codetether_tools_work.memory import SCOPES, Memory
 from codetether_tools_work.places import Places
-from codetether_tools_work.planning import PLANNING
-from codetether_tools_work.skills import Skill, found_skills
+
+if TYPE_CHECKING:
+    from codetether_tools_work.skills import Skill
 
 MOST = 12_000
 """Characters of descriptions in the prompt; the skills beyond them are counted."""
@@ -18,6 +20,8 @@ OF_STRANGER = 300
 """Characters of the description of a skill that nobody trusted."""
 MEMORY = 8_000
 """Characters of notes in the prompt, of each scope."""
+PLANNING = "planning"
+"""Under this the session remembers that plan_enter restricted it."""
 
 
 class SkillList:
@@ -30,6 +34,8 @@ class SkillList:
         """None where there are none. Damaged ones are said to the user."""
         if not any(Places.of(self._ctx).skill_files()):
             return None
+        from codetether_tools_work.skills import found_skills
+
         found = await asyncio.to_thread(found_skills, self._ctx)
         for skill in found:
             if skill.problem:

@@ -73,7 +73,7 @@ def _batch() -> Tool:
 
 
 def _memory() -> Tool:
-    from codetether_tools_work.memory import EditMemory
+    from codetether_tools_work.notes import EditMemory
 
     return EditMemory()
 
