@@ -30,7 +30,7 @@ TEXT_LIMIT = 1000
 def plain(text: str, limit: int = TEXT_LIMIT) -> str:
     """One line of at most `limit` characters, in which nothing is left that a terminal acts on."""
     line = " ".join(text[: 4 * limit].split())
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    shown = line if line.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
 
 
