@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from codetether_tools_mcp.servers import Server
 from codetether_tools_mcp.settings import McpSettings, Product, ServerSettings
+
+if TYPE_CHECKING:
+    from codetether_tools_mcp.servers import Server
 
 LIMIT = 1024 * 1024
 """Bytes that a repository's file may have; the user's own may hold much else, and have 32 times as many."""
@@ -38,7 +41,7 @@ def found_servers(settings: McpSettings, directory: Path, environment: Mapping[s
     if not settings.enabled:
         return found
     for name, one in settings.servers.items():
-        _add(found, Server(name=name, settings=one, origin="settings", trusted=True))
+        _add(found, name, one, origin="settings", trusted=True)
     directory = directory.resolve()
     for place in places(directory, environment):
         if place.product in settings.read and (data := _read(place, found.problems)) is not None:
@@ -46,12 +49,15 @@ def found_servers(settings: McpSettings, directory: Path, environment: Mapping[s
                 if isinstance(entry, str):
                     found.problems.append(f"{place.path}: the MCP server {name} is left out: {entry}")
                 else:
-                    _add(found, Server(name=name, settings=entry, origin=str(place.path), trusted=place.own))
+                    _add(found, name, entry, origin=str(place.path), trusted=place.own)
     found.servers = {name: server for name, server in found.servers.items() if settings.permits(name)}
     return found
 
 
-def _add(found: Found, server: Server) -> None:
+def _add(found: Found, name: str, settings: ServerSettings, *, origin: str, trusted: bool) -> None:
+    from codetether_tools_mcp.servers import Server
+
+    server = Server(name=name, settings=settings, origin=origin, trusted=trusted)
     first = found.servers.setdefault(server.name, server)
     if first.origin != server.origin and not server.trusted:  # the user may well have told several products of one
         found.problems.append(
