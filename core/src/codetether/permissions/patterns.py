@@ -65,6 +65,11 @@ class Rule:
         """How many of a command's first words it names."""
         return next((at for at, word in enumerate(self.words) if "*" in word), len(self.words))
 
+    @property
+    def of_commands(self) -> bool:
+        """Whether it denies or asks about commands, whichever tool runs them: by the name that all of them go by."""
+        return self.name == "bash" and self.pattern is not None and self.verdict != "allow"
+
     def named(self, tool: str, effect: Effect) -> bool:
         """Whether the rule speaks of the tool, or of the effect."""
         return self.name == effect or self.names(tool)
@@ -80,7 +85,7 @@ class Rule:
         """
         if touch.kind == "secret":
             return self.name == "secret" and bool(name_pattern(self.pattern or "*").fullmatch(touch.spelled))
-        if not self.named(tool, touch.effect):
+        if not (self.named(tool, touch.effect) or (touch.kind == "command" and self.of_commands)):
             return False
         if self.pattern is None:
             return True

@@ -158,7 +158,7 @@ class Rules:
         key = ("secret" if touch.kind == "secret" else tool, touch.effect)
         if key not in self._about:
             self._about[key] = tuple(
-                tuple(rule for rule in rules if rule.name == key[0] or rule.named(tool, touch.effect))
+                tuple(r for r in rules if r.of_commands or r.name == key[0] or r.named(tool, touch.effect))
                 for rules in (self.deny, self.ask)
             )
         return self._about[key]
