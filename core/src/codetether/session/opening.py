@@ -71,63 +71,72 @@ async def open_session(runtime: Runtime, wanted: Opening, stack: AsyncExitStack)
     """Everything that a session needs, in this order: model, journal, executor, tools, sinks, policies, the rest."""
     runtime.plugins.check_required(runtime.settings.core.plugins.required)
     journal, chain = await _journal_and_models(runtime, wanted, stack)
-    session = journal.state.session
-    directory = wanted.directory or Path(session.metadata.directory)
-    agent, parent = runtime.agent(wanted.agent or session.agent), wanted.parent
-    mode = narrower(runtime.settings.mode(wanted.mode), agent.mode)
-    shared = Shared(
-        journal=journal,
-        directory=directory,
-        agent=agent,
-        person=runtime.person,
-        mode=mode,
-        above=parent.session.shared if parent else None,
-        agents=runtime.agents,
-        redactor=runtime.redactor,
-        broker=Broker(
-            secrets=runtime.settings.core.secrets, credentials=runtime.credentials, redactor=runtime.redactor
-        ),
-        audit=runtime.audit,
-    )
-    if wanted.mode is not None and shared.restriction is not None:
-        shared.restrict(None)  # the user says anew what is allowed
-    contexts = attrs.evolve(runtime.contexts, core=_allowing(runtime.settings.core, wanted.allow))
+    shared, parent, core = _shared(runtime, wanted, journal), wanted.parent, runtime.settings.core
+    contexts = attrs.evolve(runtime.contexts, core=_allowing(core, wanted.allow))
     makers = Makers(runtime=runtime, stack=stack, shared=shared, contexts=contexts)
-    shared.executor = parent.session.shared.executor if parent else await makers.executor(mode)
-    tools = await makers.tools(wanted.tools)
-    offering = Offering.of(tools, runtime.settings.core.tools, found_before(journal.state.memory))
-    dispatch = Dispatch(
-        tools=offering.tools,
-        waiting=offering.waiting,
-        policies=parent.dispatch.policies if parent else await makers.policies(),
-        audit=runtime.audit,
-        journal=journal,
-        context=contexts.session("core", shared),
-        call_context=lambda offered, *of_call: contexts.call(offered.plugin, shared, *of_call),
-        redactor=runtime.redactor,
-        output_limit=runtime.settings.core.tools.output_limit,
-        subagent=agent.name if parent else "",
-        approver=_approver(runtime, parent, session.id, contexts.session("core", shared)),
-        reviewing=Reviewing(reviewers=await makers.reviewers(), failed=makers.failed),
-        broker=shared.broker,
-    )
-    loop = await _loop(runtime, makers, dispatch, chain, _limits(runtime, wanted, agent))
+    shared.executor = parent.session.shared.executor if parent else await makers.executor(shared.mode)
+    offering = Offering.of(await makers.tools(wanted.tools), core.tools, found_before(journal.state.memory))
+    dispatch = await _dispatch(runtime, makers, offering, parent)
+    loop = await _loop(runtime, makers, dispatch, chain, _limits(runtime, wanted, shared.agent))
     loop.parent = parent.session.agent if parent else None
     offering.agent = loop
-    runtime.plugins.check_required(runtime.settings.core.plugins.required)  # now that each object was created
+    runtime.plugins.check_required(core.plugins.required)  # now that each object was created
     made = RunningSession(
-        agent=loop, journal=journal, model=chain.first.ref, shared=shared, mode=mode, line=chain.other
+        agent=loop, journal=journal, model=chain.first.ref, shared=shared, mode=shared.mode, line=chain.other
     )
     shared.emit, shared.complete, shared.call = made.emit, made.complete, made.call
     shared.delegate = Delegation(runtime=runtime, parent=made).run
     _keep_anchors(runtime, made, stack)
     stack.push_async_callback(made.close)
-    _settle(runtime, made, agent.name)
+    _settle(runtime, made)
     runtime.say_problems()
     opened = {"model": str(made.model)}
     await runtime.audit.record("session", "session:open", "success", session_id=made.id, detail=opened)
     await _record_confinement(runtime, made)
     return made
+
+
+def _shared(runtime: Runtime, wanted: Opening, journal: Journal) -> Shared:
+    """What all contexts of the session hold in common, the executor not yet among it."""
+    session = journal.state.session
+    agent = runtime.agent(wanted.agent or session.agent)
+    secrets = runtime.settings.core.secrets
+    shared = Shared(
+        journal=journal,
+        directory=wanted.directory or Path(session.metadata.directory),
+        agent=agent,
+        person=runtime.person,
+        mode=narrower(runtime.settings.mode(wanted.mode), agent.mode),
+        above=wanted.parent.session.shared if wanted.parent else None,
+        agents=runtime.agents,
+        redactor=runtime.redactor,
+        broker=Broker(secrets=secrets, credentials=runtime.credentials, redactor=runtime.redactor),
+        audit=runtime.audit,
+    )
+    if wanted.mode is not None and shared.restriction is not None:
+        shared.restrict(None)  # the user says anew what is allowed
+    return shared
+
+
+async def _dispatch(runtime: Runtime, makers: Makers, offering: Offering, parent: Parent | None) -> Dispatch:
+    """The session's tools, with every rule that a call passes."""
+    shared, contexts = makers.shared, makers.contexts
+    context = contexts.session("core", shared)
+    return Dispatch(
+        tools=offering.tools,
+        waiting=offering.waiting,
+        policies=parent.dispatch.policies if parent else await makers.policies(),
+        audit=runtime.audit,
+        journal=shared.journal,
+        context=context,
+        call_context=lambda offered, *of_call: contexts.call(offered.plugin, shared, *of_call),
+        redactor=runtime.redactor,
+        output_limit=runtime.settings.core.tools.output_limit,
+        subagent=shared.agent.name if parent else "",
+        approver=_approver(runtime, parent, shared.journal.state.session.id, context),
+        reviewing=Reviewing(reviewers=await makers.reviewers(), failed=makers.failed),
+        broker=shared.broker,
+    )
 
 
 async def _record_confinement(runtime: Runtime, made: RunningSession) -> None:
@@ -291,7 +300,7 @@ async def _journal_and_models(runtime: Runtime, wanted: Opening, stack: AsyncExi
     return journal, chain
 
 
-def _settle(runtime: Runtime, made: RunningSession, agent: str) -> None:
+def _settle(runtime: Runtime, made: RunningSession) -> None:
     """Says what was repaired, closes the calls that a crash left open, records model and agent if they changed."""
     journal = made.journal
     for repair in journal.repairs:
@@ -300,7 +309,7 @@ def _settle(runtime: Runtime, made: RunningSession, agent: str) -> None:
         if opened.intent is not None and not opened.intent.repeatable:
             runtime.notify("session", f"the call {opened.call.name} was interrupted: it may have run")
     made.agent.close_open_calls(made.session.turn, journal.state.step)
-    model, directory = str(made.model), str(made.shared.directory)
+    model, directory, agent = str(made.model), str(made.shared.directory), made.shared.agent.name
     metadata = made.session.metadata
     if (metadata.model, metadata.directory, made.session.agent) != (model, directory, agent):
         made.agent.feed.feed(journal.append(MetadataChanged(model=model, agent=agent, directory=directory)))
