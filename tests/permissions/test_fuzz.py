@@ -143,7 +143,7 @@ WORDS = (
 
 
 @given(st.one_of(st.text(max_size=200), st.lists(st.sampled_from(SHELL + WORDS), max_size=40).map("".join)))
-@settings(max_examples=20_000 if MANY else 400, deadline=None)
+@settings(max_examples=20_000 if MANY else 200, deadline=None)
 def test_whatever_is_judged_there_is_a_decision(command: str) -> None:
     decision = judge(command, rules_of(CONTRACT), Path("/nowhere"))
     assert decision.verdict in ("allow", "ask", "deny")
@@ -166,7 +166,7 @@ def recorder() -> Iterator[Path]:
 
 @given(st.lists(st.sampled_from(SHELL), min_size=1, max_size=9))
 @settings(
-    max_examples=20_000 if MANY else 150,
+    max_examples=20_000 if MANY else 60,
     deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -201,7 +201,7 @@ def runner() -> Iterator[Runner]:
 
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(" ".join))
 @settings(
-    max_examples=5_000 if MANY else 100,
+    max_examples=5_000 if MANY else 50,
     deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

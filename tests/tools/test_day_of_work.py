@@ -53,6 +53,7 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     place = tmp_path / "shop"
     for name, text in {
+        ".gitignore": "__pycache__/\n",
         "README.md": "# Shop\n\nTests: python -m unittest\n",
         "shop/__init__.py": "",
         "shop/prices.py": PRICES,
