@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from codetether.cli.app import say_error
+from codetether.cli.table import print_table
 from codetether.cli.terminal import Screen, one_line
 from codetether.errors import CodetetherError, UsageError
 from codetether.models.audit import AuditOutcome
@@ -167,9 +168,9 @@ class SlashCommands:
         return Reopen(wishes=evolve(self._wishes, mode=mode))
 
     async def _tools(self, _: str) -> None:
-        for tool in self._session.agent.tools:
-            text = tool.description.split(". ")[0]
-            self._screen.line(f"  {tool.name:<12} {','.join(tool.effects):<28} {one_line(text, 80)}")
+        tools = self._session.agent.tools
+        rows = [(tool.name, ",".join(tool.effects), tool.description.split(". ")[0]) for tool in tools]
+        print_table(self._screen, ("NAME", "EFFECTS", "DESCRIPTION"), rows)
 
     async def _sessions(self, wish: str) -> Next:
         if wish:
