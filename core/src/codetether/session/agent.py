@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 
@@ -149,6 +149,11 @@ class Agent:
         response = await recorded(self.dispatch.audit, request, turn.number, ask)
         return with_unique_ids(response, self._ids)
 
+    def offer(self, more: Sequence[ToolDefinition]) -> None:
+        """Gives the model more tools, from the next step on."""
+        self.tools = (*self.tools, *self.redactor.value(tuple(more)))
+        self.asking.routing = attrs.evolve(self.asking.routing, tools=self.tools)
+
     def meter(self, response: CompletionResponse) -> None:
         """An answer that was asked for aside counts for the turn too."""
         if self.turn is not None:
@@ -220,7 +225,7 @@ class Agent:
 
     def _ending(self, turn: Turn, response: CompletionResponse) -> End | None:
         """How a turn ends whose last answer asks for nothing more; None where it is asked for in another form."""
-        if denied := self._denied(turn):
+        if denied := turn.denied:
             return denied
         if response.finish_reason == "length":
             return End(status="limit", reason="the answer was cut off at the output limit", limit="output")
@@ -241,12 +246,7 @@ class Agent:
         self._record(MessageAdded(message=message, turn=turn.number, step=turn.step, finish_reason="stop"))
         turn.texts.append(self.redactor.text(turn.answer))
         turn.emit(events.TextComplete(text=turn.texts[-1]))
-        return self._denied(turn) or End(status="done")
-
-    def _denied(self, turn: Turn) -> End | None:
-        if not turn.unanswered:
-            return None
-        return End(status="denied", reason=f"denied, because nobody could be asked: {', '.join(turn.unanswered)}")
+        return turn.denied or End(status="done")
 
     def _formed(self, turn: Turn, form: Form, text: str) -> End | None:
         """The end where the answer fits the form; else it is asked for again, twice."""
@@ -304,8 +304,8 @@ class Agent:
 
     async def _finish(self, turn: Turn, end: End) -> SessionResult:
         """Answers open calls, records the end, and announces it; works also where the disk does not."""
-        error, end = end.error, attrs.evolve(end, reason=self.redactor.text(end.reason))
-        self.redactor.clean(error)
+        end = attrs.evolve(end, reason=self.redactor.text(end.reason))
+        self.redactor.clean(end.error)
         try:
             for closing in self.close_open_calls(turn.number, turn.step):
                 turn.tell(closing)
@@ -317,37 +317,22 @@ class Agent:
                     usage=turn.usage,
                     reason=end.reason,
                     limit=end.limit,
-                    error=type(error).__name__ if error else "",
+                    error=type(end.error).__name__ if end.error else "",
                 )
             )
             await self.journal.sync()
         except StorageError as failure:
             end = End(status="error", reason=failure.message, error=failure)
-            error = failure
         await self.feed.flush()
-        text = "\n".join(turn.texts).strip()
         turn.emit(events.SessionSync(session=self.journal.state.session))
         if end.status in ("error", "provider_failed"):
-            kind = type(error).__name__ if error else end.status
-            remedy = error.remedy if error else ""
+            kind = type(end.error).__name__ if end.error else end.status
+            remedy = end.error.remedy if end.error else ""
             turn.emit(events.Error(message=end.reason, kind=kind, status=end.status, remedy=remedy))
         else:
-            done = events.Done(status=end.status, text=text, usage=turn.usage, steps=turn.step, reason=end.reason)
+            done = events.Done(status=end.status, text=turn.text, usage=turn.usage, steps=turn.step, reason=end.reason)
             turn.emit(attrs.evolve(done, limit=end.limit, structured=turn.structured))
-        return SessionResult(
-            text=text,
-            session_id=self.journal.state.session.id,
-            status=end.status,
-            usage=turn.usage,
-            provider=self.model.provider,
-            model=self.model.model,
-            tool_calls=tuple(turn.calls),
-            steps=turn.step,
-            reason=end.reason,
-            limit=end.limit,
-            structured=turn.structured,
-            error=str(error) if error else end.reason if end.status in ("error", "provider_failed") else "",
-        )
+        return turn.result(end, self.journal.state.session.id, self.model)
 
     def close_open_calls(self, turn: int, step: int) -> list[ToolCompleted]:
         """Gives every open call a result, so that the journal always replays; the results, recorded."""

@@ -10,7 +10,6 @@ from fnmatch import fnmatchcase
 from math import log
 from typing import TYPE_CHECKING, Any
 
-import attrs
 from attrs import field
 
 from codetether.models.record import JSON
@@ -77,9 +76,7 @@ class Offering:
         self.tools.update(new)
         definitions = [tool.definition for tool in new.values()]
         if self.agent is not None and new:
-            agent = self.agent
-            agent.tools = (*agent.tools, *agent.redactor.value(tuple(definitions)))
-            agent.asking.routing = attrs.evolve(agent.asking.routing, tools=agent.tools)
+            self.agent.offer(definitions)
         return definitions
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from attrs import field
 
 from codetether.errors import CodetetherError
-from codetether.models.completion import Usage
+from codetether.models.completion import ModelRef, Usage
 from codetether.models.events import SessionEvent, Status
 from codetether.models.record import JSON
-from codetether.models.session import ToolCallSummary, ToolCompleted
+from codetether.models.session import SessionResult, ToolCallSummary, ToolCompleted
 from codetether.record.projection import completion
 from codetether.session.circles import Circle
 from codetether.session.limits import Limits
@@ -48,6 +48,18 @@ class Turn:
     structured: JSON = None
     circle: Circle = field(factory=Circle)
 
+    @property
+    def text(self) -> str:
+        """All that the model said."""
+        return "\n".join(self.texts).strip()
+
+    @property
+    def denied(self) -> End | None:
+        """The end where something was denied because nobody could be asked."""
+        if not self.unanswered:
+            return None
+        return End(status="denied", reason=f"denied, because nobody could be asked: {', '.join(self.unanswered)}")
+
     def reached(self) -> tuple[str, str] | None:
         """The limit, as in `Done`, and the reason why nothing more may be asked for; None while it may."""
         return self.limits.reached(self.step, self.spent) or self._exceeded_above()
@@ -71,6 +83,23 @@ class Turn:
             ToolCallSummary(id=result.tool_call_id, name=result.name, success=result.success, duration_ms=duration)
         )
         self.emit(completion(completed))
+
+    def result(self, end: End, session_id: str, model: ModelRef) -> SessionResult:
+        """What the prompt came to."""
+        return SessionResult(
+            text=self.text,
+            session_id=session_id,
+            status=end.status,
+            usage=self.usage,
+            provider=model.provider,
+            model=model.model,
+            tool_calls=tuple(self.calls),
+            steps=self.step,
+            reason=end.reason,
+            limit=end.limit,
+            structured=self.structured,
+            error=str(end.error) if end.error else end.reason if end.status in ("error", "provider_failed") else "",
+        )
 
 
 @frozen(kw_only=True)
