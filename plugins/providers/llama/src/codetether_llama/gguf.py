@@ -64,7 +64,10 @@ def inspect(path: Path) -> ModelFile:
     Raises ModelNotFound for a file that is not there, InvalidRequest for one that is no GGUF file or is cut short.
     """
     if not path.is_file():
-        raise ModelNotFound(f"no model file at {path}", remedy="put it there, or name another GGUF file")
+        raise ModelNotFound(
+            f"no model file at {path}",
+            remedy="put it there, or name another GGUF file; `codetether providers` lists what may stand before the /",
+        )
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
             raise InvalidRequest(f"{path} is no GGUF file", remedy=_REMEDY)
