@@ -157,7 +157,7 @@ async def test_what_was_announced_survives_the_loss_of_power(tmp_path: Path) -> 
         lose_power(image, tmp_path, told, chance.uniform(0.0, 0.6))
         with mounted(image, tmp_path / "disk") as disk:
             assert await losses(disk, told) == []
-    assert len(told.done) > FAILURES
+    assert told.done, "no turn was done before the power went: nothing was tried"
 
 
 async def test_without_fsync_it_is_lost(tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ async def test_the_code_is_asked_about_edited_and_renamed(project: Path) -> None
     assert none == "no problems found"
 
 
-async def test_without_a_server_for_it_nothing_is_offered(project: Path) -> None:
+async def test_without_a_server_for_it_nothing_is_offered(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{project}:.")
     (project / "pylsp").write_text("#!/bin/sh\ntouch ran\n")
     (project / "pylsp").chmod(0o755)
     script = [Call("lsp", {"operation": "diagnostics", "path": "main.py"})]
