@@ -10,99 +10,24 @@ from contextlib import suppress
 from pathlib import Path
 from signal import Signals
 
-from attrs import evolve
 from codetether import (
     Completed,
     Resources,
     SessionContext,
     ToolCall,
     ToolContext,
-    ToolDefinition,
     ToolResult,
     text_result,
 )
 
-from codetether_tools_shell.examples import examples
+from codetether_tools_shell.definitions import BASH, DEFAULT_TIMEOUT, EXEC, with_secrets
 from codetether_tools_shell.jobs import Jobs
 from codetether_tools_shell.place import Follower, Place
 
-DEFAULT_TIMEOUT = 120.0
-LONGEST_TIMEOUT = 600.0
 KEPT = 2 * 1024 * 1024
 """Bytes of a command's output that are kept, half from its beginning and half from its end."""
 SHOWN = 64 * 1024
 """Characters that are shown while the command runs."""
-
-BASH = ToolDefinition(
-    name="bash",
-    description=(
-        "Runs a shell command in the workspace and returns its output and exit code. Use it for git, tests, builds "
-        "and other programs; to read, search or change files use the tools made for that. Nothing can be typed while "
-        "it runs. A `cd` inside the workspace holds for the next command, variables do not. Whatever it leaves running "
-        "in the background ends with it; a server or a long build is started with `background`."
-    ),
-    schema={
-        "type": "object",
-        "properties": {
-            "command": {"type": "string", "minLength": 1, "description": "The command line, e.g. `git status`."},
-            "timeout": {
-                "type": "number",
-                "exclusiveMinimum": 0,
-                "maximum": LONGEST_TIMEOUT,
-                "default": DEFAULT_TIMEOUT,
-                "description": "Seconds after which the command is ended.",
-            },
-            "background": {
-                "type": "boolean",
-                "default": False,
-                "description": "Return at once with the id of a job, for job_output and job_kill. No timeout counts.",
-            },
-        },
-        "required": ["command"],
-        "additionalProperties": False,
-    },
-    effects=("read", "write", "execute", "network"),
-    examples=examples("bash"),
-    timeout=LONGEST_TIMEOUT + 10,
-)
-
-
-EXEC = ToolDefinition(
-    name="exec",
-    description=(
-        "Runs a program with its arguments, without a shell: nothing is quoted, expanded or piped. Returns its output "
-        "and exit code."
-    ),
-    schema={
-        "type": "object",
-        "properties": {
-            "argv": {
-                "type": "array",
-                "minItems": 1,
-                "items": {"type": "string"},
-                "description": 'The program, then each argument, e.g. `["git", "status"]`.',
-            },
-            "timeout": BASH.schema["properties"]["timeout"],
-        },
-        "required": ["argv"],
-        "additionalProperties": False,
-    },
-    effects=("read", "write", "execute", "network"),
-    timeout=LONGEST_TIMEOUT + 10,
-)
-
-
-def with_secrets(definition: ToolDefinition, names: Sequence[str]) -> ToolDefinition:
-    """The same tool where there are secrets to name; without any, the very same object."""
-    if not names:
-        return definition
-    secrets = {
-        "type": "array",
-        "items": {"type": "string", "enum": list(names)},
-        "description": "Secrets that the command gets as environment variables of these names; you never see them.",
-    }
-    properties = {**definition.schema["properties"], "secrets": secrets}
-    return evolve(definition, schema={**definition.schema, "properties": properties})
 
 
 class Bash:

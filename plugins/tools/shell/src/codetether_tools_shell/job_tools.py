@@ -5,43 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolDefinition, ToolResult, text_result
+from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolResult, text_result
 
+from codetether_tools_shell.definitions import JOB_KILL, JOB_OUTPUT
 from codetether_tools_shell.jobs import Job, Jobs
-
-LONGEST_WAIT = 600.0
-_JOB = {"type": "string", "minLength": 1, "description": "The id that bash gave, e.g. `job1`."}
-JOB_OUTPUT = ToolDefinition(
-    name="job_output",
-    description=(
-        "Shows what a background job has written since the last look, and whether it still runs; without a job, lists "
-        "the jobs of this session."
-    ),
-    schema={
-        "type": "object",
-        "properties": {
-            "job": {**_JOB},
-            "wait": {
-                "type": "number",
-                "minimum": 0,
-                "maximum": LONGEST_WAIT,
-                "default": 0,
-                "description": "Seconds to wait for the end of the job.",
-            },
-        },
-        "additionalProperties": False,
-    },
-    effects=("read",),
-    timeout=LONGEST_WAIT + 10,
-)
-JOB_KILL = ToolDefinition(
-    name="job_kill",
-    description="Ends a background job with all that it started, and shows the rest of its output.",
-    schema={"type": "object", "properties": {"job": {**_JOB}}, "required": ["job"], "additionalProperties": False},
-    effects=("execute",),
-    idempotent=True,
-    timeout=30.0,
-)
 
 
 class JobOutput:
