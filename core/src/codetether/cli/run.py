@@ -164,7 +164,7 @@ def _check_rules(allow: Sequence[str]) -> None:
 
 def _idle_allowances(allow: Sequence[str], tools: Sequence[str]) -> Iterator[str]:
     """What of `--allow` can never apply: most likely a slip, which would otherwise show only as a denial."""
-    known = list(dict.fromkeys((*get_args(Effect), *tools)))
+    known = list(dict.fromkeys((*get_args(Effect), "secret", *tools)))
     for word in allow:
         name = word.partition("(")[0].strip()
         if not fnmatch.filter(known, name):
