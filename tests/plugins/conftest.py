@@ -7,13 +7,13 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uv
-from attrs import frozen
+from attrs import field, frozen
 
 HERE = Path(__file__).parent
 BUILD = """
@@ -39,6 +39,7 @@ class Site:
     """An environment: what is installed in ours, and what was installed in it."""
 
     python: Path
+    _teller: list[subprocess.Popen[str]] = field(factory=list, init=False)
 
     def run(
         self, *argv: str, cwd: Path | None = None, timeout: float = 60, environment: Mapping[str, str] | None = None
@@ -69,12 +70,23 @@ class Site:
         return {plugin["name"]: plugin for plugin in json.loads(done.out)}
 
     def story(self, script: Sequence[Any], *prompts: str, cwd: Path, only: str, **wish: Any) -> dict[str, Any]:
-        """A session on a scripted model in a fresh process; see `story.py`."""
-        told = json.dumps({"script": script, "prompts": prompts or ("go",), "directory": str(cwd), **wish})
-        done = self.run(str(HERE / "story.py"), told, environment={"CODETETHER_PLUGINS": only})
-        assert done.code == 0, done.err
-        made: dict[str, Any] = json.loads(done.out)
+        """A session on a scripted model, in a process that tells all of them; see `story.py`."""
+        if not self._teller:
+            argv = [str(self.python), str(HERE / "story.py")]
+            self._teller.append(subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        told, heard = self._teller[0].stdin, self._teller[0].stdout
+        assert told is not None
+        assert heard is not None
+        environment = {"CODETETHER_PLUGINS": only, "CODETETHER_HOME": os.environ["CODETETHER_HOME"]}
+        wish |= {"script": script, "prompts": prompts or ("go",), "directory": str(cwd), "environment": environment}
+        print(json.dumps(wish), file=told, flush=True)
+        made: dict[str, Any] = json.loads(heard.readline())
         return made
+
+    def close(self) -> None:
+        """Ends the process that tells the stories."""
+        for teller in self._teller:
+            teller.communicate(timeout=20)
 
 
 def wheels(projects: Sequence[Path], out: Path) -> list[Path]:
@@ -110,7 +122,9 @@ def strangers() -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def site(strangers: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Site:
+def site(strangers: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """An environment with all strangers that keep their promises."""
     place = tmp_path_factory.mktemp("strangers")
-    return environment(place / "env", wheels(strangers, place / "wheels"))
+    made = environment(place / "env", wheels(strangers, place / "wheels"))
+    yield made
+    made.close()

@@ -1,9 +1,10 @@
-"""Run by the tests in an environment of their own: a session on a scripted model, told as JSON."""
+"""Run by the tests in an environment of their own: sessions on a scripted model, each told as a line of JSON."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -55,4 +56,7 @@ async def told(wish: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(told(json.loads(sys.argv[1])))))
+    for line in sys.stdin:
+        wish = json.loads(line)
+        os.environ.update(wish.pop("environment"))
+        print(json.dumps(asyncio.run(told(wish))), flush=True)

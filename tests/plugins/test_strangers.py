@@ -114,7 +114,8 @@ def test_a_router_turns_text_into_calls(site: Site, work: Path) -> None:
 def test_a_reviewer_adds_to_results(site: Site, work: Path) -> None:
     call = {"call": "write", "arguments": {"path": "a.py", "content": "x = 1\ny = 2  # FIXME\n"}}
     told = site.story([[call], "Done."], cwd=work, only="fixme,files", allow=["write"])
-    assert told["tools"] == [["write", True, "a.py created (2 lines, 21 bytes)\nleft to be done:\na.py:2: y = 2  # FIXME"]]
+    shown = "a.py created (2 lines, 21 bytes)\nleft to be done:\na.py:2: y = 2  # FIXME"
+    assert told["tools"] == [["write", True, shown]]
 
 
 @pytest.mark.parametrize(
