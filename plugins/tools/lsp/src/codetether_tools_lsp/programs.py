@@ -33,10 +33,9 @@ class Program:
     options: Mapping[str, Any] = field(factory=dict)
     configuration: Mapping[str, Any] = field(factory=dict)
 
-    def found(self, workspace: Path) -> str | None:
+    def found(self, folders: str, workspace: Path) -> str | None:
         """Where the program is, absolute. One that lies in the workspace, or is found by way of it, does not count."""
-        folders = [folder for folder in os.get_exec_path() if Path(folder).is_absolute()]
-        path = shutil.which(str(Path(self.command[0]).expanduser()), path=os.pathsep.join(folders))
+        path = shutil.which(str(Path(self.command[0]).expanduser()), path=folders)
         if path is None or not Path(path).is_absolute() or Path(path).resolve().is_relative_to(workspace):
             return None
         return None if Path(path).is_relative_to(workspace) else path
@@ -95,11 +94,12 @@ def _named(name: str, settings: ServerSettings, known: Program | None) -> Progra
 
 def installed(found: Iterable[Program], workspace: Path, confined: bool) -> dict[str, tuple[Program, str]]:
     """Program and path by suffix: of those that are there and may be started."""
+    folders = os.pathsep.join(folder for folder in os.get_exec_path() if Path(folder).is_absolute())
     chosen: dict[str, tuple[Program, str]] = {}
     for program in found:
-        if program.careful and not confined:
+        if (program.careful and not confined) or chosen.keys() >= set(program.suffixes):
             continue
-        if (path := program.found(workspace)) is not None:
+        if (path := program.found(folders, workspace)) is not None:
             for suffix in program.suffixes:
                 chosen.setdefault(suffix, (program, path))
     return chosen
