@@ -120,8 +120,8 @@ async def test_M13_a_server_that_misbehaves_costs_one_call(desk: Desk, monkeypat
     names = ("odd__garbage", "odd__flood", "odd__fine", "odd__die", "mute__silent", "odd__fine")
     results = await desk.run(*(Call(f"mcp__{name}") for name in names))
     lost = (
-        "Error: MCP server odd was lost while it worked: {}; what was asked of it may have been done. "
-        "The next call starts it again."
+        "Error: MCP server odd was lost while it worked: {}; what was asked of it may have been done — "
+        "the next call starts it again"
     )
     assert [result.text for result in results] == [
         "first",

@@ -72,8 +72,8 @@ class Line:
                 await self.close()
             raise ServerLost(
                 f"MCP server {self.server.name} was lost while it worked: {self._why() or error.message}; "
-                "what was asked of it may have been done.",
-                remedy="The next call starts it again.",
+                "what was asked of it may have been done",
+                remedy="the next call starts it again",
             ) from error
 
     async def client(self) -> Client:
