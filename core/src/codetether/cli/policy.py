@@ -57,6 +57,8 @@ def check(command: tuple[str, ...], mode: Mode | None, allow: tuple[str, ...], a
 
     Exit codes: 0 allowed, 3 denied, 10 asks (which without a person to ask means denied).
     """
+    if len(command) > 1 and any(map(str.isspace, command[0])):  # no program is called so: an option came too late
+        raise click.UsageError(f"options stand before the command: codetether policy check {shlex.join(command[1:])} …")
     text = command[0] if len(command) == 1 else shlex.join(command)
     settings = _settings(allow)
     request = PermissionRequest(

@@ -49,8 +49,6 @@ async def journal_of(runtime: Runtime, session_id: str) -> ForeignSession:
     try:
         await runtime.sessions.load(session_id)  # raises what is wrong with it
     except SessionNotFound:
-        if "_" not in session_id:
-            raise
         return await runtime.foreign.one(session_id)
     records = [record async for record in runtime.sessions.records(session_id)]
     origins = [e.value for r in records if isinstance(e := r.entry, Remembered) and e.key == ORIGIN]

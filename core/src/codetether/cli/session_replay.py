@@ -58,8 +58,6 @@ async def _records(store: Store, screen: Screen, session_id: str) -> Sequence[Jo
     try:
         return [record async for record in store.records(session_id)]
     except SessionNotFound:
-        if "_" not in session_id:
-            raise
         return (await read_foreign(store, screen, session_id)).records
 
 

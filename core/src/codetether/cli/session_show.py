@@ -52,8 +52,6 @@ async def session_named(store: Store, screen: Screen, session_id: str) -> Sessio
     try:
         return (await store.load(session_id)).session
     except SessionNotFound:
-        if "_" not in session_id:
-            raise
         return (await read_foreign(store, screen, session_id)).session
 
 

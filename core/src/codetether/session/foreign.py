@@ -123,15 +123,17 @@ class ForeignSessions:
 
     async def one(self, session_id: str) -> ForeignSession:
         """The session that would have this id here. Raises SessionNotFound, SourceDamaged."""
-        patience, self.patience = self.patience, None
-        try:
-            listing = await self.listing()
-        finally:
-            self.patience = patience
-        for each in listing:
+        for each in await self._whole_listing() if "_" in session_id else ():
             if each.id == session_id:
                 return await self.whole(each)
         raise SessionNotFound(f"no session {session_id}", remedy="`codetether sessions list` shows what there is.")
+
+    async def _whole_listing(self) -> Sequence[Foreign]:
+        patience, self.patience = self.patience, None
+        try:
+            return await self.listing()
+        finally:
+            self.patience = patience
 
     async def whole(self, foreign: Foreign) -> ForeignSession:
         """A listed session, read. Raises SourceDamaged."""
