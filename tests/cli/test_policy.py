@@ -53,6 +53,12 @@ def test_a_check_may_suppose_a_mode_and_a_rule(bare: CommandLine) -> None:
     assert codes == [10, 0, 3, 0]
 
 
+def test_an_option_that_came_too_late_is_no_word_of_the_command(bare: CommandLine) -> None:
+    ran = bare("policy", "check", "git push --force", "--json")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: options stand before the command: codetether policy check --json …\n")
+
+
 def test_the_rules_in_force_are_explained_with_their_origin(bare: CommandLine) -> None:
     settings = bare.settings(RULES)
     project = bare.workspace / ".codetether" / "config.toml"

@@ -80,9 +80,14 @@ def _until(records: Sequence[JournalRecord], messages: int | None, turn: int | N
         if isinstance(entry, TurnEnded) and (entry.turn == turn or count == messages):
             return
     if messages is not None and count < messages:
-        raise UsageError(f"there are only {count} messages", remedy="codetether sessions show ID numbers them")
+        raise UsageError(
+            f"it has no more than {count} message{'s' * (count != 1)}",
+            remedy="codetether sessions show ID numbers them",
+        )
     if turn is not None and seen < turn:
-        raise UsageError(f"there are only {seen} turns", remedy="codetether sessions show ID numbers them")
+        raise UsageError(
+            f"it has no more than {seen} turn{'s' * (seen != 1)}", remedy="codetether sessions show ID numbers them"
+        )
 
 
 def _taken(entry: JournalEntry) -> bool:
