@@ -105,7 +105,7 @@ async def test_a_fork_holds_what_the_other_held_up_to_there_and_spent_nothing(st
     nested = fork([item async for item in store.records("f1")], "f9", title="mine")
     assert [item.entry for item in nested].count(nested[1].entry) == 1
     assert nested[-1].entry == TitleChanged(title="mine")
-    for asked, words in (({"messages": 99}, "only 7 messages"), ({"turn": 3}, "only 2 turns")):
+    for asked, words in (({"messages": 99}, "no more than 7 messages"), ({"turn": 3}, "no more than 2 turns")):
         with pytest.raises(UsageError, match=words):
             fork(records, "x", messages=asked.get("messages"), turn=asked.get("turn"))
 
