@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import attrs
 import orjson
@@ -126,7 +127,7 @@ class Reader:
         at = datetime.fromtimestamp(0, UTC)
         pending: Gap | None = None
         for number, line in self.lines:
-            read = line if isinstance(line, str) else self._record(line)
+            read = line if isinstance(line, str) else record_in(line, self.next_sequence, self._read_entry)
             if isinstance(read, str):
                 pending = _widened(pending, number, read)
                 continue
@@ -165,18 +166,18 @@ class Reader:
         if self.next_sequence > self.after:
             yield JournalRecord(sequence=self.next_sequence, recorded_at=at, entry=gap)
 
-    def _record(self, line: bytes) -> JournalRecord | str:
-        try:
-            body = orjson.loads(line)
-            sequence, at = body.pop("seq"), body.pop("at")
-            del body["crc"]
-            if sequence < self.next_sequence:
-                return f"record {sequence} stands out of order"
-            return JournalRecord(
-                sequence=sequence, recorded_at=datetime.fromisoformat(at), entry=self._read_entry(body)
-            )
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-            return f"it does not fit: {error}"
+
+def record_in(line: bytes, expected: int, read_entry: Callable[[Any], JournalEntry]) -> JournalRecord | str:
+    """The record of a whole line, or why it is none. `expected`: the least number that it may have."""
+    try:
+        body = orjson.loads(line)
+        sequence, at = body.pop("seq"), body.pop("at")
+        del body["crc"]
+        if sequence < expected:
+            return f"record {sequence} stands out of order"
+        return JournalRecord(sequence=sequence, recorded_at=datetime.fromisoformat(at), entry=read_entry(body))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        return f"it does not fit: {error}"
 
 
 def _widened(gap: Gap | None, number: int, why: str) -> Gap:
@@ -200,10 +201,7 @@ def read_state(path: Path, session_id: str) -> tuple[Replayed, Reader]:
             raise FileNotFoundError(str(path))
         raise _headless(path, data)
     if state.session.id != session_id:
-        raise JournalDamaged(
-            f"{path} is the journal of session {state.session.id}, not of {session_id}",
-            remedy="Give the directory its session's own id again.",
-        )
+        raise of_another(path, state.session.id, session_id)
     return state, found
 
 
@@ -233,6 +231,14 @@ def _headless(path: Path, data: bytes) -> StorageError:
     return JournalDamaged(
         f"{path} cannot be read: its first line is damaged, or it is no journal",
         remedy="Put the file back from a backup, or delete the session; its lines can still be read as JSON.",
+    )
+
+
+def of_another(path: Path, found: str, session_id: str) -> JournalDamaged:
+    """The error for a journal that belongs to another session than its directory says."""
+    return JournalDamaged(
+        f"{path} is the journal of session {found}, not of {session_id}",
+        remedy="Give the directory its session's own id again.",
     )
 
 

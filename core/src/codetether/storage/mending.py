@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import orjson
 from attrs import field
@@ -15,7 +16,17 @@ from codetether._version import __version__
 from codetether.errors import JournalDamaged
 from codetether.models.session import JOURNAL_FORMAT, JournalEntry, JournalRecord, SessionStarted
 from codetether.storage.durable import read, replace
-from codetether.storage.lines import JOURNAL, RESERVED, encode, format_of, too_new, whole, whole_pieces
+from codetether.storage.lines import (
+    JOURNAL,
+    RESERVED,
+    encode,
+    format_of,
+    of_another,
+    record_in,
+    too_new,
+    whole,
+    whole_pieces,
+)
 from codetether.values import define, frozen
 from codetether.wire import reader
 
@@ -41,19 +52,12 @@ class _Found:
 
     def sort(self, number: int, line: bytes) -> None:
         """A line that is whole."""
-        try:
-            body = orjson.loads(line)
-            sequence = body.pop("seq")
-            if sequence < self.next:
-                raise ValueError(f"record {sequence} stands out of order")
-            datetime.fromisoformat(body.pop("at"))
-            del body["crc"]
-            _entry()(body)
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-            self.bad.append((number, line, f"it does not fit: {error}"))
+        read = record_in(line, self.next, _entry())
+        if isinstance(read, str):
+            self.bad.append((number, line, read))
         else:
             self.good.append(line)
-            self.next = sequence + 1
+            self.next = read.sequence + 1
 
 
 def mend(directory: Path, session_id: str, work: str, *, dry: bool) -> Mending:
@@ -105,10 +109,7 @@ def _head(path: Path, found: _Found, session_id: str, work: str) -> SessionStart
     if first["type"] == "session_started":
         if first["id"] == session_id:
             return None
-        raise JournalDamaged(
-            f"{path} is the journal of session {first['id']}, not of {session_id}",
-            remedy="Give the directory its session's own id again.",
-        )
+        raise of_another(path, first["id"], session_id)
     if first["seq"] == 1:
         raise JournalDamaged(f"{path} is no journal: its record 1 begins no session", remedy="Delete the session.")
     return _salvaged(found, session_id) or SessionStarted(id=session_id, directory=work, version=__version__)
@@ -126,5 +127,5 @@ def _salvaged(found: _Found, session_id: str) -> SessionStarted | None:
 
 
 @cache
-def _entry() -> Callable[[object], object]:
+def _entry() -> Callable[[Any], Any]:
     return reader(JournalEntry)
