@@ -167,24 +167,14 @@ def _make_tables(connection: sqlite3.Connection) -> None:
 
 def refresh(connection: sqlite3.Connection, sessions: Path, told: Told) -> None:
     """Counts in what the index knows of and the search does not; only that is read."""
-    run = connection.execute
     _make_tables(connection)
-    if gone := run(_GONE).fetchall():
-        with _writing(connection):
-            connection.executemany("DELETE FROM texts WHERE session = ? AND body IS NULL", gone)
-            connection.executemany("DELETE FROM searched WHERE id = ?", gone)
-        left, added = run(
-            "SELECT count(*), (SELECT seq FROM sqlite_sequence WHERE name = 'texts') FROM texts"
-        ).fetchone()
-        if (added or 0) > 2 * left + _DEAD:
-            with _writing(connection):
-                forget(connection)
-            _make_tables(connection)
-    behind = run(_BEHIND).fetchall()
+    if gone := connection.execute(_GONE).fetchall():
+        _take_out(connection, gone)
+    behind = connection.execute(_BEHIND).fetchall()
     waiting = iter(behind)
     session = next(waiting, None)
     if session is not None:
-        run(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
+        connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
     done = 0
     while session is not None:
         told(done, len(behind))
@@ -193,6 +183,19 @@ def refresh(connection: sqlite3.Connection, sessions: Path, told: Told) -> None:
             while session is not None and read < _BATCH:
                 read += _count_in(connection, sessions, *session)
                 done, session = done + 1, next(waiting, None)
+
+
+def _take_out(connection: sqlite3.Connection, gone: list[Any]) -> None:
+    """Takes out the texts of sessions that are gone; where few are left, everything, to be counted anew."""
+    with _writing(connection):
+        connection.executemany("DELETE FROM texts WHERE session = ? AND body IS NULL", gone)
+        connection.executemany("DELETE FROM searched WHERE id = ?", gone)
+    counts = "SELECT count(*), (SELECT seq FROM sqlite_sequence WHERE name = 'texts') FROM texts"
+    left, added = connection.execute(counts).fetchone()
+    if (added or 0) > 2 * left + _DEAD:
+        with _writing(connection):
+            forget(connection)
+        _make_tables(connection)
 
 
 @contextmanager

@@ -93,9 +93,8 @@ class _Count:
         """Counts in the journal's next whole lines; damaged ones are left out."""
         for line in data.split(b"\n"):
             if any(kind in line[:_HEAD] for kind in _KINDS) and whole(line):
-                with suppress(
-                    KeyError, TypeError, AttributeError, ArithmeticError
-                ):  # not as we write it: it tells nothing
+                # What is not as we write it tells nothing.
+                with suppress(KeyError, TypeError, AttributeError, ArithmeticError):
                     self._count_in(orjson.loads(line))
 
     def _count_in(self, entry: dict[str, Any]) -> None:
