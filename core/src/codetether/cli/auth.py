@@ -133,7 +133,7 @@ def list_(as_json: bool) -> int:
     async def listing(runtime: Runtime, screen: Screen) -> int:
         found, failed = await _kept(runtime)
         for source, why in failed.items():
-            screen.say(f"note: {source}: {why}", YELLOW)
+            screen.notice(source, why)
         if as_json:
             print_json(screen, [{**attrs.asdict(each), "used": not each.hidden_by} for each in found])
         elif not found:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def show(origin: bool, as_json: bool) -> int:
     """Show the settings in force here."""
     screen, settings = Screen(), load_settings(Path.cwd())
     for notice in settings.notices:
-        screen.say(f"note: {notice}")
+        screen.notice("", notice)
     rows = {".".join(map(_key, path)): (path, _shown(path, value)) for path, value in _in_force(settings)}
     if as_json:
         full = {name: {"value": v, "origin": str(settings.origin(p))} for name, (p, v) in rows.items()}
@@ -143,11 +143,7 @@ def trust(listing: bool, revoke: bool, as_json: bool) -> int:
     around = (place.parents[1] for place in project_paths(Path.cwd()))
     instructions = {str(path): digest for path in instruction_files(around) if (digest := _digest(path))}
     if revoke:
-        gone = [name for name in (*paths, *instructions) if name in trusted]
-        kept = {name: digest for name, digest in trusted.items() if name not in gone}
-        recorded("config", "config:untrust", {"files": gone}, partial(_keep_trust, kept))
-        for name in gone or ["nothing here was trusted"]:
-            screen.line(f"no longer trusted: {name}" if gone else name)
+        _revoke(screen, trusted, [*paths, *instructions])
         return 0
     files = [file for name in paths if (file := read_settings_file(Path(name)))]
     if not files and not instructions:
@@ -163,6 +159,16 @@ def trust(listing: bool, revoke: bool, as_json: bool) -> int:
     for name in instructions:
         screen.line(f"trusted: {name}{_unseen(Path(name))}")
     return 0
+
+
+def _revoke(screen: Screen, trusted: Mapping[str, str], here: Sequence[str]) -> None:
+    gone = [name for name in here if name in trusted]
+    kept = {name: digest for name, digest in trusted.items() if name not in gone}
+    recorded("config", "config:untrust", {"files": gone}, partial(_keep_trust, kept))
+    for name in gone:
+        screen.line(f"no longer trusted: {name}")
+    if not gone:
+        screen.line("nothing here was trusted")
 
 
 def _unseen(path: Path) -> str:

@@ -11,7 +11,7 @@ import click
 
 from codetether.cli.completion import session_ids
 from codetether.cli.table import as_json, print_json, print_table
-from codetether.cli.terminal import YELLOW, Screen, one_line
+from codetether.cli.terminal import Screen, one_line
 from codetether.errors import SettingsError, UsageError
 from codetether.models.tools import Decision, Mode, PermissionRequest, Resources, ToolCall, ToolDefinition
 from codetether.settings.core import MODES
@@ -109,7 +109,7 @@ def explain(mode: Mode | None, allow: tuple[str, ...], as_json: bool) -> int:
         print_json(screen, told)
         return 0
     for notice in settings.notices:
-        screen.say(f"note: {notice}", YELLOW)
+        screen.notice("", notice)
     screen.line(f"Mode {settings.mode(mode)}. Deny beats ask beats allow, whichever file they stand in.\n")
     if rows:
         print_table(screen, ("VERDICT", "RULE", "FROM"), rows)
