@@ -10,6 +10,8 @@ from codetether import Resources, ToolCall, ToolResult, UsageError
 from codetether_tools_lsp.settings import Severity
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lsprotocol.types import Diagnostic
 
     from codetether_tools_lsp.servers import Servers
@@ -33,22 +35,21 @@ class Problems:
             return None
         files = dict.fromkeys(filter(None, map(self._servers.resolved, resources.writes)))
         known = [path for path in files if path.suffix in self._servers.suffixes]
-        told = [await problems(self._servers, str(path)) for path in known[:FILES]]
+        told = [await problems(self._servers, path) for path in known[:FILES]]
         return "\n".join(filter(None, told)) or None
 
 
-async def problems(servers: Servers, path: str) -> str:
-    """The problems of a file, one a line; empty where there are none, or nobody knows."""
-    real = servers.resolved(path)
-    if real is None or (server := await servers.of(real)) is None:
+async def problems(servers: Servers, path: Path) -> str:
+    """The problems of a file of the workspace, one a line; empty where there are none, or nobody knows."""
+    if (server := await servers.of(path)) is None:
         return ""
     from codetether_tools_lsp.documents import text_at
 
     try:
-        found = await server.diagnostics(real, text_at(real), servers.settings.wait)
+        found = await server.diagnostics(path, text_at(path), servers.settings.wait)
     except UsageError:
         return ""
-    name = str(real.relative_to(servers.directory))
+    name = str(path.relative_to(servers.directory))
     return told(name, server.name, found or (), servers.settings.severity)
 
 

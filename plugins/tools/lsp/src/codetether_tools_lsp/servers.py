@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codetether import CodetetherError, SessionContext
+from codetether import CodetetherError, ConfiningExecutor, SessionContext
 
 from codetether_tools_lsp.programs import Program, installed, programs
 from codetether_tools_lsp.settings import LspSettings
@@ -82,8 +82,8 @@ class Servers:
 
     def _installed(self) -> Mapping[str, tuple[Program, str]]:
         if self._found is None:
-            confinement = getattr(self._ctx.executor, "confinement", None)
-            confined = confinement is not None and confinement.complete
+            executor = self._ctx.executor
+            confined = isinstance(executor, ConfiningExecutor) and executor.confinement.complete
             self._found = installed(programs(self.settings.servers), self.directory, confined)
         return self._found
 

@@ -35,7 +35,7 @@ class Ask:
         operation = str(call.arguments["operation"])
         path, server = await _server(self._servers, str(call.arguments["path"]))
         if operation == "diagnostics":
-            return text_result(await problems(self._servers, str(path)) or "no problems found")
+            return text_result(await problems(self._servers, path) or "no problems found")
         from codetether_tools_lsp.questions import Question  # what it needs came with the server
 
         question = Question(server, path, self._servers.directory, call.arguments)
