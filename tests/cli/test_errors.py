@@ -82,7 +82,10 @@ ERRORS = {
         "error: model would put a secret into a settings file\n"
         "  Keys never stand in settings: put it into a variable, and name that: [providers.NAME] api_key_env.\n"
     ),
-    "config trust": "error: there is no project file to trust: {work}/.codetether/config.toml\n",
+    "config trust": (
+        "error: there is no project file to trust: {work}/.codetether/config.toml\n"
+        "  codetether config set --project makes one\n"
+    ),
 }
 
 

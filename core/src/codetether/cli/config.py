@@ -147,7 +147,9 @@ def trust(listing: bool, revoke: bool, as_json: bool) -> int:
         return 0
     files = [file for name in paths if (file := read_settings_file(Path(name)))]
     if not files and not instructions:
-        raise UsageError(f"there is no project file to trust: {paths[-1]}")
+        raise UsageError(
+            f"there is no project file to trust: {paths[-1]}", remedy="codetether config set --project makes one"
+        )
     for file in files:
         check_settings_file(file)
     found = {**{str(file.path): file.sha256 for file in files}, **instructions}

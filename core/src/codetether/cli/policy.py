@@ -181,7 +181,10 @@ def replay(session_id: str, mode: Mode | None, allow: tuple[str, ...], as_json: 
             session = (await store.load(session_id)).session
         directory = Path(session.metadata.directory)
         if not directory.is_dir():
-            raise UsageError(f"the directory of session {session_id} does not exist any more: {directory}")
+            raise UsageError(
+                f"the directory of session {session_id} does not exist any more: {directory}",
+                remedy=f"put it back; codetether sessions show {session_id} shows the session without it",
+            )
         async with Runtime.open(directory=directory, settings=_overrides(allow), on_notice=screen.notice) as runtime:
             calls = await judge_calls(runtime, session, runtime.settings.mode(mode))
         if as_json:

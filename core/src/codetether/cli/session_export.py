@@ -31,7 +31,8 @@ async def written(foreign: ForeignSessions, session: ForeignSession, name: str) 
     formats = await foreign.formats()
     writers = {each: made for each, made in formats.items() if isinstance(made, SessionWriter)}
     if name not in writers:
-        raise UsageError(f"no plugin writes {name!r}; there are: {', '.join(writers) or 'none'}")
+        there = ", ".join(writers) or "none"
+        raise UsageError(f"no plugin writes {name!r}; there are: {there}", remedy="codetether plugins list shows them")
     target = io.BytesIO()
     lost = writers[name].write(session, target)
     return target.getvalue(), list(lost)

@@ -103,7 +103,10 @@ class Makers:
             raise
         except BROKEN as error:  # a session without the executor that was asked for must not open
             self.failed(found[0].plugin, f"create of {name}", error)
-            raise ExecutorError(f"the executor {name!r} could not start: {reason_of(error)}") from error
+            raise ExecutorError(
+                f"the executor {name!r} could not start: {reason_of(error)}",
+                remedy="codetether doctor tries each; [session] executor names another one",
+            ) from error
 
     async def policies(self) -> list[tuple[str, Any]]:
         """All policies; one that cannot even be created denies everything."""

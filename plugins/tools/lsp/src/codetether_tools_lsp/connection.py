@@ -138,10 +138,13 @@ class LanguageServer:
             async with asyncio.timeout(limit):
                 await asyncio.wait({ended, future}, return_when=asyncio.FIRST_COMPLETED)
             if not future.done():
-                raise UsageError(f"the language server {self.name} died")
+                raise UsageError(f"the language server {self.name} died", remedy="The next question starts it again.")
             return future.result()
         except TimeoutError as error:
-            raise UsageError(f"the language server {self.name} did not answer in {limit:g} s") from error
+            raise UsageError(
+                f"the language server {self.name} did not answer in {limit:g} s",
+                remedy="It may still be reading the project: ask again later.",
+            ) from error
         except PyglsError as error:
             raise UsageError(f"the language server {self.name} says: {str(error)[:500]}") from error
         finally:

@@ -73,7 +73,9 @@ def edited(text: str, edits: Sequence[TextEdit], codec: PositionCodec) -> str:
     pieces, end = [], 0
     for start, stop, _, new in spans:
         if start < end:
-            raise UsageError("the language server gave edits that overlap")
+            raise UsageError(
+                "the language server gave edits that overlap", remedy="Make the change by edit or apply_patch."
+            )
         pieces += [text[end:start], new]
         end = stop
     return "".join([*pieces, text[end:]])

@@ -116,6 +116,9 @@ def _edits(edit: lsp.WorkspaceEdit | None) -> dict[str, list[Any]]:
     for change in edit.document_changes or ():
         document = getattr(change, "text_document", None)
         if document is None:
-            raise UsageError("the language server wants to move files too; nothing was changed")
+            raise UsageError(
+                "the language server wants to move files too; nothing was changed",
+                remedy="Make the change by commands and apply_patch.",
+            )
         found.setdefault(document.uri, []).extend(change.edits)  # type: ignore[union-attr]
     return found
