@@ -119,9 +119,9 @@ _GREP = Options(
     flags="aIiwvhHEGPFnlLzcopWqr",
     valued="eABCm",
     long=names(
-        "cached untracked text ignore-case word-regexp invert-match full-name extended-regexp basic-regexp perl-regexp"
+        "cached text ignore-case word-regexp invert-match full-name extended-regexp basic-regexp perl-regexp"
         " fixed-strings line-number column files-with-matches name-only files-without-match null only-matching count"
-        " no-color break heading show-function function-context quiet and or not all-match exclude-standard"
+        " no-color break heading show-function function-context quiet and or not all-match"
         " recurse-submodules recursive no-recursive no-textconv"
     ),
     named=names("max-depth threads after-context before-context context max-count"),

@@ -19,6 +19,7 @@ def tree(bench: Workbench) -> Path:
     files = {
         ".gitignore": "build/\n*.log\n",
         ".env": "TOKEN=needle\n",
+        ".aws/credentials": "needle\n",
         ".github/ci.yml": "needle: yes\n",
         ".git/config": "needle\n",
         "README.md": "# Needle\n",
@@ -88,6 +89,12 @@ async def test_grep_finds_lines_in_what_is_neither_ignored_nor_secret(bench: Wor
         "4 matches in 4 files"
     )
     assert result.metadata == {"matches": 4, "files": 4, "complete": True}
+
+
+async def test_F03_grep_leaves_out_what_a_rule_keeps_from_being_read(bench: Workbench, tree: Path) -> None:
+    bench.permissions = {"deny": ["read(src/sub/**)"], "ask": ["read(*.yml)"]}
+    assert await found(bench, "grep", pattern="(?i)needle") == ["README.md:1: # Needle", "src/a.py:2: needle = 2"]
+    assert (await bench.call("grep", pattern="sub.needle", path="src")).metadata["matches"] == 0
 
 
 @pytest.mark.parametrize(

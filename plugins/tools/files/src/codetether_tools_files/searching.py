@@ -49,8 +49,14 @@ SECRETS = (
     ".npmrc",
     ".git-credentials",
     ".pgpass",
+    ".vault-token",
     "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
     "id_ed25519",
+    ".ssh",
+    ".gnupg",
+    ".aws",
 )
 """Files that are searched only when they are named."""
 
@@ -129,6 +135,8 @@ class Grep:
             except _InvalidPattern as invalid:
                 found = await self._search(real, ["--fixed-strings", "--regexp", pattern], wanted)
                 note = f" (searched as plain text, since it is no regular expression: {invalid})"
+            if not found.only and not found.base.startswith("/"):  # a place outside was allowed as a whole
+                await found.keep_readable(ctx)
             return found.result(pattern, self._workspace.name(real), note)
         except Refused as refused:
             return error_result(str(refused))
@@ -208,6 +216,13 @@ class Matches:
         self._files.add(where)
         self.rows.append((where, int(number), shown_text))
 
+    async def keep_readable(self, ctx: ToolContext) -> None:
+        """Leaves out the files that a rule keeps from being read: the directory alone was judged before."""
+        if await _denied(ctx, sorted(self._files)):
+            hidden = {path for path in sorted(self._files) if await _denied(ctx, [path])}
+            self.rows = [row for row in self.rows if row[0] not in hidden]
+            self._files -= hidden
+
     def result(self, pattern: str, where: str, note: str) -> ToolResult:
         """What the model is told."""
         lines = [f"{path}:{number}: {text}" for path, number, text in sorted(self.rows)]
@@ -220,6 +235,14 @@ class Matches:
             count += f" (the search was ended after {DEADLINE:g} s: there may be more)"
         text = "\n".join([*lines, *([""] if lines else []), count + note])
         return text_result(text, matches=len(lines), files=len(self._files), complete=not (self.more or self.late))
+
+
+async def _denied(ctx: ToolContext, paths: list[str]) -> bool:
+    """Whether a rule of the settings denies reading one of them, or nobody allowed what one asks about."""
+    if not paths:
+        return False
+    decision = await ctx.permitted(Resources(reads=tuple(paths)))
+    return decision.verdict != "allow" and decision.source == "settings"
 
 
 def _named_like(glob: str) -> list[str]:
