@@ -143,7 +143,8 @@ def test_a_denied_command_is_seen_through_wrappers_and_spellings(workspace: Path
 
 @pytest.mark.parametrize("verdict", ["deny", "ask"])
 def test_a_rule_about_commands_holds_for_every_tool_that_runs_them(workspace: Path, verdict: Verdict) -> None:
-    lists, rules = {verdict: ["bash(npm *)"]}, f"{verdict} bash(npm *)"
+    lists: dict[str, Any] = {verdict: ["bash(npm *)"]}
+    rules = f"{verdict} bash(npm *)"
     assert judged(workspace, "exec", RUNNING, mode="unsafe", **lists) == (verdict, rules)
     assert judged(workspace, "mcp__x__y", Resources(), effects=("execute",), mode="unsafe", **lists)[0] == "allow"
     assert judged(workspace, "exec", RUNNING, allow=["bash(npm *)"])[0] == "ask"

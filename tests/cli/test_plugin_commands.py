@@ -47,7 +47,7 @@ class Site:
         """Runs the command line within this process, with these distributions installed."""
         with self._monkeypatch.context() as patched:
             patched.syspath_prepend(str(self.root))
-            return self.cli(*arguments, **env)
+            return self.cli(*arguments, cwd=None, stdin="", **env)
 
     def process(self, *arguments: str, **env: str) -> Ran:
         """The same as a process of its own."""

@@ -103,7 +103,8 @@ def test_a_call_denied_for_want_of_an_answer_is_code_3_even_when_text_follows(
     (session,) = cli("sessions", "list", "--json").json
     assert (
         "\n  bash: touch made\n    mode default: execute asks\n"
-        f"  To allow it: codetether run -s {session['id']} --allow 'bash(touch made)' 'go on', or answer at a terminal.\n"
+        f"  To allow it: codetether run -s {session['id']} --allow 'bash(touch made)' 'go on', "
+        "or answer at a terminal.\n"
     ) in ran.err
     assert not (cli.workspace / "made").exists()
 

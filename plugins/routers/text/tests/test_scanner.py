@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from codetether import ToolDefinition
-from codetether.testing.toolcall_text import Case, judge, judged, read
+from codetether.testing.toolcall_text import judge, judged, read
 from codetether_router_text.offers import Offers
 from codetether_router_text.router import Screen, TextRouter
 from codetether_router_text.scanner import Found, Scanner, prose, scanned
