@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import attrs
 import codetether
 
 from .conftest import CommandLine
@@ -73,6 +74,16 @@ def test_the_help_of_no_command_imports_a_plugin(bare: CommandLine) -> None:
 
     assert [line.split()[2] for line in out.splitlines() if line.startswith("Usage: ")] == commands
     assert modules.isdisjoint(HEAVY - {"attrs", "platformdirs", "asyncio"})
+
+
+def test_tools_that_are_offered_load_none_of_their_code(bare: CommandLine) -> None:
+    every = {**bare.environment, "CODETETHER_PLUGINS": "files,lsp,mcp,shell,web,work"}
+    out, modules = imported(attrs.evolve(bare, environment=every), "tools")
+
+    assert {"bash", "edit", "memory", "webfetch"} <= {line.split()[0] for line in out.splitlines()}
+    told = {"definitions", "examples", "places", "plugin", "programs", "servers", "settings", "sources", "toolset"}
+    loaded = {name.rpartition(".")[2] for name in modules if name.startswith("codetether_tools_") and "." in name}
+    assert loaded <= told
 
 
 def test_C11_modules_in_the_workspace_do_not_shadow_real_ones(bare: CommandLine) -> None:
