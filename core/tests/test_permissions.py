@@ -141,6 +141,30 @@ def test_a_denied_command_is_seen_through_wrappers_and_spellings(workspace: Path
     assert verdict == ("deny", "deny bash(rm *)")
 
 
+@pytest.mark.parametrize(
+    ("command", "verdict"),
+    [
+        ("rg word", "ask"),
+        ("rg word conf", "ask"),
+        ("grep -r word .", "ask"),
+        ("git grep word", "ask"),
+        ("cd conf && rg word", "ask"),
+        ("rg word src", "allow"),
+        ("rg word conf/open.yml", "allow"),
+        ("ls -R conf", "allow"),
+    ],
+)
+def test_F03_a_search_of_directories_asks_where_it_would_come_upon_what_is_denied(
+    workspace: Path, command: str, verdict: Verdict
+) -> None:
+    for name in ("conf/prod.yml", "conf/open.yml", "src/a.py", ".hidden/prod.yml"):
+        (workspace / name).parent.mkdir(exist_ok=True)
+        (workspace / name).write_text("word")
+    (workspace / "src/link").symlink_to("../conf/prod.yml")
+    found = judged(workspace, "bash", Resources(commands=(command,)), deny=["read(**/prod.yml)"])
+    assert found[0] == verdict
+
+
 @pytest.mark.parametrize("verdict", ["deny", "ask"])
 def test_a_rule_about_commands_holds_for_every_tool_that_runs_them(workspace: Path, verdict: Verdict) -> None:
     lists: dict[str, Any] = {verdict: ["bash(npm *)"]}

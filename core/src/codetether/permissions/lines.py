@@ -10,6 +10,7 @@ from codetether.permissions.effects import Effects, effects
 from codetether.permissions.patterns import Touch
 from codetether.permissions.places import inside
 from codetether.permissions.rules import Rules, outside_asks, path_touch, said
+from codetether.permissions.searches import files_searched
 from codetether.permissions.shell import Line, read_line
 from codetether.values import frozen
 
@@ -32,7 +33,7 @@ class LineJudge:
         if found is not None and found.verdict == "deny":
             return found
         asked = found
-        for decision in self._known(known):
+        for decision in (*self._known(known), *filter(None, [self._searched(line)])):
             if decision.verdict == "deny":
                 return decision
             asked = asked or decision
@@ -50,6 +51,16 @@ class LineJudge:
         directory = str(self.request.directory)
         judged = (self._strict(touch) or self.rules.guarded(touch, directory) for touch in touches)
         return found + [decision for decision in judged if decision is not None]
+
+    def _searched(self, line: Line) -> Decision | None:
+        """What is asked where a search of directories would come upon a file that a rule keeps from being read."""
+        if not any(rule.name == "read" and rule.pattern for rule in (*self.rules.deny, *self.rules.ask)):
+            return None
+        for path in files_searched(line, str(self.request.directory)):
+            if (decision := self._strict(self._path("read", path))) is not None:
+                why = f"{said(self.touch)} needs permission, since it would come upon {path}: {decision.reason}"
+                return Decision(verdict="ask", rule=decision.rule, source=decision.source, reason=why)
+        return None
 
     def _strict(self, touch: Touch) -> Decision | None:
         """What denies or asks. Rules with the tool's own name are about its commands; mode plan has had its say."""
