@@ -61,12 +61,14 @@ def project(name: str, place: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bad_site(strangers: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Site:
+def bad_site(strangers: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """An environment with the strangers, and with every broken plugin."""
     place = tmp_path_factory.mktemp("broken")
     names = [*(file.stem for file in sorted((HERE / "broken").glob("*.py"))), "no_module"]
     broken = [project(name, place / "projects") for name in names]
-    return environment(place / "env", wheels([*strangers, *broken], place / "wheels"))
+    made = environment(place / "env", wheels([*strangers, *broken], place / "wheels"))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -123,12 +125,7 @@ def test_a_tool_whose_name_is_taken_gets_another(bad_site: Site, work: Path) -> 
         {"call": "read", "arguments": {"path": "notes.txt"}},
         {"call": "same-names__read", "arguments": {"path": "notes.txt"}},
     ]
-    done = bad_site.run(
-        str(HERE / "story.py"),
-        json.dumps({"script": [calls, "Done."], "prompts": ["go"], "directory": str(work)}),
-        environment={"CODETETHER_PLUGINS": "same-names,files"},
-    )
-    told = json.loads(done.out)
+    told = bad_site.story([calls, "Done."], cwd=work, only="same-names,files")
     (_, read, text), other = told["tools"]
     assert (read, "text" in text) == (True, True)
     assert other == ["same-names__read", True, "not notes.txt"]
