@@ -92,7 +92,7 @@ class Dripping:
         return Resources(effects=())
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
-        for piece in ("the key: ", CANARY[:7], CANARY[7:], " was it\n"):
+        for piece in ("the key: ", CANARY[:7], CANARY[7:], f" was it, {CANARY[:3]}"):
             ctx.progress(piece)
         return text_result("done")
 
@@ -121,7 +121,7 @@ async def test_K06_what_echoes_a_secret_is_redacted_everywhere(home: Path) -> No
     assert provider.requests[0].messages[0].text == f"my token is {MASK}"
     assert f"Deploy with {MASK}." in provider.requests[0].system
     told = "".join(event.text for event in seen if isinstance(event, ToolCallOutput))
-    assert told == f"the key: {MASK} was it\n"
+    assert told == f"the key: {MASK} was it, {CANARY[:3]}"  # an end that begins as a secret does is not lost
     texts = [text for _, _, text in results(session)]
     assert texts[0] == f"it is {MASK}."
     assert all(MASK in text for text in texts[:-1])

@@ -237,7 +237,15 @@ class CallContext(SessionPluginContext):
     def progress(self, text: str) -> None:
         """Shows more of the output while the tool runs; an end that may be the beginning of a secret waits."""
         self._shown = self._shown or self.shared.redactor.stream()
-        if shown := self._shown.feed(text):
+        self._emit(self._shown.feed(text))
+
+    def ended(self) -> None:
+        """Shows what still waits: no more comes that could make a secret of it."""
+        if self._shown is not None:
+            self._emit(self._shown.finish())
+
+    def _emit(self, shown: str) -> None:
+        if shown:
             self.shared.emit(ToolCallOutput(call_id=self.call_id, text=shown))
 
     async def secrets(self, names: Sequence[str], *, command: str = "", host: str = "") -> Mapping[str, str]:

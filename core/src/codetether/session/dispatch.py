@@ -291,6 +291,8 @@ class Dispatch:
             return error_result(f"{call.name} cancelled itself")
         except BROKEN as error:  # whatever a tool raises is the model's to act on, not the user's to crash on
             return error_result(_words(error))
+        finally:
+            context.ended()
 
     def _presentable(self, result: ToolResult, call: ToolCall) -> ToolResult:
         """Without known secrets, and cut to the limit: head and tail kept, all of it in a side file."""
