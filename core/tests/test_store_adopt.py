@@ -71,6 +71,8 @@ async def test_known_secrets_are_taken_out(tmp_path: Path) -> None:
     async with store(tmp_path, redactor) as ours:
         await ours.adopt(made(said="use sk-very-secret-indeed").records)
         assert (await ours.load("x_a")).session.messages[0].text == "use [redacted:acme.api_key]"
+        await ours.adopt(made("b", said=f"{'so ' * 11}use sk-very-secret-indeed").records)  # a title ends within it
+        assert (await ours.load("x_b")).session.title == f"{'so ' * 11}use [redacted:..."
 
 
 async def test_whatever_the_disk_refuses_leaves_the_whole_session_or_nothing(tmp_path: Path) -> None:

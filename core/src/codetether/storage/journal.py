@@ -12,11 +12,19 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from codetether.errors import StorageError
 from codetether.models.replay import Replay, Replayed, start
-from codetether.models.session import JOURNAL_FORMAT, JournalEntry, JournalRecord, SessionStarted
+from codetether.models.session import (
+    JOURNAL_FORMAT,
+    JournalEntry,
+    JournalRecord,
+    MessageAdded,
+    SessionStarted,
+    TitleChanged,
+    automatic_title,
+)
 from codetether.storage.disk import Disk
 from codetether.storage.durable import AppendFile, FileLock, make_directories, read, replace, sync_directory, sync_file
 from codetether.storage.lines import JOURNAL, Reader, encode, read_state, too_new
@@ -224,6 +232,18 @@ def redacted(entry: JournalEntry, redactor: Redactor | None) -> JournalEntry:
         return entry
     made: JournalEntry = from_dict(clean, JournalEntry)  # type: ignore[arg-type]
     return made
+
+
+def cleaned(records: Sequence[JournalRecord], redactor: Redactor | None) -> Iterator[JournalRecord]:
+    """Records without known secrets; a title that was made of a text with one is made anew, of what is left of it."""
+    entries = [redacted(record.entry, redactor) for record in records]
+    asked = [n for n, e in enumerate(entries) if isinstance(e, MessageAdded) and e.message.role == "user"]
+    changed = any(entries[at] is not records[at].entry for at in asked)
+    title = automatic_title(tuple(entry.message for entry in entries if isinstance(entry, MessageAdded)))
+    for record, entry in zip(records, entries, strict=True):
+        if changed and isinstance(entry, TitleChanged) and entry.automatic:
+            entry = evolve(entry, title=title)
+        yield evolve(record, entry=entry)
 
 
 def _clean(value: Any, text: Callable[[str], str]) -> Any:

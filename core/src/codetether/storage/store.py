@@ -14,8 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import attrs
-
 from codetether.errors import InvalidSessionId, SessionLocked, SessionNotFound, StorageError
 from codetether.ids import bucket_of, check_session_id, new_session_id
 from codetether.models.replay import Replayed
@@ -35,9 +33,9 @@ from codetether.storage.journal import (
     Desk,
     Journal,
     Redactor,
+    cleaned,
     create_journal,
     open_journal,
-    redacted,
     tell_listings,
 )
 from codetether.storage.kept_index import KeptIndex
@@ -224,8 +222,7 @@ class Store:
     def _adopt(self, session_id: str, records: Sequence[JournalRecord]) -> None:
         directory, lock, made = self._new_place(session_id)
         try:
-            redactor = self._desk.redactor
-            lines = [encode(attrs.evolve(item, entry=redacted(item.entry, redactor))) for item in records]
+            lines = [encode(item) for item in cleaned(records, self._desk.redactor)]
             replace(directory / JOURNAL, b"".join(lines))
             for parent in (*made, directory.parent):
                 sync_directory(parent)
