@@ -71,13 +71,13 @@ class Buffered(Log):
 
 
 class SoonFlushed(Buffered):
-    """Flushes every tenth entry, and on a full disk."""
+    """Flushes every fiftieth entry, and on a full disk."""
 
     count = 0
 
     def waiting(self) -> bool:
         self.count += 1
-        return self.count % 10 == 1
+        return self.count % 50 == 1
 
 
 class Silent(Log):

@@ -106,7 +106,7 @@ async def odd_values_are_kept(trial: Trial) -> None:
 
 async def what_is_recorded_survives_a_kill(trial: Trial) -> None:
     """When `record()` has returned, kill -9 loses nothing of it."""
-    async with child(trial, f"{HERE}:recording", marks=[mark(n) for n in range(200)], linger=60) as process:
+    async with child(trial, f"{HERE}:recording", marks=[mark(n) for n in range(211)], linger=60) as process:
         assert process.stdout is not None
         told = [(await process.stdout.readline()).decode().strip() for _ in range(25)]
         process.kill()
