@@ -25,8 +25,8 @@ _NUMBERS = itertools.count()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One worker more than there are cores: many tests wait for a process or a clock."""
-    return len(os.sched_getaffinity(0)) + 1
+    """Two workers more than there are cores: many tests wait for a process or a clock."""
+    return len(os.sched_getaffinity(0)) + 2
 
 
 TOGETHER = {

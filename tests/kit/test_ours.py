@@ -17,6 +17,8 @@ OURS = ("codetether-core", "codetether-agent", "codetether-")
 SUBJECTS = [each for each in installed_subjects() if each.info.distribution.startswith(OURS)]
 COSTLY = {
     "audit_sinks: processes share it": "audit-jsonl",
+    "audit_sinks: what is recorded survives a kill": "audit-jsonl",
+    "audit_sinks: a failure is raised": "audit-jsonl",
     "event_sinks: no event is kept twice": "events-jsonl",
     "plugin: its import is light": "files",
 }

@@ -214,7 +214,7 @@ async def test_an_hour_without_the_store_is_waited_through(site: Site, monkeypat
             await ended.wait()
         await work.close()
     assert site.stored() == site.sealed()
-    assert 60 < met < 180
+    assert 60 < met < 400, "attempts in an hour: about a hundred, by chance more or less, where pauses grow"
     target = site.settings.target
     assert site.said == [
         f"s3 waits, and tries again: {target} cannot be reached (ConnectionClosedError)",
