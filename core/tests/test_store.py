@@ -463,3 +463,11 @@ async def test_deleting_never_follows_a_link(store: Store, tmp_path: Path) -> No
     (journal.directory / "files").symlink_to(treasure)
     assert await store.delete("s1") is True
     assert (treasure / "gold").read_bytes() == b"mine"
+
+
+async def test_which_of_some_ids_are_there_is_told_also_of_one_that_cannot_be_read(store: Store) -> None:
+    await made(store, "whole")
+    journal = await made(store, "broken")
+    journal.path.write_bytes(b"nothing of ours\n" + journal.path.read_bytes())
+    assert await store.known(["whole", "broken", "nobody", "who'le"]) == {"whole", "broken"}
+    assert await store.known([]) == set()

@@ -108,7 +108,7 @@ class ForeignSessions:
                 for summary in summaries:
                     found.setdefault(summary.session.id, Foreign(format=name, summary=summary))
         cache.save()
-        ours = {summary.id for summary in await self.store.list()}
+        ours = await self.store.known(found)
         others = [each for id_, each in found.items() if id_ not in ours]
         return sorted(others, key=lambda each: (each.summary.session.updated_at, each.id), reverse=True)
 

@@ -271,6 +271,12 @@ class Index:
         with _usable():
             return [_summary(row) for row in self._connection.execute(ask, given)]
 
+    def known(self, ids: Collection[str]) -> set[str]:
+        """Which of these ids sessions have, readable or not."""
+        with _usable():
+            ask = "SELECT id FROM sessions WHERE id IN (SELECT value FROM json_each(?))"
+            return {found for (found,) in self._connection.execute(ask, (orjson.dumps(list(ids)).decode(),))}
+
     def tally(self, since: str = "") -> Tally:
         """What the sessions spent from a day on, `YYYY-MM-DD`; what was not counted yet is read now."""
         with _usable():

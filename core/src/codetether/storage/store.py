@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -143,6 +143,12 @@ class Store:
         One that cannot be read is left out, see `unreadable`.
         """
         return await asyncio.to_thread(self._index.ask, lambda index: index.newest(limit, subagents=subagents))
+
+    async def known(self, ids: Collection[str]) -> set[str]:
+        """Which of these ids sessions have."""
+        if not ids:
+            return set()
+        return await asyncio.to_thread(self._index.ask, lambda index: index.known(ids))
 
     async def list_for_directory(
         self, directory: Path, *, limit: int | None = None, subagents: bool = True
