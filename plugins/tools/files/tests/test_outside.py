@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -90,9 +92,13 @@ async def test_F02_a_link_swapped_in_while_editing_leads_nowhere(
             inside.write_text("secret\n")
             inside.replace(target)
             directory.rename(aside)
-            directory.symlink_to(folder)
-            directory.unlink()
-            aside.rename(directory)
+            with suppress(FileExistsError):  # an edit may have made the folder anew meanwhile
+                directory.symlink_to(folder)
+                directory.unlink()
+            while aside.exists():
+                shutil.rmtree(directory, ignore_errors=True)
+                with suppress(OSError):
+                    aside.rename(directory)
 
     flipping = threading.Thread(target=flip)
     flipping.start()
