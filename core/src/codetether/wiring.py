@@ -18,7 +18,7 @@ from codetether.known_models import NamedCatalogue
 from codetether.models.providers import Secret
 from codetether.permissions.rules import Rules
 from codetether.plugins.boundary import BROKEN, reason_of
-from codetether.plugins.discovery import normalised
+from codetether.plugins.entry_points import entry_points, normalised
 from codetether.plugins.life import created
 from codetether.plugins.loaded import LoadedPlugins, Provided
 from codetether.record.archiving import Archives, NamedArchive
@@ -91,9 +91,7 @@ class _Creating:
 
 def _commands() -> list[str]:
     """The names of plugins' commands: a plugin may bring nothing else."""
-    import importlib_metadata
-
-    return [point.name for point in importlib_metadata.entry_points(group="codetether.commands")]
+    return [point.name for point in entry_points("codetether.commands")]
 
 
 def _say_unknown(settings: Settings, loaded: LoadedPlugins, notify: Notify) -> None:

@@ -10,6 +10,7 @@ import click
 
 from codetether.cli.terminal import visible
 from codetether.errors import PluginError
+from codetether.plugins.entry_points import Unreadable, entry_points, normalised
 
 GROUP = "codetether.commands"
 """Entry points: commands of `codetether`."""
@@ -64,9 +65,7 @@ def load_command(name: str, group: str = GROUP) -> click.Command | None:
 
 
 def _points(group: str) -> list[Any]:
-    import importlib_metadata
-
-    points = importlib_metadata.entry_points(group=group)
+    points = [point for point in entry_points(group) if not isinstance(point, Unreadable)]
     return sorted(points, key=lambda point: (point.name, _distribution(point)))
 
 
@@ -76,7 +75,6 @@ def _distribution(point: Any) -> str:
 
 def _check_wanted(point: Any) -> None:
     """A command is imported only when the settings let its distribution's plugins be imported."""
-    from codetether.plugins.discovery import normalised
     from codetether.settings.settings import load_settings
 
     wanted = load_settings(Path.cwd()).core.plugins

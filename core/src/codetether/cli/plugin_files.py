@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from codetether.plugins.discovery import normalised
+from codetether.plugins.entry_points import normalised
 
 GROUPS = ("codetether", "codetether.commands")
 """The groups of entry points that codetether looks for."""

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from attrs import frozen
 
 from codetether.errors import PluginError
-from codetether.plugins.discovery import normalised
+from codetether.plugins.entry_points import normalised
 
 ENVIRONMENT = "Make an environment: `uv tool install codetether-agent`, `pipx install codetether-agent`, or \
 `python3 -m venv DIR` and pip in it."

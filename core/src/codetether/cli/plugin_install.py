@@ -19,7 +19,7 @@ from codetether.cli.plugin_holder import Holder, Sources, holder_here
 from codetether.cli.recorded import recorded
 from codetether.cli.terminal import DIM, YELLOW, Screen, one_line
 from codetether.errors import PluginError, UsageError
-from codetether.plugins.discovery import normalised
+from codetether.plugins.entry_points import normalised
 from codetether.settings.structure import did_you_mean
 
 OURS = ("codetether-core", "codetether-agent")

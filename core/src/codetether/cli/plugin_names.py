@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from codetether.cli.plugin_files import FileProblem
-from codetether.plugins.discovery import normalised
+from codetether.plugins.entry_points import normalised
 
 _TWINS = str.maketrans(
     {

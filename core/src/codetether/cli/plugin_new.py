@@ -11,7 +11,7 @@ from attrs import frozen
 
 from codetether._version import __version__
 from codetether.errors import UsageError
-from codetether.plugins.discovery import normalised
+from codetether.plugins.entry_points import normalised
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 LONGEST = 30

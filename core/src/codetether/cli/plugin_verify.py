@@ -14,7 +14,7 @@ from codetether.cli.plugin_names import lookalikes
 from codetether.cli.table import as_json, print_json, print_table
 from codetether.cli.terminal import Screen, one_line
 from codetether.errors import UsageError
-from codetether.plugins.discovery import normalised
+from codetether.plugins.entry_points import normalised
 from codetether.settings.structure import did_you_mean
 
 SHOWN = 20

@@ -21,6 +21,8 @@ HOOK_LIMIT = 10.0
 """Seconds that one hook of one plugin may take, and each object's `create`, opening and closing."""
 CALL_LIMIT = 120.0
 """Seconds that one method of a plugin's object may take that is not a tool's, a wire's or a sink's own."""
+AT_ONCE = 0.002
+"""Seconds that the event loop waits for a call on a thread: most are done by then, and a turn of it would cost more."""
 BROKEN = (Exception, SystemExit)
 """What is caught around a plugin's code on the event loop: argparse alone shows why SystemExit is among it."""
 TEXT_LIMIT = 1000
@@ -82,11 +84,16 @@ class Limiter:
 
     async def wait(self, call: Callable[[], T], limit: float) -> T:
         """The same, while the event loop goes on."""
-        future = asyncio.wrap_future(self._start(contextvars.copy_context().run, call))
-        done, _ = await asyncio.wait({future}, timeout=limit)
-        if not done:
-            raise self._abandoned(limit)
-        value: T = future.result().get()
+        started = self._start(contextvars.copy_context().run, call)
+        try:
+            outcome = started.result(AT_ONCE)
+        except TimeoutError:  # of the waiting: what the call raised lies in the outcome
+            future = asyncio.wrap_future(started)
+            done, _ = await asyncio.wait({future}, timeout=limit)
+            if not done:
+                raise self._abandoned(limit) from None
+            outcome = future.result()
+        value: T = outcome.get()
         return value
 
     def close(self) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import takewhile
+from pathlib import Path
 from typing import Any, NoReturn
 
 from codetether.errors import PluginError
 from codetether.plugins.altered import altered
 from codetether.plugins.boundary import reason_of
+from codetether.plugins.entry_points import EntryPoint, entry_points
 from codetether.values import frozen
 
 GROUP = "codetether"
@@ -38,11 +41,6 @@ class Candidate:
     altered: Callable[[], str | None] = _untouched
 
 
-def normalised(name: str) -> str:
-    """A name as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def in_process(plugin: Any) -> Candidate:
     """A module (or object) that is there already.
 
@@ -61,9 +59,9 @@ def installed() -> list[Candidate]:
 
 
 def _found() -> Iterator[Candidate]:
-    for point in _points():
+    for point in entry_points(GROUP):
         try:
-            distribution, version = _identity(point.dist) if point.dist else ("", "")
+            distribution, version = _identity(point) if isinstance(point, EntryPoint) or point.dist else ("", "")
         except Exception as error:  # metadata that cannot be read: the plugin is listed with the reason
             distribution, version = "", ""
             load: Callable[[], Any] = partial(_refuse, f"its metadata cannot be read: {reason_of(error)}")
@@ -75,54 +73,28 @@ def _found() -> Iterator[Candidate]:
             distribution=str(distribution),
             version=str(version),
             module=point.value,
-            altered=partial(altered, point.dist, point.value) if distribution else _untouched,
+            altered=partial(_altered, point) if distribution else _untouched,
         )
 
 
-def _identity(distribution: Any) -> tuple[str, str]:
+def _altered(point: Any) -> str | None:
+    return altered(point.dist, point.value)
+
+
+def _identity(point: Any) -> tuple[str, str]:
     """Name and version, from the head of the metadata where it is plain: parsing all of it costs more than the rest."""
-    head = (distribution.read_text("METADATA") or "").partition("\n\n")[0]
-    found = dict(re.findall(r"^(Name|Version): *(\S+) *$", head, re.MULTILINE))
-    return (found["Name"], found["Version"]) if len(found) == 2 else (distribution.name, distribution.version)
+    found = dict(re.findall(r"^(Name|Version): *(\S+) *$", _head(point), re.MULTILINE))
+    return (found["Name"], found["Version"]) if len(found) == 2 else (point.dist.name, point.dist.version)
 
 
-def _points() -> Iterator[Any]:
-    """All entry points of the group; a distribution whose list of them cannot be read costs no other its own."""
-    import importlib_metadata
-
+def _head(point: Any) -> str:
+    if not isinstance(point, EntryPoint):
+        return (point.dist.read_text("METADATA") or "").partition("\n\n")[0]
     try:
-        yield from importlib_metadata.entry_points(group=GROUP)
-        return
-    except Exception:  # one list is broken, and the call above does not say whose: each is read by itself
-        pass
-    seen = set()
-    for distribution in importlib_metadata.distributions():
-        try:
-            points = distribution.entry_points.select(group=GROUP)
-            name = normalised(distribution.name)
-        except Exception as error:  # the very one; nothing says whether it holds plugins, so it is listed
-            where = str(getattr(distribution, "_path", "?")).rpartition("/")[2]
-            yield _Unreadable(name=where, reason=reason_of(error))
-            continue
-        if name not in seen:
-            seen.add(name)
-            yield from points
-
-
-@frozen(kw_only=True)
-class _Unreadable:
-    """Stands in for the entry points of a distribution that cannot be read."""
-
-    name: str
-    reason: str
-    dist: None = None
-
-    @property
-    def value(self) -> str:
+        with Path(point.info, "METADATA").open(encoding="utf-8") as file:
+            return "".join(takewhile(str.strip, file))
+    except FileNotFoundError:  # an egg's has another name
         return ""
-
-    def load(self) -> NoReturn:
-        _refuse(f"its entry points cannot be read: {self.reason}")
 
 
 def _refuse(reason: str) -> NoReturn:

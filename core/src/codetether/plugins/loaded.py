@@ -21,7 +21,8 @@ from codetether.errors import PluginError, RequiredPluginMissing
 from codetether.plugins import boundary
 from codetether.plugins.boundary import Limiter, plain, reason_of
 from codetether.plugins.contracts import YIELDS, check_record
-from codetether.plugins.discovery import Candidate, normalised
+from codetether.plugins.discovery import Candidate
+from codetether.plugins.entry_points import normalised
 from codetether.plugins.guarded import replaced, watched
 from codetether.values import define, frozen
 

@@ -10,7 +10,8 @@ from attrs import frozen
 
 from codetether.errors import UsageError
 from codetether.plugins.contracts import YIELDS
-from codetether.plugins.discovery import Candidate, in_process, installed, normalised
+from codetether.plugins.discovery import Candidate, in_process, installed
+from codetether.plugins.entry_points import normalised
 from codetether.plugins.loaded import LoadedPlugins, PluginInfo
 from codetether.runtime import builtin_plugins
 from codetether.specs import SettingsSpec
