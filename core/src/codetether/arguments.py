@@ -25,7 +25,7 @@ class Arguments:
     """Reads arguments by the schemas of the tools, each compiled once."""
 
     def __init__(self) -> None:
-        self._validators: dict[str, Any] = {}
+        self._validators: dict[str, tuple[ToolDefinition, Any]] = {}
 
     def read(self, text: str, definition: ToolDefinition) -> dict[str, JSON]:
         """The arguments that stand in the text. Raises Misfit with each wrong path, the schema and an example."""
@@ -42,16 +42,20 @@ class Arguments:
 
     def _problems(self, arguments: Mapping[str, Any], definition: ToolDefinition) -> str:
         """What breaks the schema, each with its path; empty where nothing does."""
-        name = definition.name
-        if name not in self._validators:
-            self._validators[name] = validator(definition.schema)
         found = []
-        for error in self._validators[name].iter_errors(arguments):
+        for error in self._validator(definition).iter_errors(arguments):
             path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.instance_path)
             found.append(f"at ${path}: {error.message}")
             if len(found) == PROBLEMS:
                 break
         return "; ".join(found)
+
+    def _validator(self, definition: ToolDefinition) -> Any:
+        known, made = self._validators.get(definition.name, (None, None))
+        if known is not definition:
+            made = validator(definition.schema)
+            self._validators[definition.name] = definition, made
+        return made
 
 
 def expected(definition: ToolDefinition) -> str:

@@ -32,6 +32,7 @@ from codetether.record.archiving import Archiving
 from codetether.record.redact import Redactor
 from codetether.record.sinks import AuditTrail
 from codetether.session.contexts import ContextFactory
+from codetether.session.definitions import Definitions
 from codetether.session.foreign import ForeignSessions
 from codetether.session.opening import Opening, open_session
 from codetether.session.pacing import Paces
@@ -94,6 +95,7 @@ class Runtime:
     _stack: AsyncExitStack
     _wires: dict[str, Wire] = field(factory=dict)
     paces: Paces = field(factory=Paces)
+    definitions: Definitions = field(factory=Definitions)
     _closed: bool = False
     _foreign: ForeignSessions | None = None
     _archives: bool = False

@@ -42,7 +42,9 @@ class Redactor:
         self._known = KnownForms()
         self._shapes = shapes
         self._names: set[str] = set()
+        self._added: dict[str, str] = {}
         self._quiet_until: dict[bytes, int | None] = {}
+        self._lasting: dict[int, tuple[Any, Any]] = {}
 
     @property
     def empty(self) -> bool:
@@ -53,8 +55,12 @@ class Redactor:
         """Makes a secret known from now on. False for one that is too short or too common to be looked for."""
         if common(value):
             return False
+        if self._added.get(value) == name:
+            return True
+        self._added[value] = name
         self._names.add(name)
         self._quiet_until.clear()
+        self._lasting.clear()
         for form in forms(value.strip()):
             self._known.add(form, name)
         return True
@@ -84,6 +90,16 @@ class Redactor:
     def value(self, value: T) -> T:
         """An attrs value (a message, an event, a journal entry) with its texts redacted; the same where it has none."""
         return value if self.empty else self._data(value)
+
+    def lasting(self, value: T) -> T:
+        """The same for a value that is there for long, and never changes: it is looked through once for all."""
+        held = self._lasting.get(id(value))
+        if held is None:
+            held = value, self.value(value)
+            if len(self._lasting) < _REMEMBERED:
+                self._lasting[id(value)] = held
+        made: T = held[1]
+        return made
 
     def stream(self) -> RedactedStream:
         """For text that arrives in pieces: a secret split over them is found."""

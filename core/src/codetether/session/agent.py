@@ -151,7 +151,7 @@ class Agent:
 
     def offer(self, more: Sequence[ToolDefinition]) -> None:
         """Gives the model more tools, from the next step on."""
-        self.tools = (*self.tools, *self.redactor.value(tuple(more)))
+        self.tools = (*self.tools, *map(self.redactor.lasting, more))
         self.asking.routing = attrs.evolve(self.asking.routing, tools=self.tools)
 
     def meter(self, response: CompletionResponse) -> None:

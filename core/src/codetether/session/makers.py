@@ -14,7 +14,6 @@ from codetether.agents import chosen
 from codetether.errors import ExecutorError, PluginError
 from codetether.models.tools import Mode
 from codetether.plugins.boundary import BROKEN, HOOK_LIMIT, asked, plain, reason_of
-from codetether.plugins.contracts import check_definition
 from codetether.plugins.life import created
 from codetether.plugins.loaded import Provided
 from codetether.protocols import ToolFilter
@@ -203,16 +202,15 @@ class Makers:
 
     def _offered(self, plugin: str, tool: Any, found: Mapping[str, OfferedTool]) -> OfferedTool:
         """The tool under a name that is free. Raises PluginError for one that cannot be offered."""
-        definition = tool.definition
-        check_definition(definition)
+        checked = self.runtime.definitions.checked
+        definition = checked(plugin, tool.definition)
         name = definition.name
         alike = next((other for other in found if _read_as(other) == _read_as(name)), None)
         if alike is not None:
             free = f"{plugin.replace('.', '_')}__{name}"
             if free in found:
                 raise PluginError("the plugin has two tools of this name")
-            definition = attrs.evolve(definition, name=free)
-            check_definition(definition)
+            definition = checked(plugin, attrs.evolve(definition, name=free))
             text = f"{plugin}: the tool {name} is {found[alike].plugin}'s already, so it is now {free}"
             self.runtime.notify("plugins", text)
         return OfferedTool(plugin=plugin, definition=definition, tool=tool)

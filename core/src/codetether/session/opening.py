@@ -136,6 +136,7 @@ async def _dispatch(runtime: Runtime, makers: Makers, offering: Offering, parent
         approver=_approver(runtime, parent, shared.journal.state.session.id, context),
         reviewing=Reviewing(reviewers=await makers.reviewers(), failed=makers.failed),
         broker=shared.broker,
+        arguments=runtime.definitions.arguments,
     )
 
 
@@ -195,7 +196,7 @@ async def _loop(
     makers.stack.push_async_callback(feed.close)
     await feed.open()
     offered = [tool.definition for tool in dispatch.tools.values()]
-    tools = runtime.redactor.value(tuple(answerable(offered, person)))
+    tools = tuple(map(runtime.redactor.lasting, answerable(offered, person)))
     routing = Routing(
         routers=await makers.routers(),
         tools=tools,
