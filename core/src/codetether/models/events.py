@@ -28,7 +28,7 @@ Why = Literal["threshold", "overflow", "asked"]
 # Text arrives by the thousand pieces: mutable slots, like the chunks they come from.
 @define
 class TextChunk:
-    """More of the visible answer, as it streams."""
+    """More of the visible answer, as it streams: what comes together is one chunk."""
 
     text: str
 

@@ -98,6 +98,18 @@ async def test_a_request_says_who_asks_and_wants_nothing_compressed(server: Play
     assert any(line.startswith("user-agent: codetether/") for line in head)
 
 
+async def test_text_that_comes_together_is_one_chunk_also_before_a_failure(server: Playback) -> None:
+    async with connection(server.base_url) as line:
+        server.play(200, STREAM, [b"data: a\n\ndata: b\n\ndata: end\n\ndata: c\n\n"])
+        assert await ask(line) == [TextDelta("ab"), Finished("stop")]
+
+        server.play(200, STREAM, [b"data: a\n\ndata: b\n\ndata: \xff\n\n"])
+        stream = line.stream(REQUEST)
+        assert await anext(stream) == TextDelta("ab")
+        with pytest.raises(UnicodeDecodeError):
+            await anext(stream)
+
+
 async def test_one_connection_serves_a_session(server: Playback) -> None:
     peers = set()
     answer = chunked(200, STREAM, [b"data: a\n\ndata: end\n\n"])

@@ -16,6 +16,8 @@ from codetether import (
     Provider,
     ProviderError,
     StreamChunk,
+    TextDelta,
+    ThinkingDelta,
 )
 
 from codetether_http.codec import Codec, Parser
@@ -23,6 +25,8 @@ from codetether_http.failures import Fault, ReadFailure, error_from, read_failur
 from codetether_http.framing import SSE, Framing
 from codetether_http.limits import limits_from
 from codetether_http.transport import Transport, secrets_of
+
+_TEXTS = (TextDelta, ThinkingDelta)
 
 
 @attrs.frozen(kw_only=True)
@@ -120,11 +124,12 @@ class HttpConnection:
                 while not parser.done and (data := await answer.read()) is not None:
                     size += len(data)
                     self._check(size)
-                    for event in splitter.feed(data):
-                        for chunk in parser.feed(event):
+                    chunks: list[StreamChunk] = []
+                    try:
+                        _read(parser, splitter.feed(data), chunks)
+                    finally:  # also what came before a failure
+                        for chunk in chunks:
                             yield chunk
-                        if parser.done:
-                            break
                 for chunk in self._rest(parser, splitter.finish()):
                     yield chunk
                 if parser.fault is None:
@@ -160,3 +165,21 @@ class HttpConnection:
             except MalformedResponse:
                 raise IncompleteResponse(f"{self._provider.name}: the connection ended within an event") from None
         return [*chunks, *parser.finish()]
+
+
+def _read(parser: Parser, events: Sequence[Any], chunks: list[StreamChunk]) -> None:
+    """Adds the chunks of events that came together, up to the terminal one; text that goes on is one chunk."""
+    last: StreamChunk | None = None
+    for event in events:
+        for chunk in parser.feed(event):
+            if (
+                isinstance(chunk, _TEXTS)
+                and isinstance(last, type(chunk))
+                and chunk.block == last.block
+                and chunk.provider_data is None
+            ):
+                last.text += chunk.text
+            else:
+                chunks.append(last := chunk)
+        if parser.done:
+            break

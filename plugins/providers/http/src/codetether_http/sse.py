@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from codetether import MalformedResponse
 
 _BOM = b"\xef\xbb\xbf"
+_SHORT = re.compile(rb"^data: ?(.*)\n\n", re.MULTILINE)
+"""An event that is a line of data."""
 
 
 class ServerSentEvent(NamedTuple):
@@ -60,6 +63,9 @@ class EventSplitter:
                 pending += data[end + 2 :]
                 self._check(len(pending))
                 data = data[: end + 2]
+        found = _SHORT.findall(data)
+        if 2 * len(found) == data.count(b"\n") and len(data) <= self._limit:  # nothing else: the usual case, in short
+            return [ServerSentEvent(each) for each in found]
         return [event for block in data.split(b"\n\n") if block and (event := self._event(block))]
 
     def finish(self) -> list[ServerSentEvent]:
@@ -86,8 +92,6 @@ class EventSplitter:
     def _event(self, block: bytes) -> ServerSentEvent | None:
         if len(block) > self._limit:
             self._check(len(block))
-        if block.startswith(b"data:") and b"\n" not in block:
-            return ServerSentEvent(block[6:] if block[5:6] == b" " else block[5:])
         return _from_lines(block.split(b"\n"))
 
 
