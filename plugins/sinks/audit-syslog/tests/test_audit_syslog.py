@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import subprocess
@@ -38,6 +39,14 @@ def datagrams(family: int, address: Any) -> Iterator[socket.socket]:
         yield server
 
 
+async def send(sink: Syslog, each: AuditEntry) -> bool:
+    """Whether it was sent at once, without the thread."""
+    made = sink.record(each)
+    if made is not None:
+        await made
+    return made is None
+
+
 def read(message: bytes) -> tuple[int, AuditEntry]:
     found = HEAD.fullmatch(message)
     assert found is not None, message
@@ -51,9 +60,8 @@ async def test_entries_arrive_at_a_local_socket_and_at_udp(tmp_path: Path) -> No
     with datagrams(socket.AF_UNIX, str(tmp_path / "log")) as local, datagrams(socket.AF_INET, ("127.0.0.1", 0)) as udp:
         port = udp.getsockname()[1]
         for server, address in ((local, str(tmp_path / "log")), (udp, f"udp://127.0.0.1:{port}")):
-            sink = Syslog(AuditSyslogSettings(address=address))
-            for each in sent:
-                await sink.record(each)
+            async with Syslog(AuditSyslogSettings(address=address)) as sink:
+                assert [await send(sink, each) for each in sent] == [False, True]  # connected by the first
             found = [read(server.recv(65536)) for _ in sent]
             assert found == [(10 * 8 + 6, sent[0]), (10 * 8 + 4, sent[1])]  # authpriv: informational, warning
 
@@ -61,25 +69,40 @@ async def test_entries_arrive_at_a_local_socket_and_at_udp(tmp_path: Path) -> No
 async def test_entries_arrive_at_tcp_and_again_after_the_server_was_away() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        sink = Syslog(AuditSyslogSettings(address=address, facility="local3"))
-        await sink.record(entry(1))
-        await sink.record(entry(2))
-        first, _ = server.accept()
-        with first, first.makefile("rb") as lines:
-            assert [read(lines.readline().rstrip(b"\n")) for _ in range(2)] == [(19 * 8 + 6, entry(n)) for n in (1, 2)]
-            first.shutdown(socket.SHUT_RDWR)
-        await sink.record(entry(3))
-        second, _ = server.accept()
-        with second, second.makefile("rb") as lines:
-            assert read(lines.readline().rstrip(b"\n"))[1] == entry(3)
-    with pytest.raises(StorageError, match=rf"syslog at {address} did not take the entry"):
-        await sink.record(entry(4))
+        async with Syslog(AuditSyslogSettings(address=address, facility="local3")) as sink:
+            assert [await send(sink, entry(n)) for n in (1, 2)] == [False, True]
+            first, _ = server.accept()
+            with first, first.makefile("rb") as lines:
+                found = [read(lines.readline().rstrip(b"\n")) for _ in range(2)]
+                assert found == [(19 * 8 + 6, entry(n)) for n in (1, 2)]
+                first.shutdown(socket.SHUT_RDWR)
+            await send(sink, entry(3))
+            second, _ = server.accept()
+            with second, second.makefile("rb") as lines:
+                assert read(lines.readline().rstrip(b"\n"))[1] == entry(3)
+            server.close()
+            with pytest.raises(StorageError, match=rf"syslog at {address} did not take the entry"):
+                await send(sink, entry(4))
+
+
+async def test_what_a_full_stream_does_not_take_at_once_follows_and_nothing_overtakes(tmp_path: Path) -> None:
+    sent = [entry(n, detail={"text": "x" * 300_000}) for n in range(4)]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(str(tmp_path / "log"))
+        server.listen()
+        async with Syslog(AuditSyslogSettings(address=str(tmp_path / "log"), limit=10**6)) as sink:
+            await send(sink, entry(9))
+            line, _ = server.accept()
+            with line, line.makefile("rb") as lines:
+                waiting = asyncio.gather(*(send(sink, each) for each in sent))
+                found = [read((await asyncio.to_thread(lines.readline)).rstrip(b"\n"))[1] for _ in range(5)]
+    assert (await waiting, found) == ([False] * 4, [entry(9), *sent])
 
 
 async def test_an_entry_that_is_too_long_goes_without_its_detail(tmp_path: Path) -> None:
     with datagrams(socket.AF_UNIX, str(tmp_path / "log")) as server:
-        sink = Syslog(AuditSyslogSettings(address=str(tmp_path / "log"), limit=1024))
-        await sink.record(entry(1, detail={"text": "x" * 5000}))
+        async with Syslog(AuditSyslogSettings(address=str(tmp_path / "log"), limit=1024)) as sink:
+            await send(sink, entry(1, detail={"text": "x" * 5000}))
         _, found = read(server.recv(65536))
     assert re.fullmatch(r"\d+ bytes are too long for this syslog", str(found.detail["left_out"]))
     assert (found.id, found.action) == (entry(1).id, "tool:bash")
@@ -87,15 +110,15 @@ async def test_an_entry_that_is_too_long_goes_without_its_detail(tmp_path: Path)
 
 async def test_required_nothing_starts_without_the_server_and_all_goes_on_once_it_is_there(tmp_path: Path) -> None:
     said: list[str] = []
-    sink = Syslog(AuditSyslogSettings(address=str(tmp_path / "log")))
     (spec,) = plugin.codetether_audit_sinks()
-    trail = AuditTrail([("audit-syslog", evolve(spec, required=True), sink)], Redactor(), "me@here", said.append)
-    for _ in range(3):
-        with pytest.raises(AuditFailed, match=r"did not take the entry: No such file or directory"):
+    async with Syslog(AuditSyslogSettings(address=str(tmp_path / "log"))) as sink:
+        trail = AuditTrail([("audit-syslog", evolve(spec, required=True), sink)], Redactor(), "me@here", said.append)
+        for _ in range(3):
+            with pytest.raises(AuditFailed, match=r"did not take the entry: No such file or directory"):
+                await trail.record("tool_execution", "tool:bash", "intent")
+        with datagrams(socket.AF_UNIX, str(tmp_path / "log")) as server:
             await trail.record("tool_execution", "tool:bash", "intent")
-    with datagrams(socket.AF_UNIX, str(tmp_path / "log")) as server:
-        await trail.record("tool_execution", "tool:bash", "intent")
-        assert read(server.recv(65536))[1].action == "tool:bash"
+            assert read(server.recv(65536))[1].action == "tool:bash"
     assert [text.partition(":")[0] for text in said] == [
         'audit sink "audit-syslog" (audit-syslog) fails',
         'audit sink "audit-syslog" (audit-syslog) works again; 3 audit entries did not reach it',

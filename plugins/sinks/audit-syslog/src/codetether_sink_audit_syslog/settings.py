@@ -7,7 +7,8 @@ import re
 from attrs import field, frozen, validators
 
 ADDRESS = re.compile(r"|/.+|(?P<kind>udp|tcp)://(?P<host>\[[0-9A-Fa-f:.]+\]|[^:/\[\]]+)(:(?P<port>\d{1,5}))?")
-FACILITIES = ("auth", "authpriv", "daemon", *(f"local{n}" for n in range(8)))
+FACILITIES = {"auth": 4, "authpriv": 10, "daemon": 3, **{f"local{n}": 16 + n for n in range(8)}}
+"""Their numbers, as RFC 5424 gives them."""
 
 
 @frozen(kw_only=True)
@@ -24,5 +25,5 @@ class AuditSyslogSettings:
     address: str = field(
         default="", metadata={"env": "CODETETHER_AUDIT_SYSLOG"}, validator=validators.matches_re(ADDRESS)
     )
-    facility: str = field(default="authpriv", validator=validators.in_(FACILITIES))
+    facility: str = field(default="authpriv", validator=validators.in_(tuple(FACILITIES)))
     limit: int = field(default=8192, validator=validators.ge(1024))

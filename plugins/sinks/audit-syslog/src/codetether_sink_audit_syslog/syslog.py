@@ -2,108 +2,170 @@
 
 from __future__ import annotations
 
-import logging
-import logging.handlers
+import asyncio
+import errno
 import os
-import select
 import socket
+from collections.abc import Awaitable
 from contextlib import suppress
+from types import TracebackType
+from typing import Self
 
 from attrs import evolve
 from codetether import AuditEntry, Disk, StorageError, to_json
 
-from codetether_sink_audit_syslog.settings import ADDRESS, AuditSyslogSettings
+from codetether_sink_audit_syslog.settings import ADDRESS, FACILITIES, AuditSyslogSettings
 
 SECONDS = 5.0
 """That sending may take. The trail itself gives up on an entry after ten."""
+
+INFORMATIONAL, WARNING = 6, 4
 
 
 class Syslog:
     """An AuditSink. An entry is recorded when the socket has taken it; syslog confirms nothing further.
 
-    All that may wait is done on a thread of its own, which holds up nobody's end.
+    What the socket takes at once is sent where the entry is made. All that may wait (a name looked up, a connection,
+    a full socket) is done on a thread of its own, which holds up nobody's end.
     """
 
     def __init__(self, settings: AuditSyslogSettings) -> None:
         self._settings = settings
-        self._handler: _Channel | None = None
+        self._host = socket.gethostname() or "-"
+        self._line: _Line | None = None  # the thread's, as long as it has calls
         self._thread = Disk()
+        self._calls: set[asyncio.Task[None]] = set()
 
-    async def record(self, entry: AuditEntry) -> None:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._calls:  # a server that takes nothing holds up no end
+            self._hang_up()
+            await self._thread.close()
+
+    def record(self, entry: AuditEntry) -> Awaitable[None] | None:
         """Sends the entry. Raises StorageError where it could not be sent, after one try on a new connection."""
-        level = logging.WARNING if entry.outcome in ("failure", "denied") else logging.INFO
-        record = logging.LogRecord("codetether", level, "", 0, self._message(entry), None, None)
-        await self._thread.call(self._send, record)
+        message = self._message(entry)
+        left = message if self._calls else self._left(message)
+        return self._later(message, left) if left else None
 
-    def _message(self, entry: AuditEntry) -> str:
-        """What follows the priority: version, time, host, program, process, kind, no structured data, the entry."""
+    def _message(self, entry: AuditEntry) -> bytes:
+        """Priority, version, time, host, program, process, kind, no structured data, the entry."""
         text = to_json(entry)
         if len(text) > self._settings.limit:
             text = to_json(evolve(entry, detail={"left_out": f"{len(text)} bytes are too long for this syslog"}))
+        severity = WARNING if entry.outcome in ("failure", "denied") else INFORMATIONAL
         when = entry.timestamp.isoformat(timespec="microseconds").replace("+00:00", "Z")
-        return f"1 {when} {socket.gethostname() or '-'} codetether {os.getpid()} audit - {text.decode()}"
+        head = f"<{FACILITIES[self._settings.facility] * 8 + severity}>1 {when} {self._host} codetether {os.getpid()}"
+        return b"%b audit - %b" % (head.encode(), text)
 
-    def _send(self, record: logging.LogRecord) -> None:
+    def _left(self, message: bytes) -> bytes:
+        """What the socket does not take at once."""
+        if self._line is None or self._line.gone():
+            return message
         try:
-            self._connected().emit(record)
-        except OSError:  # the server may have gone and come back
-            self._close()
-            try:
-                self._connected().emit(record)
-            except OSError as error:
-                self._close()
-                raise StorageError(
-                    f"syslog at {self._settings.address} did not take the entry: {error.strerror or error}",
-                    remedy="Does it listen there? It is set by [plugins.audit-syslog] address.",
-                ) from error
+            return self._line.send(message)
+        except OSError:  # tried once more on the thread
+            return message
 
-    def _connected(self) -> _Channel:
-        if self._handler is None or self._handler.gone():
-            self._close()
-            self._handler = _Channel(self._settings)
-        return self._handler
+    def _later(self, message: bytes, left: bytes) -> Awaitable[None]:
+        """Sends on the thread. Meanwhile all that comes goes that way too, so that nothing overtakes."""
+        call = asyncio.ensure_future(self._thread.call(self._send, message, left))
+        self._calls.add(call)
+        call.add_done_callback(self._done)
+        return asyncio.shield(call)
 
-    def _close(self) -> None:
-        handler, self._handler = self._handler, None
-        if handler is not None:
-            handler.close()
+    def _done(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        if not call.cancelled():
+            call.exception()  # whoever waited for it has been told; perhaps nobody waits any more
+
+    def _send(self, message: bytes, left: bytes) -> None:
+        """On the thread: what is left of a message, or all of it on a new connection."""
+        with suppress(OSError):  # the server may have gone and come back
+            if self._line is not None and not self._line.gone():
+                return self._line.send_all(left)
+        self._hang_up()
+        try:
+            self._line = _Line(self._settings.address)
+            self._line.send_all(message)
+        except OSError as error:
+            self._hang_up()
+            raise StorageError(
+                f"syslog at {self._settings.address} did not take the entry: {error.strerror or error}",
+                remedy="Does it listen there? It is set by [plugins.audit-syslog] address.",
+            ) from error
+
+    def _hang_up(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
 
 
-class _Channel(logging.handlers.SysLogHandler):
-    """The standard library's handler, but that failures are raised."""
+class _Line:
+    """A socket that is connected to syslog: of datagrams, or a stream in which a line feed ends each message."""
 
-    append_nul = False
-
-    def __init__(self, settings: AuditSyslogSettings) -> None:
-        found = ADDRESS.fullmatch(settings.address)
-        self._stream = found is not None and found["kind"] == "tcp"
-        address: str | tuple[str, int] = settings.address
-        if found is not None and found["host"]:
-            address = (found["host"].strip("[]"), int(found["port"] or 514))
-        super().__init__(address, settings.facility, socket.SOCK_STREAM if self._stream else None)
-        if (line := self._line()) is not None:
-            with suppress(OSError):  # a local socket that is not there yet is closed again already
-                line.settimeout(SECONDS)
-
-    def _line(self) -> socket.socket | None:
-        return getattr(self, "socket", None)
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The message after its priority. On a stream a line feed ends it, which JSON never holds."""
-        return record.getMessage() + ("\n" if self._stream else "")
+    def __init__(self, address: str) -> None:
+        """Raises OSError."""
+        self._socket = _connected(address)
+        self._end = b"\n" if self._socket.type == socket.SOCK_STREAM else b""  # JSON holds none itself
+        self._socket.setblocking(False)
 
     def gone(self) -> bool:
         """Whether the other end has closed the connection: what is sent then would be lost without a word."""
-        line = self._line()
-        if not self._stream or line is None:
+        if not self._end:
             return False
-        waiting = select.poll()
-        waiting.register(line, select.POLLIN)
         try:
-            return bool(waiting.poll(0)) and line.recv(1, socket.MSG_PEEK) == b""
+            return self._socket.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return False
         except OSError:
             return True
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
-        """Raises what went wrong."""
-        raise  # noqa: PLE0704 - it is called where the exception is handled
+    def send(self, message: bytes) -> bytes:
+        """What is left of a message after all that can be sent without a wait. Raises OSError."""
+        message += self._end
+        try:
+            return message[self._socket.send(message) :]
+        except BlockingIOError:
+            return message
+
+    def send_all(self, left: bytes) -> None:
+        """Sends a message, or what is left of one. Raises OSError."""
+        self._socket.settimeout(SECONDS)
+        self._socket.sendall(left.removesuffix(b"\n") + self._end)
+        self._socket.setblocking(False)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._socket.close()
+
+
+def _connected(address: str) -> socket.socket:
+    found = ADDRESS.fullmatch(address)
+    if found is None or not found["host"]:
+        return _local(address)
+    where = found["host"].strip("[]"), int(found["port"] or 514)
+    if found["kind"] == "tcp":
+        return socket.create_connection(where, SECONDS)
+    family, kind, protocol, _, first = socket.getaddrinfo(*where, type=socket.SOCK_DGRAM)[0]
+    made = socket.socket(family, kind, protocol)
+    made.connect(first)  # once, so that no name is looked up for each message
+    return made
+
+
+def _local(path: str) -> socket.socket:
+    """A socket of this machine: of datagrams as most are, else a stream."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        made.connect(path)
+    except OSError as error:
+        made.close()
+        if error.errno != errno.EPROTOTYPE:
+            raise
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        made.connect(path)
+    return made
