@@ -10,6 +10,7 @@ import subprocess
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ _KEYS = re.compile(
 )
 _QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
 """What keeps programs from waiting for someone who is not there."""
+
+
+@cache
+def _holds_key(variable: str) -> bool:
+    return _KEYS.fullmatch(variable) is not None
 
 
 class HeadAndTail:
@@ -340,11 +346,8 @@ class LocalExecutor:
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """What a command's environment is; `more` is laid over it as it is."""
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in self._withheld and not _KEYS.fullmatch(name)
-        }
+        ours = os.environ.items()
+        kept = {name: value for name, value in ours if name not in self._withheld and not _holds_key(name)}
         return {**kept, **_QUIET, **(more or {})}
 
     async def run(

@@ -23,7 +23,7 @@ T = TypeVar("T")
 _SHORT = 64
 """Bytes of streamed text up to which a look at each of them is cheaper than a search."""
 _REMEMBERED = 4096
-"""Such pieces of text about which that is remembered: models say the same ones again and again."""
+"""Such pieces, and such texts, about which that is remembered: models and records say the same again and again."""
 _MASK = re.compile(r"\[redacted:([^\]\s]{1,200})\]")
 _WITHOUT_TEXT = frozenset((type(None), bool, int, float, bytes, datetime, Decimal))
 
@@ -43,6 +43,7 @@ class Redactor:
         self._shapes = shapes
         self._names: set[str] = set()
         self._added: dict[str, str] = {}
+        self._clean: set[str] = set()
         self._quiet_until: dict[bytes, int | None] = {}
         self._lasting: dict[int, tuple[Any, Any]] = {}
 
@@ -59,6 +60,7 @@ class Redactor:
             return True
         self._added[value] = name
         self._names.add(name)
+        self._clean = set()
         self._quiet_until.clear()
         self._lasting.clear()
         for form in forms(value.strip()):
@@ -67,11 +69,18 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text without the secrets; the same object where it holds none."""
-        if len(text) < SHORTEST or self.empty:
+        if len(text) < SHORTEST or text in self._clean or self.empty:
             return text
+        clean = self._clean  # another one as soon as another secret is known
         data = text.encode("utf-8", "surrogatepass")
         spans, _ = self._spans(data)
-        return _masked(data, spans).decode("utf-8", "surrogatepass") if spans else text
+        if spans:
+            return _masked(data, spans).decode("utf-8", "surrogatepass")
+        if len(text) <= _SHORT:
+            if len(clean) >= _REMEMBERED:
+                clean.clear()
+            clean.add(text)
+        return text
 
     def known(self, text: str) -> str | None:
         """The name of a known secret that stands in the text, None where none does."""

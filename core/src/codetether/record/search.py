@@ -66,6 +66,7 @@ class KnownForms:
         self.heads: dict[bytes, list[bytes]] = {}
         self.starts: set[bytes] = set()
         self.longest = 0
+        self._firsts: set[int] = set()
         self._automaton: _Needles | None = None
 
     def add(self, form: str, name: str) -> None:
@@ -76,6 +77,7 @@ class KnownForms:
         if known:
             return
         self._needles.append(needle)
+        self._firsts.add(needle[0])
         self.heads.setdefault(needle[:_HEAD], []).append(needle)
         self.starts.update(needle[:n] for n in range(1, _HEAD))
         self.longest = max(self.longest, len(needle))
@@ -106,7 +108,9 @@ class KnownForms:
         """Where the earliest end of the data begins, at `start` or later, that may grow into a secret."""
         reach = len(data) - start if b"\n" in data or b"\r" in data else self.longest
         tail = data[max(start, len(data) - reach) :].translate(None, _BREAKS)[-self.longest :]
-        for at in range(len(tail)):
+        for at, first in enumerate(tail):
+            if first not in self._firsts:
+                continue
             head = tail[at : at + _HEAD]
             if len(head) < _HEAD:
                 opens = head in self.starts
@@ -168,8 +172,10 @@ class ShapeSearch:
 
     def open_from(self, data: bytes, start: int) -> int:
         """Where the earliest end of the data begins, at `start` or later, that may grow into a head."""
-        tail = range(max(start, len(data) - self._longest + 1), len(data))
-        return next((at for at in tail if data[at:] in self.starts), len(data))
+        for at in range(max(start, len(data) - self._longest + 1), len(data)):
+            if data[at:] in self.starts:
+                return at
+        return len(data)
 
 
 class _Runs:

@@ -297,10 +297,7 @@ class Dispatch:
     def _presentable(self, result: ToolResult, call: ToolCall) -> ToolResult:
         """Without known secrets, and cut to the limit: head and tail kept, all of it in a side file."""
         if not self.redactor.empty:
-            content = tuple(
-                attrs.evolve(p, text=self.redactor.text(p.text)) if isinstance(p, TextPart) else p
-                for p in result.content
-            )
+            content = tuple(self.redactor.value(p) if isinstance(p, TextPart) else p for p in result.content)
             result = attrs.evolve(result, content=content, metadata=self.redactor.data(result.metadata))
         size = sum(len(p.text) for p in result.content if isinstance(p, TextPart))
         if size * 4 <= self.output_limit:

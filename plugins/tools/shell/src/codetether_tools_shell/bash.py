@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import os
 import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from signal import Signals
 
@@ -45,7 +47,8 @@ class Bash:
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """The output as it would stand on a terminal, and how the command ended."""
-        command, directory, shell = str(call.arguments["command"]), self._place.directory(call), _shell()
+        command, directory = str(call.arguments["command"]), self._place.directory(call)
+        shell = _shell(os.environ.get("PATH"))
         if call.arguments.get("background", False):
             argv = [shell, "-c", 'exec </dev/null; eval "shift; $1"', shell, command]
             job = await self._jobs.start(ctx.executor, argv, directory, command, await _given(call, ctx, command))
@@ -126,8 +129,9 @@ def _result(done: Completed, data: bytes, timeout: float, moved: str) -> ToolRes
     )
 
 
-def _shell() -> str:
-    return shutil.which("bash") or "/bin/sh"
+@cache
+def _shell(path: str | None) -> str:
+    return shutil.which("bash", path=path) or "/bin/sh"
 
 
 def _status(done: Completed, timeout: float) -> str:

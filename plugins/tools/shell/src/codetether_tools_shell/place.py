@@ -68,6 +68,7 @@ class Place:
     """The directory of the session's commands: the workspace, or one below it."""
 
     def __init__(self, workspace: Path) -> None:
+        self._root = workspace
         self._workspace = str(workspace)
         self._now = self._workspace
         self._judged: dict[str, str] = {}
@@ -84,7 +85,7 @@ class Place:
     def directory(self, call: ToolCall) -> Path:
         """Where the call runs: there where it was judged."""
         where = self._judged.pop(call.id, self._workspace)
-        return Path(where if os.path.realpath(where) == where else self._workspace)
+        return self._root if where == self._workspace or os.path.realpath(where) != where else Path(where)
 
     def move(self, told: str) -> str:
         """Takes over the directory in which a shell ended; what the model must know of it, or nothing."""
