@@ -46,6 +46,7 @@ _ROOMS = {
     "models.window": "Window estimated_tokens",
     "models.archive": "ArchiveProgress ArchiveReport EventArchive",
     "models.audit": "AuditCategory AuditEntry AuditOutcome",
+    "permissions.places": "secret_name",
     "plugin_contexts": "PluginContext SessionContext ToolContext",
     "protocols": """
         AnchoredAuditSink AuditSink Catalogue Compactor ConfiningExecutor Connection ContextPolicy CredentialSource

@@ -53,6 +53,7 @@ from codetether.models.session import CompactionUndone as CompactionUndone
 from codetether.models.tools import *
 from codetether.models.window import Window as Window
 from codetether.models.window import estimated_tokens as estimated_tokens
+from codetether.permissions.places import secret_name as secret_name
 from codetether.plugin_contexts import PluginContext as PluginContext
 from codetether.plugin_contexts import SessionContext as SessionContext
 from codetether.plugin_contexts import ToolContext as ToolContext

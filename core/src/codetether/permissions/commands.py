@@ -17,7 +17,7 @@ from codetether.permissions.git import COMMANDS as GIT_READS
 from codetether.permissions.git import subcommand
 from codetether.permissions.options import NotHarmless
 from codetether.permissions.patterns import Rule
-from codetether.permissions.places import inside, secret
+from codetether.permissions.places import inside, secret_name
 from codetether.permissions.readers import ALSO_WRITE, READERS, Use, inner
 from codetether.permissions.repositories import helper_of
 from codetether.permissions.risks import risk
@@ -185,7 +185,7 @@ def _secret_in(paths: Sequence[str], place: str) -> str | None:
         except OSError:
             continue
         for name in names:
-            if name[:1] in (".", "i", "I") and secret(name):
+            if name[:1] in (".", "i", "I") and secret_name(name):
                 return os.path.normpath(os.path.join(path, name))
     return None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from codetether.permissions.denials import INTERPRETERS, SHELLS, base, candidates, speaks_of
 from codetether.permissions.effects import Effects
 from codetether.permissions.options import names
-from codetether.permissions.places import below, persistent, secret
+from codetether.permissions.places import below, persistent, secret_name
 from codetether.permissions.shell import UNKNOWN, Line
 from codetether.permissions.words import unprintable
 
@@ -55,7 +55,7 @@ def dangers(text: str, line: Line, known: Effects, directory: str) -> Iterator[s
 def guarded(reads: Iterable[str], writes: Iterable[str], directory: str) -> Iterator[str]:
     """What is said of files that hold secrets, and of those that make programs run later."""
     for path in reads:
-        if name := secret(below(path, directory)):
+        if name := secret_name(below(path, directory)):
             yield f"{name} often holds secrets"
     for path in writes:
         if name := persistent(below(path, directory)):

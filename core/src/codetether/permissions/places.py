@@ -93,8 +93,8 @@ def persistent(path: str) -> str | None:
     return parts[-1] if parts and parts[-1] in _PERSISTENT_FILES else None
 
 
-def secret(path: str) -> str | None:
-    """The part of the path by which files with secrets go; None where there is none."""
+def secret_name(path: str) -> str | None:
+    """The part of a path by which files that often hold secrets go, e.g. `.env`; None where there is none."""
     parts = plain_parts(path)
     for part in parts:
         if part in _SECRET_DIRECTORIES:

@@ -14,7 +14,7 @@ from codetether.errors import SettingsError
 from codetether.models.tools import Decision, Effect, Mode, PermissionRequest, Verdict
 from codetether.permissions.examples import check_examples
 from codetether.permissions.patterns import Rule, Touch
-from codetether.permissions.places import below, inside, own_settings, persistent, secret
+from codetether.permissions.places import below, inside, own_settings, persistent, secret_name
 from codetether.values import frozen
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class Rules:
         """What is asked about in every mode: files that make programs run later, and files that hold secrets."""
         if touch.kind != "path":
             return None
-        guard = persistent if touch.effect == "write" else secret
+        guard = persistent if touch.effect == "write" else secret_name
         name = next((found for path in touch.paths if (found := guard(below(path, directory)))), None)
         if name is None:
             return None

@@ -28,6 +28,8 @@ def tree(bench: Workbench) -> Path:
         "build/out.py": "needle\n",
         "debug.log": "needle\n",
         "logo.bin": "needle\0\0",
+        "!important": "",
+        ".env.example": "TOKEN=\n",
     }
     for place, (name, content) in enumerate(files.items()):
         path = bench.directory / name
@@ -60,10 +62,23 @@ async def test_glob_finds_newest_first_what_is_not_ignored(bench: Workbench, tre
         ("./src/?.py", ".", ["src/a.py"]),
         ("src/[!b].py", ".", ["src/a.py"]),
         ("b.py", ".", ["src/sub/b.py"]),
+        ("**/[ab].py", ".", ["src/sub/b.py", "src/a.py"]),
+        ("**/{README.md,b.{py,rs}}", ".", ["src/sub/b.py", "README.md"]),
+        ("**/*.log", ".", []),
+        ("**/config", ".", []),
+        ("**/!important", ".", ["!important"]),
     ],
 )
 async def test_globs(bench: Workbench, tree: Path, pattern: str, path: str, names: list[str]) -> None:
     assert await found(bench, "glob", pattern=pattern, path=path) == names
+
+
+async def test_what_git_keeps_for_itself_is_left_out_whatever_gitignore_brings_back(
+    bench: Workbench, tree: Path
+) -> None:
+    (tree / ".gitignore").write_text("*\n!*/\n!*.md\n!config\n!.env*\n")
+    assert await found(bench, "glob", pattern="**/*") == [".env.example", "README.md", ".env"]
+    assert await found(bench, "grep", pattern="(?i)needle|token") == [".env.example:1: TOKEN=", "README.md:1: # Needle"]
 
 
 async def test_glob_says_when_there_is_nothing_and_when_it_lies_deeper(bench: Workbench, tree: Path) -> None:

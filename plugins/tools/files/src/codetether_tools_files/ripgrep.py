@@ -6,14 +6,16 @@ import asyncio
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 from codetether_tools_files.workspace import CHUNK, Refused
 
-ALWAYS = ("--no-config", "--no-messages", "--color=never", "--hidden", "--no-require-git", "--glob=!.git")
+ALWAYS = ("--no-config", "--no-messages", "--color=never", "--hidden", "--no-require-git")
+RULES = "--ignore-file=/dev/stdin"
+"""The file that is its standard input says what is left out."""
 
 
 @lru_cache(maxsize=1)
@@ -35,36 +37,54 @@ def _packaged() -> str | None:
     return None
 
 
-async def pieces(
-    arguments: Sequence[str], *, directory: int | None = None, file: int | None = None
-) -> AsyncGenerator[bytes, None]:
-    """What ripgrep writes, in pieces; run in an open directory, or on an open file as its standard input.
+async def searched(
+    arguments: Sequence[str],
+    take: Callable[[bytes], bool],
+    seconds: float,
+    *,
+    directory: int | None = None,
+    file: int | None = None,
+) -> bool:
+    """Hands what ripgrep writes to `take`, on a thread, until that has enough; whether this was all within the time.
 
-    Leaving the iteration early ends it. A complaint of ripgrep's is raised as `Refused`, after all output.
+    Args:
+        take: is given the output in pieces, and tells whether to go on.
+        directory: an open directory in which it runs; `file`: an open file that is its standard input.
+
+    A complaint of ripgrep's is raised as `Refused`, after all output.
     """
-    process = await asyncio.create_subprocess_exec(
-        program(),
-        *arguments,
+    process = subprocess.Popen(  # noqa: ASYNC220 - it is started without waiting, and read on a thread
+        [program(), *arguments],
         stdin=subprocess.DEVNULL if file is None else file,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=None if directory is None else _path(directory),
-        limit=CHUNK,
+        bufsize=0,
     )
+    reading = asyncio.ensure_future(asyncio.to_thread(_read, process, take))
+    try:
+        async with asyncio.timeout(seconds):
+            return await asyncio.shield(reading)
+    except TimeoutError:
+        return False
+    finally:
+        process.kill()  # then the thread comes to the end of the output
+        with suppress(Refused):
+            await reading
+
+
+def _read(process: subprocess.Popen[bytes], take: Callable[[bytes], bool]) -> bool:
     assert process.stdout is not None
     assert process.stderr is not None
-    try:
-        while piece := await process.stdout.read(CHUNK):
-            yield piece
-        complaint = await process.stderr.read(CHUNK)
-        if await process.wait() == 2 and complaint:
+    with process:
+        while piece := process.stdout.read(CHUNK):
+            if not take(piece):
+                process.kill()
+                return False
+        complaint = process.stderr.read(CHUNK)
+        if process.wait() == 2 and complaint:
             raise Refused(complaint.decode("utf-8", "replace").removeprefix("rg: ").strip())
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        while await process.stdout.read(CHUNK):
-            pass
+        return True
 
 
 def _path(directory: int) -> str:

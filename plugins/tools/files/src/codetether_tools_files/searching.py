@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import stat
-from contextlib import aclosing
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from heapq import nsmallest
 from pathlib import Path
 
 from attrs import define, field
@@ -17,19 +18,20 @@ from codetether import (
     ToolContext,
     ToolResult,
     error_result,
+    secret_name,
     text_result,
 )
 
 from codetether_tools_files.definitions import DEADLINE, GLOB, GREP
 from codetether_tools_files.globs import compiled
-from codetether_tools_files.ripgrep import ALWAYS, pieces
+from codetether_tools_files.ripgrep import ALWAYS, RULES, searched
 from codetether_tools_files.workspace import (
     Refused,
     Workspace,
     counted,
     directory_at,
     file_at,
-    result_of,
+    on_thread,
     shown,
     told,
 )
@@ -40,25 +42,8 @@ LISTED = 64 * 1024 * 1024
 MATCHES = 500
 SIZE = 48 * 1024
 WIDTH = 400
-SECRETS = (
-    ".env",
-    ".env.*",
-    ".envrc",
-    ".netrc",
-    ".pypirc",
-    ".npmrc",
-    ".git-credentials",
-    ".pgpass",
-    ".vault-token",
-    "id_rsa",
-    "id_dsa",
-    "id_ecdsa",
-    "id_ed25519",
-    ".ssh",
-    ".gnupg",
-    ".aws",
-)
-"""Files that are searched only when they are named."""
+_SURE = re.compile(r"(?!\*+$)([^][\\{}\s]|\{[^][\\{}\s,]+(,[^][\\{}\s,]+)*\})+")
+"""The last part of a glob that ripgrep surely reads as we do."""
 
 
 def _reads(workspace: Workspace, call: ToolCall) -> Resources:
@@ -82,32 +67,64 @@ class Glob:
         try:
             real = self._workspace.target(call, str(call.arguments.get("path", ".")))
             pattern = _relative(str(call.arguments["pattern"]), real)
-            fits = compiled(pattern)
             with told(real, self._workspace.name(real)), directory_at(real) as directory:
-                names, whole = await _names(directory, pattern)
-                found = [name for name in names if fits.fullmatch(name)]
-                deeper = "" if found or "/" in pattern else f"**/{pattern}"
-                if deeper:
-                    below = compiled(deeper)
-                    found = [name for name in names if below.fullmatch(name)]
-                return await result_of(self._listed, real, directory, pattern, found, bool(deeper), whole)
+                files = Files(directory, pattern)
+                await files.take()
+                return await on_thread(files.result, self._workspace.name(real))
         except Refused as refused:
             return error_result(str(refused))
 
-    def _listed(
-        self, real: str, directory: int, pattern: str, found: list[str], deeper: bool, whole: bool
-    ) -> ToolResult:
-        base = self._workspace.name(real)
-        newest = sorted(found, key=lambda name: (-_changed(directory, name), name))
-        rows = [_join(base, name) for name in newest[:FILES]]
-        if len(newest) > FILES:
-            rows.append(f"… and {len(newest) - FILES} more")
-        count = f"{counted(len(found), 'file')} {'fits' if len(found) == 1 else 'fit'} {pattern} in {base}"
-        if deeper and found:
-            count = f"none directly in {base}; {counted(len(found), 'file')} below it"
-        if not whole:
+
+class Files:
+    """The files below a directory that fit a glob, and when they changed, as their names come.
+
+    Where none lies in the directory itself, those below it count.
+    """
+
+    def __init__(self, directory: int, pattern: str) -> None:
+        self._directory = directory
+        self._pattern = pattern
+        self._fits = compiled(pattern)
+        self._below = None if "/" in pattern else compiled(f"**/{pattern}")
+        self._found: list[tuple[float, str]] = []
+        self._deeper: list[str] = []
+        self._rest = b""
+        self._size = 0
+        self._whole = True
+
+    async def take(self) -> None:
+        """Runs the search until it ends, until there is enough, or until the deadline."""
+        arguments = [*ALWAYS, "--files", "--null", RULES, "--", "./"]
+        with _left_out(self._pattern) as rules:
+            self._whole = await searched(arguments, self._add, DEADLINE, directory=self._directory, file=rules)
+
+    def _add(self, piece: bytes) -> bool:
+        names, _, self._rest = (self._rest + piece).rpartition(b"\0")
+        each = [name.removeprefix("./") for name in os.fsdecode(names).split("\0") if name]
+        self._stamp(list(filter(self._fits.fullmatch, each)))
+        if self._found:
+            self._deeper.clear()
+        elif self._below:
+            self._deeper += filter(self._below.fullmatch, each)
+        self._size += len(piece)
+        return self._size <= LISTED
+
+    def _stamp(self, names: Sequence[str]) -> None:
+        self._found += [(-_changed(self._directory, name), name) for name in names if not _of_git(name)]
+
+    def result(self, base: str) -> ToolResult:
+        """The newest of them, for the model."""
+        self._stamp(self._deeper)
+        number = len(self._found)
+        rows = [_join(base, name) for _, name in nsmallest(FILES, self._found)]
+        if number > FILES:
+            rows.append(f"… and {number - FILES} more")
+        count = f"{counted(number, 'file')} {'fits' if number == 1 else 'fit'} {self._pattern} in {base}"
+        if self._deeper:
+            count = f"none directly in {base}; {counted(number, 'file')} below it"
+        if not self._whole:
             count += f" (the search was ended after {DEADLINE:g} s or too many files: there may be more)"
-        return text_result("\n".join([*rows, *([""] if rows else []), count]), files=len(found))
+        return text_result("\n".join([*rows, *([""] if rows else []), count]), files=number)
 
 
 class Grep:
@@ -152,10 +169,8 @@ class Grep:
                 await matches.take([*arguments, "--", "-"], file=file)
             return matches
         matches = Matches(base=name, fits=compiled(glob if "/" in glob else f"**/{glob}") if glob else None)
-        arguments += [f"--iglob=!{secret}" for secret in SECRETS]
-        arguments += _named_like(glob) if glob else []
-        with told(real, name), directory_at(real) as directory:
-            await matches.take([*arguments, "--", "./"], directory=directory)
+        with told(real, name), directory_at(real) as directory, _left_out(glob) as rules:
+            await matches.take([*arguments, RULES, "--", "./"], directory=directory, file=rules)
         return matches
 
 
@@ -178,34 +193,35 @@ class Matches:
     rows: list[tuple[str, int, str]] = field(factory=list)
     more: bool = False
     late: bool = False
+    _rest: bytes = b""
     _size: int = 0
     _files: set[str] = field(factory=set)
 
     async def take(self, arguments: list[str], *, directory: int | None = None, file: int | None = None) -> None:
         """Runs the search until it ends, until there is enough, or until the deadline."""
-        rest = b""
         try:
-            async with asyncio.timeout(DEADLINE), aclosing(pieces(arguments, directory=directory, file=file)) as output:
-                async for piece in output:
-                    *lines, rest = (rest + piece).split(b"\n")
-                    for line in lines:
-                        self._add(line)
-                        if self.more:
-                            return
-        except TimeoutError:
-            self.late = True
+            whole = await searched(arguments, self._add, DEADLINE, directory=directory, file=file)
+            self.late = not whole and not self.more
         except Refused as refused:
             if "regex parse error" in str(refused) or "not supported" in str(refused):
                 raise _InvalidPattern(str(refused).strip().splitlines()[-1].removeprefix("error: ")) from refused
             raise
 
-    def _add(self, line: bytes) -> None:
+    def _add(self, piece: bytes) -> bool:
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in lines:
+            self._add_line(line)
+            if self.more:
+                return False
+        return True
+
+    def _add_line(self, line: bytes) -> None:
         path, zero, rest = line.partition(b"\0")
         number, colon, text = rest.partition(b":")
         if not zero or not colon or not number.isdigit():
             return
         name = os.fsdecode(path.removeprefix(b"./"))
-        if self.fits and not self.fits.fullmatch(name):
+        if _of_git(name) or secret_name(name) or (self.fits and not self.fits.fullmatch(name)):
             return
         if len(self.rows) >= MATCHES or self._size >= SIZE:
             self.more = True
@@ -245,33 +261,27 @@ async def _denied(ctx: ToolContext, paths: list[str]) -> bool:
     return decision.verdict != "allow" and decision.source == "settings"
 
 
-def _named_like(glob: str) -> list[str]:
-    """Arguments that spare us the files whose names cannot fit; none where ripgrep might read the glob otherwise."""
-    last = glob.rpartition("/")[2]
-    if not last or last == "**" or ":" in last or last.count("{") != last.count("}"):
-        return []
-    return [f"--type-add=wanted:{last}", "--type=wanted"]
+@contextmanager
+def _left_out(glob: str | None) -> Iterator[int]:
+    """An open file of rules, as .gitignore has them, of what ripgrep need not look at: what git keeps for itself,
+    and, where that is sure, the files whose last name cannot fit the glob.
 
-
-async def _names(directory: int, glob: str) -> tuple[list[str], bool]:
-    """The files below the directory that are not ignored and may fit the glob, and whether these are all."""
-    data = bytearray()
-    whole = True
+    Said in one place each name is looked at once: a glob and a type of ripgrep's own would be two looks more.
+    """
+    last = (glob or "").rpartition("/")[2]
+    wanted = f"*\n!*/\n!{last}\n" if _SURE.fullmatch(last) else ""
+    reading, writing = os.pipe()
     try:
-        async with (
-            asyncio.timeout(DEADLINE),
-            aclosing(
-                pieces([*ALWAYS, "--files", "--null", *_named_like(glob), "--", "./"], directory=directory)
-            ) as output,
-        ):
-            async for piece in output:
-                data += piece
-                if len(data) > LISTED:
-                    whole = False
-                    break
-    except TimeoutError:
-        whole = False
-    return [os.fsdecode(name.removeprefix(b"./")) for name in bytes(data).split(b"\0")[:-1]], whole
+        with os.fdopen(writing, "wb") as rules:
+            rules.write(os.fsencode(f"{wanted}.git\n"))
+        yield reading
+    finally:
+        os.close(reading)
+
+
+def _of_git(name: str) -> bool:
+    """Whether it lies in what git keeps for itself: a .gitignore that names `!*/` brings that back."""
+    return ".git/" in name and ".git" in name.split("/")
 
 
 def _relative(pattern: str, real: str) -> str:

@@ -182,17 +182,23 @@ def shown(name: str) -> str:
 
 
 async def result_of(work: Callable[P, ToolResult], *args: P.args, **kwargs: P.kwargs) -> ToolResult:
-    """Runs file work on a thread; what is refused becomes an error result.
-
-    The work is waited for even when the call is cancelled, so that nothing changes after the call's end.
-    """
-    running = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    """Runs file work on a thread; what is refused becomes an error result."""
     try:
-        return await asyncio.shield(running)
+        return await on_thread(work, *args, **kwargs)
     except Refused as refused:
         return error_result(refused.message)
     except OSError as error:
         return error_result(f"the file system refused: {error.strerror or error}")
+
+
+async def on_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Runs file work on a thread.
+
+    It is waited for even when the call is cancelled, so that nothing changes after the call's end.
+    """
+    running = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    try:
+        return await asyncio.shield(running)
     except asyncio.CancelledError:
         with suppress(Exception):
             await running
