@@ -29,6 +29,11 @@ COMMANDS = (
     "git commit -m 'a b'",
     "sed -n '1,20p' a.txt",
 )
+REMEMBERED = (
+    *(shell.read_line, words.simple_parts, denials.candidates, denials.named_in),
+    *(effects.effects, effects.read),
+)
+"""What remembers something about a command."""
 BAR = 200.0
 """Microseconds."""
 
@@ -46,7 +51,7 @@ def judged(yardsticks: Yardsticks, rounds: int) -> Iterator[Figure]:
 
 def _cost(command: str, rules: Rules, workspace: Path, anew: bool) -> float:
     if anew:
-        for remembered in (shell.read_line, words.simple_parts, denials.candidates, effects.effects):
+        for remembered in REMEMBERED:
             remembered.cache_clear()
     began = time.perf_counter()
     judge(command, rules, workspace)

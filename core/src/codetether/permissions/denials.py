@@ -11,6 +11,7 @@ from itertools import islice, pairwise
 from codetether.permissions.flags import asks_for
 from codetether.permissions.git import subcommand
 from codetether.permissions.options import names
+from codetether.permissions.patterns import STAR
 from codetether.permissions.readers import READERS
 from codetether.permissions.shell import UNKNOWN, Line, crude, read_line
 from codetether.permissions.words import MOST_BYTES
@@ -52,6 +53,11 @@ NOBODY_KNOWS = (UNKNOWN, UNKNOWN)
 
 
 @lru_cache(maxsize=1024)
+def named_in(pattern: tuple[str, ...], command: str) -> bool | None:
+    """Whether the words of a rule's pattern fit a command in the text; None where only running it can tell."""
+    return speaks_of(tuple(word.replace(STAR, "[*]") for word in pattern), read_line(command))
+
+
 def speaks_of(pattern: tuple[str, ...], line: Line) -> bool | None:
     """Whether a pattern of words fits a command in the line; None where only running it can tell."""
     unsure = False

@@ -55,8 +55,8 @@ def effects(line: Line, directory: str) -> Effects:
         reads += _reads(words)
         writes += _writes(words)
         hosts += _hosts(words)
-    places = places_of(found)
-    reads, writes = [*reads, *_below(places, reads)], [*writes, *_below(places, writes)]
+    if places := places_of(found):
+        reads, writes = [*reads, *_below(places, reads)], [*writes, *_below(places, writes)]
     hosts += [f"{m[1]}:{m[2]}" for path in (*reads, *writes) if (m := _NETWORK.fullmatch(path))]
     whole = next((name for words in found if (name := _whole(words, directory))), "")
     return Effects(reads=_known(reads), writes=_known(writes), hosts=tuple(dict.fromkeys(hosts)), whole=whole)
@@ -83,7 +83,8 @@ def _known(paths: list[str]) -> tuple[str, ...]:
 
 
 def _reads(words: tuple[str, ...]) -> tuple[str, ...]:
-    words = tuple(word for word in words if word != UNKNOWN)
+    if UNKNOWN in words:
+        words = tuple(word for word in words if word != UNKNOWN)
     try:
         use = read(words) if words else None
     except NotHarmless:
@@ -100,6 +101,7 @@ def _reads(words: tuple[str, ...]) -> tuple[str, ...]:
     return operands if into else operands[:-1]
 
 
+@lru_cache(maxsize=256)
 def read(words: tuple[str, ...]) -> Use | None:
     """What a program that only reads does with these words; None for any other program. Raises NotHarmless."""
     program = words[0]

@@ -22,7 +22,7 @@ class LineJudge:
     rules: Rules
     request: PermissionRequest
     touch: Touch
-    _touches: dict[tuple[Effect, str], Touch] = field(factory=dict, init=False)
+    _judged: dict[tuple[Effect, str], tuple[Touch, Decision | None]] = field(factory=dict, init=False)
 
     def decide(self) -> Decision:
         """Deny before ask before allow, over the line and over all that it is known to do."""
@@ -46,10 +46,8 @@ class LineJudge:
             shown = "what only running it can tell" if known.whole == "?" else known.whole
             why = f"{said(self.touch)} always needs permission, since it would change {shown} with all that is in it"
             found.append(Decision(verdict="ask", rule="whole trees: execute asks", source="core", reason=why))
-        touches = [self._path(effect, path) for effect, path in _paths(known)]
-        touches += [Touch(effect="network", kind="host", spelled=host) for host in known.hosts]
-        directory = str(self.request.directory)
-        judged = (self._strict(touch) or self.rules.guarded(touch, directory) for touch in touches)
+        judged = [self._path(effect, path)[1] for effect, path in _paths(known)]
+        judged += [self._strict(Touch(effect="network", kind="host", spelled=host)) for host in known.hosts]
         return found + [decision for decision in judged if decision is not None]
 
     def _searched(self, line: Line) -> Decision | None:
@@ -57,7 +55,7 @@ class LineJudge:
         if not any(rule.name == "read" and rule.pattern for rule in (*self.rules.deny, *self.rules.ask)):
             return None
         for path in files_searched(line, str(self.request.directory)):
-            if (decision := self._strict(self._path("read", path))) is not None:
+            if (decision := self._strict(path_touch(self.request.directory, "read", path))) is not None:
                 why = f"{said(self.touch)} needs permission, since it would come upon {path}: {decision.reason}"
                 return Decision(verdict="ask", rule=decision.rule, source=decision.source, reason=why)
         return None
@@ -67,15 +65,17 @@ class LineJudge:
         decision = self.rules.strict(self.request, touch, said(touch), tool="")
         return None if decision is not None and decision.source == "mode" else decision
 
-    def _path(self, effect: Effect, path: str) -> Touch:
+    def _path(self, effect: Effect, path: str) -> tuple[Touch, Decision | None]:
+        """A path that is touched, and what denies that or asks about it; judged once for each line."""
         key = (effect, path if path.startswith("/") else f"{self.request.directory}/{path}")
-        if key not in self._touches:
-            self._touches[key] = path_touch(self.request.directory, effect, path)
-        return self._touches[key]
+        if key not in self._judged:
+            touch = path_touch(self.request.directory, effect, path)
+            self._judged[key] = touch, self._strict(touch) or self.rules.guarded(touch, str(self.request.directory))
+        return self._judged[key]
 
     def _permitted(self, line: Line, what: str) -> Decision:
         tool, mode = self.request.call.name, self.request.mode
-        rules = [rule for rule in self.rules.allow if rule.named(tool, "execute")]
+        _, _, rules = self.rules.speaking(tool, self.touch)
         for rule in rules:
             if rule.pattern is None:
                 reason = f"{what} is allowed by the rule {rule.text}"
@@ -96,11 +96,10 @@ class LineJudge:
 
     def _free(self, effect: Effect, path: str) -> Decision:
         """Whether a command may touch a path as part of what it is allowed to do."""
-        touch = self._path(effect, path)
-        directory = str(self.request.directory)
-        decision = self._strict(touch) or self.rules.guarded(touch, directory)
+        touch, decision = self._path(effect, path)
         if decision is not None:
             return decision
+        directory = str(self.request.directory)
         if not all(inside(path, directory) for path in touch.paths) and not self._ruled(touch):
             return outside_asks(touch, said(touch), directory)
         return Decision(verdict="allow")

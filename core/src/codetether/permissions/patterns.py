@@ -7,6 +7,8 @@ import re
 from functools import lru_cache
 from typing import Literal
 
+from attrs import field
+
 from codetether.models.tools import Effect, Verdict
 from codetether.values import frozen
 
@@ -49,10 +51,11 @@ class Rule:
     text: str
     name: str
     pattern: str | None = None
+    words: tuple[str, ...] = field(init=False, eq=False, repr=False)
+    """The words of a command's pattern."""
 
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The words of a command's pattern."""
+    @words.default
+    def _words(self) -> tuple[str, ...]:
         return _split(self.pattern or "")
 
     @property
@@ -105,7 +108,7 @@ class Rule:
     def covers(self, words: tuple[str, ...]) -> bool:
         """Whether the pattern fits one command of a simple line, word for word."""
         pattern = self.words
-        if not pattern:
+        if not pattern or (pattern[0] != words[0] and not _STARS.intersection(pattern[0])):
             return False
         if pattern[-1] == "*":
             head = pattern[:-1]
@@ -115,13 +118,11 @@ class Rule:
 
 def _speaks_of(pattern: tuple[str, ...], command: str) -> bool | None:
     # Only who judges a command pays for the grammar and the tables of programs.
-    from codetether.permissions.denials import speaks_of
-    from codetether.permissions.shell import read_line
+    from codetether.permissions.denials import named_in
 
-    return speaks_of(tuple(word.replace(STAR, "[*]") for word in pattern), read_line(command))
+    return named_in(pattern, command)
 
 
-@lru_cache(maxsize=512)
 def _split(pattern: str) -> tuple[str, ...]:
     """The words of a command's pattern; in quotes a `*` is only a star."""
     if "'" not in pattern and '"' not in pattern:

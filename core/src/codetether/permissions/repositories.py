@@ -31,14 +31,19 @@ def helper_of(directory: str) -> str | None:
     place = directory
     while True:
         found = os.path.join(place, ".git")
-        if os.path.lexists(found):
+        if _there(found):
             return _helper_in(found, place)
-        if all(os.path.lexists(os.path.join(place, name)) for name in ("HEAD", "objects", "refs")):
+        if _there(os.path.join(place, "HEAD")) and _there(f"{place}/objects") and _there(f"{place}/refs"):
             return f"{place} is itself a git directory"
         above = os.path.dirname(place)
         if above == place:
             return None
         place = above
+
+
+def _there(path: str) -> bool:
+    """Whether anything has that name, a link that leads nowhere too; asked without an exception for a no."""
+    return os.access(path, os.F_OK, follow_symlinks=False)
 
 
 def _helper_in(found: str, work: str) -> str | None:

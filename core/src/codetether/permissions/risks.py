@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from codetether.permissions.denials import INTERPRETERS, SHELLS, WRAPPERS, base
 from codetether.permissions.git import COMMANDS as GIT_READING
@@ -110,22 +111,27 @@ def risk(words: tuple[str, ...], named: int) -> str:
         if words[1:] in (("--version",), ("-V",), ("-v",), ("--help",), ("-h",)):
             return ""
         return f"{program} without a script"
-    dangerous = _CODE.get(_ALIKE.get(program, program), frozenset())
+    dangerous = _dangerous(_ALIKE.get(program, program))
     for word in words[1:]:
         if word not in meant and (option := _one_of(word, dangerous)):
             return f"{program} with {option}"
     return ""
 
 
-def _one_of(word: str, options: frozenset[str]) -> str:
+@lru_cache(maxsize=64)
+def _dangerous(program: str) -> tuple[str, ...]:
+    return tuple(sorted(_CODE.get(program, ())))
+
+
+def _one_of(word: str, options: tuple[str, ...]) -> str:
     """The dangerous option that a word is, begins with, is short for, or bundles."""
     if word in options:
         return word
     if word.startswith("--") and len(word) > 2:
         name = word.partition("=")[0]
-        return next((o for o in sorted(options) if o.startswith("--") and o.startswith(name)), "")
+        return next((o for o in options if o.startswith("--") and o.startswith(name)), "")
     if word.startswith("-") and len(word) > 1:
-        for option in sorted(options):
+        for option in options:
             if option.startswith("--") or not option.startswith("-") or option == "-":
                 continue
             if word.startswith(option) or (len(option) == 2 and option[1] in _letters(word)):

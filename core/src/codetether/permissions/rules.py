@@ -6,7 +6,8 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from stat import S_ISLNK
+from typing import Any, get_args
 
 from attrs import field
 
@@ -16,9 +17,6 @@ from codetether.permissions.examples import check_examples
 from codetether.permissions.patterns import Rule, Touch
 from codetether.permissions.places import below, inside, own_settings, persistent, secret_name
 from codetether.values import frozen
-
-if TYPE_CHECKING:
-    pass
 
 EFFECTS: tuple[Effect, ...] = get_args(Effect)
 VERDICTS: tuple[Verdict, ...] = ("deny", "ask", "allow")
@@ -42,10 +40,7 @@ def strictest(decisions: Iterable[Decision]) -> Decision:
 
     Of those that ask, one by a rule or a guard comes before one by the mode alone: it says more.
     """
-    chosen = None
-    for decision in decisions:
-        if chosen is None or _strictness(decision) > _strictness(chosen):
-            chosen = decision
+    chosen = max(decisions, key=_strictness, default=None)
     return chosen or Decision(verdict="deny", rule="no decision", reason="nobody decided about this call")
 
 
@@ -78,6 +73,7 @@ class Rules:
     _about: dict[tuple[str, Effect], tuple[tuple[Rule, ...], ...]] = field(
         factory=dict, init=False, eq=False, repr=False
     )
+    _implied: dict[tuple[str, Mode, Effect], Decision] = field(factory=dict, init=False, eq=False, repr=False)
 
     @classmethod
     def parse(cls, permissions: Mapping[str, Any], own: Iterable[Path] = ()) -> Rules:
@@ -117,11 +113,15 @@ class Rules:
             from codetether.permissions.lines import LineJudge  # only who judges a command pays for all that
 
             return LineJudge(rules=self, request=request, touch=touch).decide()
+        if touch.kind == "implied":
+            key = (request.call.name, request.mode, touch.effect)
+            if key not in self._implied:
+                goes = Decision(verdict="allow", rule=f"{touch.effect} goes with execute", source="core")
+                self._implied[key] = self.strict(request, touch, said(touch)) or goes
+            return self._implied[key]
         what = said(touch)
         if strict := self.strict(request, touch, what):
             return strict
-        if touch.kind == "implied":
-            return Decision(verdict="allow", rule=f"{touch.effect} goes with execute", source="core")
         return self.guarded(touch, str(request.directory)) or self._permitted(request, touch, what)
 
     def strict(
@@ -131,7 +131,7 @@ class Rules:
         tool = request.call.name if tool is None else tool
         mode, directory = request.mode, str(request.directory)
         unsure = None
-        deny, ask = self._speaking(tool, touch)
+        deny, ask, _ = self.speaking(tool, touch)
         for rule in deny:
             applies = rule.applies(tool, touch, directory)
             if applies:
@@ -153,13 +153,13 @@ class Rules:
         why = f"{what} needs permission, since only running it tells whether the rule {unsure.text} speaks of it"
         return Decision(verdict="ask", rule=f"{unsure.verdict} {unsure.text}", source="settings", reason=why)
 
-    def _speaking(self, tool: str, touch: Touch) -> tuple[tuple[Rule, ...], ...]:
-        """The rules that deny and that ask which may speak of the touch, by their names."""
+    def speaking(self, tool: str, touch: Touch) -> tuple[tuple[Rule, ...], ...]:
+        """The rules that deny, that ask and that allow which may speak of the touch, by their names."""
         key = ("secret" if touch.kind == "secret" else tool, touch.effect)
         if key not in self._about:
             self._about[key] = tuple(
                 tuple(r for r in rules if r.of_commands or r.name == key[0] or r.named(tool, touch.effect))
-                for rules in (self.deny, self.ask)
+                for rules in (self.deny, self.ask, self.allow)
             )
         return self._about[key]
 
@@ -178,7 +178,7 @@ class Rules:
     def _permitted(self, request: PermissionRequest, touch: Touch, what: str) -> Decision:
         tool, mode, directory = request.call.name, request.mode, str(request.directory)
         outside = touch.kind == "path" and not all(inside(path, directory) for path in touch.paths)
-        for rule in self.allow:
+        for rule in self.speaking(tool, touch)[2]:
             if (rule.pattern is not None or not outside) and rule.applies(tool, touch, directory):
                 return _ruled(rule, f"{what} is allowed by the rule {rule.text}")
         if outside and mode != "unsafe":
@@ -246,8 +246,22 @@ def _touches(request: PermissionRequest) -> Iterator[Touch]:
 def path_touch(directory: Path, effect: Effect, spelled: str) -> Touch:
     """A path that is touched. Raises ValueError for text that no file can be named."""
     joined = _joined(str(directory), spelled)  # strings throughout: a command may touch many paths
-    real, plain = os.path.realpath(joined), os.path.normpath(joined)
+    plain = os.path.normpath(joined)
+    real = plain if ".." not in joined and _unlinked(plain) else os.path.realpath(joined)
     return Touch(effect=effect, kind="path", spelled=spelled, paths=tuple({plain: None, real: None}))
+
+
+def _unlinked(path: str) -> bool:
+    """Whether no part of the path is a link, so that it leads where it says; at half the cost of `realpath`."""
+    at = 0
+    try:
+        while at != -1:
+            at = path.find("/", at + 1)
+            if S_ISLNK(os.lstat(path if at == -1 else path[:at]).st_mode):
+                return False
+    except OSError:  # what is not there leads nowhere else
+        pass
+    return not path.startswith("//")
 
 
 def parse_rule(verdict: Verdict, text: Any, index: int) -> Rule:

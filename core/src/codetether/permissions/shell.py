@@ -37,9 +37,16 @@ _ENCODED = re.compile(
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
 _PARTS = re.compile(r"[;&|\n\r(){}\[\]`<>,=:\s]+|\$\(")
 _TICKED = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL)
-_COMMAND = r"[A-Za-z./][\w./:%+,-]*+(?: [\w./:@%+,-]++)*+"
+_TAKEN = frozenset(
+    {
+        *("command", "declaration_command", "unset_command", "test_command", "variable_assignment", "file_redirect"),
+        *("herestring_redirect", "heredoc_body", "expansion", "arithmetic_expansion", "function_definition"),
+    }
+)
+_QUOTED = r"[\w ./:@%+,=*?()|<>;&#~^{}\[\]-]*+"
+_COMMAND = rf"""[A-Za-z./][\w./:%+,-]*+(?: (?:[\w./:@%+,-]++|'{_QUOTED}'|"{_QUOTED}"))*+"""
 _PLAIN = re.compile(rf"{_COMMAND}(?: (?:\|\|?|&&) {_COMMAND})*+", re.ASCII)
-"""Commands of plain words, which any shell reads in one way."""
+"""Commands of plain words, and of quotes that hold nothing special: any shell reads them in one way."""
 _WIDE = re.compile(r"[^\x00-\x7f]")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 MOST_NODES = 20_000
@@ -160,7 +167,8 @@ def _parsed(text: str) -> tuple[_Found, bool]:
         if kind in _TEXTS:
             continue
         children = node.children
-        _take(kind, node, children, found)
+        if kind in _TAKEN:
+            _take(kind, node, children, found)
         stack += reversed(children)
     return found, root.has_error
 

@@ -47,7 +47,9 @@ class NotSimple(Exception):
 _END = r"(?=[ \t\n;|]|$|&&)"
 _TOKEN = re.compile(
     rf"""
-    (?P<blank>[ \t]+)
+    [ \t]*+
+  (?:
+    (?P<plain>[A-Za-z./-][\w@%+=:,./-]*+(?=[ \t\n;|]|\Z))
   | (?P<joint>\|\|(?!\|)|&&(?!&)|\|(?![|&])|;(?![;&])|\n)
   | (?P<none>(?:[12]?>&[12]|[12]?>{{1,2}}[ \t]*/dev/null|&>{{1,2}}[ \t]*/dev/null|0?<[ \t]*/dev/null|2>&-){_END})
   | (?P<input><[ \t]*(?=[\w./'"-]))
@@ -58,7 +60,9 @@ _TOKEN = re.compile(
       | "(?:[^"\\$`]|\\[^\n]|\$(?=["\ ]))*"
       | (?<![^ \t])\\[()!](?=[ \t\n]|$)
       | (?<=[ \t])!(?=[ \t])
-    )++)
+    )++)(?P<glued>(?![ \t\n;|&<>]|\Z))?
+  | (?P<end>\Z)
+  )
     """,
     re.VERBOSE,
 )
@@ -66,7 +70,6 @@ _PIECE = re.compile(r"""'(?P<raw>[^']*)'|"(?P<double>(?:[^"\\]|\\[^\n])*)"|\\(?P
 _ESCAPE = re.compile(r'\\([$`"\\])')
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*(?:\[.*\])?\+?=")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_AFTER = re.compile(r"[ \t\n;|&<>]|$")
 _RESERVED = names("if then elif else fi for while until do done case esac select function in time coproc { } [[ ]] !")
 _WORDS = (
     ("$(", "a substitution"),
@@ -120,7 +123,7 @@ def simple_parts(text: str) -> tuple[Part, ...] | str:
 
 
 def _parts(text: str) -> tuple[Part, ...]:
-    if len(text) > MOST_BYTES or len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
+    if len(text if text.isascii() else text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         raise NotSimple(f"more than {MOST_BYTES} bytes")
     if strange := unprintable(text):
         raise NotSimple(strange)
@@ -153,12 +156,15 @@ def _parts(text: str) -> tuple[Part, ...]:
         if found is None:
             raise NotSimple(_kind(text, at))
         kind, end = found.lastgroup, found.end()
-        if reading and kind != "word":
+        if kind == "glued":
+            raise NotSimple(_kind(text, end))
+        if reading and kind not in ("plain", "word"):
             raise NotSimple("a redirection without a file")
-        if kind == "word":
-            if not _AFTER.match(text, end) or (found[0].isdecimal() and text[end : end + 1] in ("<", ">")):
+        if kind == "plain" or kind == "word":
+            word = found[kind]
+            if word.isdecimal() and text[end : end + 1] in ("<", ">"):
                 raise NotSimple(_kind(text, end))
-            value, glob = _value(found[0])
+            value, glob = (word, False) if kind == "plain" else _value(word)
             if reading:
                 if glob or value.startswith(("/dev/tcp/", "/dev/udp/")):
                     raise NotSimple(f"reading from {value}")
@@ -171,7 +177,7 @@ def _parts(text: str) -> tuple[Part, ...]:
         elif kind == "input":
             reading = True
         elif kind == "joint":
-            mark: Joint = found[0]  # type: ignore[assignment]
+            mark: Joint = found["joint"]  # type: ignore[assignment]
             if mark != "\n" or words or reads:
                 close(at)
                 joint, begin = mark, end
@@ -211,8 +217,8 @@ def _value(word: str) -> tuple[str, bool]:
 
 
 def _kind(text: str, at: int) -> str:
-    rest = text[at:]
+    rest = text[at:].lstrip(" \t")
     for mark, name in _WORDS:
         if rest.startswith(mark):
             return name
-    return f"the character {text[at]!r}" if rest else "an unfinished command"
+    return f"the character {rest[0]!r}" if rest else "an unfinished command"
