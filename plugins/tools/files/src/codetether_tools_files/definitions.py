@@ -10,6 +10,12 @@ LINES = 2000
 """Of a file that are shown at once."""
 DEADLINE = 20.0
 """Seconds that a search may take."""
+_FILE = {"type": "string", "minLength": 1, "description": "The file, from the workspace or absolute."}
+_REPLACEMENT = {
+    "old": {"type": "string", "minLength": 1, "description": "The text to replace, as it stands in the file."},
+    "new": {"type": "string", "description": "The text to put in its place."},
+    "replace_all": {"type": "boolean", "default": False, "description": "Replace every occurrence."},
+}
 
 LIST = ToolDefinition(
     name="list",
@@ -37,7 +43,7 @@ READ = ToolDefinition(
     schema={
         "type": "object",
         "properties": {
-            "path": {"type": "string", "minLength": 1, "description": "The file, from the workspace or absolute."},
+            "path": _FILE,
             "offset": {"type": "integer", "minimum": 1, "default": 1, "description": "The first line to show."},
             "limit": {"type": "integer", "minimum": 1, "default": LINES, "description": "How many lines to show."},
         },
@@ -57,7 +63,7 @@ WRITE = ToolDefinition(
     schema={
         "type": "object",
         "properties": {
-            "path": {"type": "string", "minLength": 1, "description": "The file, from the workspace or absolute."},
+            "path": _FILE,
             "content": {"type": "string", "description": "All that the file shall hold."},
         },
         "required": ["path", "content"],
@@ -76,12 +82,7 @@ EDIT = ToolDefinition(
     ),
     schema={
         "type": "object",
-        "properties": {
-            "path": {"type": "string", "minLength": 1, "description": "The file, from the workspace or absolute."},
-            "old": {"type": "string", "minLength": 1, "description": "The text to replace, as it stands in the file."},
-            "new": {"type": "string", "description": "The text to put in its place."},
-            "replace_all": {"type": "boolean", "default": False, "description": "Replace every occurrence."},
-        },
+        "properties": {"path": _FILE, **_REPLACEMENT},
         "required": ["path", "old", "new"],
         "additionalProperties": False,
     },
@@ -98,18 +99,14 @@ MULTIEDIT = ToolDefinition(
     schema={
         "type": "object",
         "properties": {
-            "path": {"type": "string", "minLength": 1, "description": "The file, from the workspace or absolute."},
+            "path": _FILE,
             "edits": {
                 "type": "array",
                 "minItems": 1,
                 "description": "The replacements, in their order.",
                 "items": {
                     "type": "object",
-                    "properties": {
-                        "old": {"type": "string", "minLength": 1, "description": "The text to replace."},
-                        "new": {"type": "string", "description": "The text to put in its place."},
-                        "replace_all": {"type": "boolean", "default": False, "description": "Every occurrence."},
-                    },
+                    "properties": _REPLACEMENT,
                     "required": ["old", "new"],
                     "additionalProperties": False,
                 },
