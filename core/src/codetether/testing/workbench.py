@@ -68,6 +68,11 @@ class BenchContext:
         place.mkdir(mode=0o700, exist_ok=True)
         return place
 
+    @property
+    def cache_dir(self) -> Path:
+        """The same directory."""
+        return self.state_dir
+
     def progress(self, text: str) -> None:
         """Keeps what the call shows."""
         self.shown.append(text)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
+
+import brotli  # type: ignore[import-untyped]
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 from codetether_tools_web.failures import Refused
 
-ACCEPTED = "gzip, deflate"
+ACCEPTED = "gzip, deflate, br, zstd"
 BLOCK = 64 * 1024
 DEEPEST = 3
 """Encodings laid over each other."""
+WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
+"""Of zstd: the 8 MB that HTTP allows."""
 WORK = 4
 """How many times the limit may pass through all layers together."""
 
@@ -28,7 +38,7 @@ class Body:
         names = [name for word in encoding.lower().split(",") if (name := word.strip()) not in ("", "identity")]
         if len(names) > DEEPEST:
             raise Refused(f"the answer is packed {len(names)} times over")
-        self._layers = [_Layer(name) for name in reversed(names)]
+        self._layers = [_layer(name) for name in reversed(names)]
         self._limit = limit
         self._passed = 0
         self._data = bytearray()
@@ -50,7 +60,7 @@ class Body:
                     del self._data[self._limit :]
                     self.full = True
                     return
-        except zlib.error as error:
+        except (zlib.error, brotli.error, zstd.ZstdError) as error:
             raise Refused(f"the answer cannot be unpacked: {error}") from error
 
     def _through(self, data: bytes, layers: Sequence[_Layer]) -> Iterator[bytes]:
@@ -64,34 +74,91 @@ class Body:
             yield from self._through(piece, layers[1:])
 
 
-class _Layer:
+class _Layer(Protocol):
     """One encoding."""
 
-    def __init__(self, name: str) -> None:
-        if name not in ("gzip", "x-gzip", "deflate"):
+    @property
+    def whole(self) -> bool:
+        """Whether its end was seen, or nothing ever came."""
+
+    def unpacked(self, data: bytes) -> Iterator[bytes]:
+        """What the data unpacks to, a block at a time; what follows the end is left."""
+
+
+def _layer(name: str) -> _Layer:
+    match name:
+        case "gzip" | "x-gzip" | "deflate":
+            return _Zlib(bare=name == "deflate")
+        case "br":
+            return _Brotli()
+        case "zstd":
+            return _Zstd()
+        case _:
             raise Refused(f"the answer is packed with {name[:20]!r}, which was not asked for")
-        self._gzip = name != "deflate"
+
+
+class _Zlib:
+    def __init__(self, *, bare: bool) -> None:
+        self._bare = bare
         self._began = b""
         self._machine: Any = None
 
     @property
     def whole(self) -> bool:
-        """Whether its end was seen, or nothing ever came."""
         return self._machine.eof if self._machine is not None else not self._began
 
     def unpacked(self, data: bytes) -> Iterator[bytes]:
-        """What the data unpacks to, a block at a time."""
         if self._machine is None:
             self._began += data
             if len(self._began) < 2:
                 return
             data, self._began = self._began, b""
-            self._machine = zlib.decompressobj(31 if self._gzip else 15 if _wrapped(data) else -15)
+            self._machine = zlib.decompressobj(31 if not self._bare else 15 if _wrapped(data) else -15)
         piece = b""
         while not self._machine.eof and (data or len(piece) == BLOCK):
             if piece := self._machine.decompress(data, BLOCK):
                 yield piece
             data = self._machine.unconsumed_tail
+
+
+class _Brotli:
+    def __init__(self) -> None:
+        self._machine = brotli.Decompressor()
+        self._began = False
+
+    @property
+    def whole(self) -> bool:
+        return self._machine.is_finished() or not self._began
+
+    def unpacked(self, data: bytes) -> Iterator[bytes]:
+        self._began = self._began or bool(data)
+        while not self._machine.is_finished():
+            if piece := self._machine.process(data, output_buffer_limit=BLOCK):
+                yield piece
+            elif self._machine.can_accept_more_data():
+                return
+            data = b""
+
+
+class _Zstd:
+    """Several frames follow each other as one."""
+
+    def __init__(self) -> None:
+        self._machine = zstd.ZstdDecompressor(options=WINDOW)
+        self._began = False
+
+    @property
+    def whole(self) -> bool:
+        return self._machine.eof or not self._began
+
+    def unpacked(self, data: bytes) -> Iterator[bytes]:
+        self._began = self._began or bool(data)
+        while data or not (self._machine.eof or self._machine.needs_input):
+            if self._machine.eof:
+                self._machine = zstd.ZstdDecompressor(options=WINDOW)
+            if piece := self._machine.decompress(data, BLOCK):
+                yield piece
+            data = self._machine.unused_data
 
 
 def _wrapped(data: bytes) -> bool:

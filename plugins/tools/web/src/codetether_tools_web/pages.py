@@ -1,4 +1,4 @@
-"""Turns what a server sent into what a model reads: Markdown, text, or an image."""
+"""Tells what a server sent: Markdown or text for a model to read, an image, or something else."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class Page:
         kind: its media type.
         notes: what is to be said of it, e.g. that it was cut.
         image: the bytes, where it is an image that models take.
+        other: the bytes, where it is neither an image nor text.
     """
 
     kind: str
@@ -39,10 +40,11 @@ class Page:
     title: str = ""
     notes: tuple[str, ...] = ()
     image: bytes | None = None
+    other: bytes | None = None
 
 
 def read_page(reply: Reply, form: str) -> Page:
-    """The page in the form `markdown`, `text` or `raw`. Raises Refused for what is neither text nor an image.
+    """The page in the form `markdown`, `text` or `raw`. Raises Refused for what is too large to be kept.
 
     What a server says of the type counts only as far as the bytes bear it out.
     """
@@ -54,11 +56,14 @@ def read_page(reply: Reply, form: str) -> Page:
             raise Refused(f"{reply.target} is an image ({image}) that is too large to be shown")
         return Page(kind=image, image=data)
     if _is_binary(data) or not (kind in _VAGUE or _TEXTS.fullmatch(kind)):
-        size = f"{'more than ' if reply.cut else ''}{len(data)} bytes"
-        raise Refused(
-            f"{reply.target} is no text: {ascii(kind or 'of no type')[1:-1]}, {size}",
-            remedy="Use a command to save it to a file, if it is needed.",
-        )
+        kind = ascii(kind or "of no type")[1:-1]
+        if reply.cut or reply.status >= 400:
+            size = f"{'more than ' if reply.cut else ''}{len(data)} bytes"
+            raise Refused(
+                f"{reply.target} is no text: {kind}, {size}",
+                remedy="Use a command to save it to a file, if it is needed.",
+            )
+        return Page(kind=kind, other=data)
     text = read_text(data, said)
     notes = (f"cut after {len(data)} bytes",) if reply.cut else ()
     if form == "raw" or not (kind in _HTML or (kind in _VAGUE and _looks_like_html(text))):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from codetether import (
     ImagePart,
     Resources,
@@ -19,6 +20,7 @@ from codetether import (
 )
 
 from codetether_tools_web.definitions import LENGTH, SIZE, TIMEOUT, webfetch
+from codetether_tools_web.downloads import kept
 from codetether_tools_web.failures import Refused
 from codetether_tools_web.fetching import Ask, Client, Permit, Reply
 from codetether_tools_web.network import Border
@@ -36,11 +38,16 @@ Key = tuple[str, str, tuple[str, ...]]
 
 @frozen(kw_only=True)
 class Fetched:
-    """A page with the head that stands over it."""
+    """A page with the head that stands over it.
+
+    Attributes:
+        file: where it is kept, when it is neither text nor an image.
+    """
 
     head: str
     page: Page
     success: bool
+    file: Path | None = None
     at: float = field(factory=time.monotonic)
 
 
@@ -90,7 +97,12 @@ class WebFetch:
         client = Client(self._settings, self._border)
         reply = await client.follow(Ask(target=target, headers=headers), seconds, _permit(ctx, target))
         page = await asyncio.to_thread(read_page, reply, form)
-        return Fetched(head=_head(reply, page), page=page, success=reply.status < 400)
+        head = _head(reply, page)
+        if page.other is None:
+            return Fetched(head=head, page=page, success=reply.status < 400)
+        file = await asyncio.to_thread(kept, ctx.cache_dir / "downloads", reply.target.path, page.other)
+        head = f"{head}, {len(page.other)} bytes, no text: saved as {file}"
+        return Fetched(head=head, page=evolve(page, other=None), success=True, file=file)
 
     def _keep(self, key: Key, fetched: Fetched) -> None:
         self._kept.pop(key, None)
@@ -130,6 +142,8 @@ def _shown(fetched: Fetched, offset: int, length: int, address: str) -> ToolResu
             success=fetched.success,
             metadata={"url": address},
         )
+    if fetched.file is not None:
+        return text_result(head, url=address, file=str(fetched.file))
     total = len(page.text)
     if offset and offset >= total:
         raise Refused(f"{address} has only {total} characters; offset {offset} is past its end")
