@@ -133,6 +133,7 @@ class HttpConnection:
                 for chunk in self._rest(parser, splitter.finish()):
                     yield chunk
                 if parser.fault is None:
+                    await asyncio.sleep(0)  # who waits for the text has it first
                     await answer.drain()
         if parser.fault is not None:
             raise self._error(parser.fault)

@@ -29,10 +29,11 @@ class SkillList:
 
     def __init__(self, ctx: SessionContext) -> None:
         self._ctx = ctx
+        self._places = Places.of(ctx)
 
     async def render(self) -> str | None:
         """None where there are none. Damaged ones are said to the user."""
-        if not any(Places.of(self._ctx).skill_files()):
+        if not any(self._places.skill_files()):
             return None
         from codetether_tools_work.skills import found_skills
 
