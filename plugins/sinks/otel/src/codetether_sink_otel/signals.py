@@ -7,8 +7,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -24,7 +23,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.trace import SpanContext, Tracer
+from opentelemetry.trace import Span, SpanContext, SpanKind
 
 from codetether_sink_otel.conventions import METRICS
 from codetether_sink_otel.settings import Destination
@@ -147,20 +146,11 @@ class _Ids(RandomIdGenerator):
     """Random ids, but for a span whose id was given to others before it is made."""
 
     def __init__(self) -> None:
-        self._next: ContextVar[int | None] = ContextVar("next span id", default=None)
+        self.next: int | None = None
 
     def generate_span_id(self) -> int:
-        reserved = self._next.get()
+        reserved, self.next = self.next, None
         return super().generate_span_id() if reserved is None else reserved
-
-    @contextmanager
-    def reserved(self, span_id: int | None) -> Iterator[None]:
-        """The next span gets this id; None: any."""
-        token = self._next.set(span_id)
-        try:
-            yield
-        finally:
-            self._next.reset(token)
 
 
 class Signals:
@@ -211,10 +201,20 @@ class Signals:
             for name, unit, bounds, description in METRICS
         }
 
-    @property
-    def tracer(self) -> Tracer | None:
-        """What makes spans; None where traces are off."""
-        return self._tracer
+    def span(
+        self,
+        name: str,
+        above: Context,
+        kind: SpanKind,
+        attributes: Mapping[str, Any],
+        began: int,
+        span_id: int | None = None,
+    ) -> Span | None:
+        """A span that began at a time, under the id that was reserved for it if one was; None where traces are off."""
+        if self._tracer is None:
+            return None
+        self._ids.next = span_id
+        return self._tracer.start_span(name, above, kind, attributes, start_time=began)
 
     def above(self, session_id: str | None, call_id: str | None) -> SpanContext | None:
         """What a subagent's spans hang from: the call that asked for it, else its session's prompt."""
@@ -226,16 +226,14 @@ class Signals:
         """An id for a span that is made later."""
         return self._ids.generate_span_id()
 
-    @contextmanager
-    def making(self, span_id: int | None = None) -> Iterator[None]:
-        """Around the making and ending of spans: gives the reserved id, keeps the SDK's complaints from the screen."""
-        with self._ids.reserved(span_id), self._failures.watching(_keep_on):
-            yield
+    def making(self) -> AbstractContextManager[None]:
+        """Around the making of signals: keeps the SDK's complaints from the screen."""
+        return self._failures.watching(_keep_on)
 
     def record(self, name: str, value: float, attributes: Mapping[str, Any], context: Context) -> None:
         """A measurement for the histogram of this name."""
         if found := self._instruments.get(name):
-            found.record(value, dict(attributes), context=context)
+            found.record(value, attributes, context=context)
 
     def say(self, notice: Callable[[str], None]) -> None:
         """Tells the user, once, that it does not arrive."""

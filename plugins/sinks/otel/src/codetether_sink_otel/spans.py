@@ -106,7 +106,7 @@ class SessionSpans:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._turn is not None:
+        with self._signals.making():
             self._end(nanoseconds(datetime.now(UTC)), "interrupted")
         await self._signals.release(self._ctx.notice)
 
@@ -120,6 +120,10 @@ class SessionSpans:
 
     def write(self, record: EventRecord) -> None:
         """Takes one event; what is to be sent goes to the SDK's queue."""
+        with self._signals.making():
+            self._take(record)
+
+    def _take(self, record: EventRecord) -> None:
         at = nanoseconds(record.recorded_at)
         match record.event:
             case UserMessage(message=message):
@@ -161,21 +165,17 @@ class SessionSpans:
         model = session.metadata.model or ""
         above = self._signals.above(session.parent_id, session.parent_call_id)
         context = self._caller if above is None else set_span_in_context(NonRecordingSpan(above), NOTHING)
-        span = None
-        if self._signals.tracer is not None:
-            with self._signals.making():
-                attributes = {
-                    words.OPERATION: "invoke_agent",
-                    words.AGENT: record.agent,
-                    words.CONVERSATION: record.session_id,
-                    **_model(model),
-                    **({words.INPUT_MESSAGES: content.written([said])} if said else {}),
-                }
-                span = self._signals.tracer.start_span(
-                    f"invoke_agent {record.agent}", context, SpanKind.INTERNAL, attributes, start_time=at
-                )
-                context = set_span_in_context(span, context)
-                self._signals.running[self._id, None] = span.get_span_context()
+        attributes = {
+            words.OPERATION: "invoke_agent",
+            words.AGENT: record.agent,
+            words.CONVERSATION: record.session_id,
+            **_model(model),
+            **({words.INPUT_MESSAGES: content.written([said])} if said else {}),
+        }
+        span = self._signals.span(f"invoke_agent {record.agent}", context, SpanKind.INTERNAL, attributes, at)
+        if span is not None:
+            context = set_span_in_context(span, context)
+            self._signals.running[self._id, None] = span.get_span_context()
         self._turn = _Turn(span=span, context=context, began=at, model=model, asked=at)
         self._agent = record.agent
 
@@ -329,10 +329,9 @@ class SessionSpans:
     ) -> Context:
         """A span that has ended already; gives its context."""
         above = self._turn.context if self._turn is not None else self._caller
-        if self._signals.tracer is None:
+        span = self._signals.span(name, above, kind, attributes, began, span_id)
+        if span is None:
             return above
-        with self._signals.making(span_id):
-            span = self._signals.tracer.start_span(name, above, kind, attributes, start_time=began)
         self._close(span, ended, failure, why)
         return set_span_in_context(span, above)
 
@@ -340,8 +339,7 @@ class SessionSpans:
         if failure:
             span.set_attribute(words.ERROR, failure)
             span.set_status(Status(StatusCode.ERROR, content.cut(why)[:1000] or None))
-        with self._signals.making():
-            span.end(at)
+        span.end(at)
 
     def _measure(self, report: UsageReport, context: Context) -> None:
         """A response's tokens and times."""
