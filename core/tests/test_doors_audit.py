@@ -18,6 +18,8 @@ from codetether.cli.terminal import Screen
 from codetether.models.events import AuditAnchor
 from codetether.models.session import Announced
 from codetether.record.audit_key import AuditKey, body_digest
+from codetether.record.redact import Redactor
+from codetether.record.trail import AuditTrail
 from codetether.settings.settings import load_settings
 from codetether.testing.scripted import Call
 from codetether.testing.sessions import Yields, opened
@@ -182,6 +184,21 @@ async def test_an_anchor_reaches_the_other_sinks_and_the_session(codetether_home
     told = [e.event for e in records if isinstance(e, Announced) and isinstance(e.event, AuditAnchor)]
     assert told == [AuditAnchor(sink="book", detail={"log": "0" * 16, "records": 1, "head": "1" * 64})]
     assert path.exists()
+
+
+async def test_of_many_sessions_each_keeps_the_anchor_of_its_own_end_and_all_those_in_between(tmp_path: Path) -> None:
+    trail = AuditTrail(
+        [("p", AuditSinkSpec(name="book", create=lambda ctx: book), book := Book())], Redactor(), "me", print
+    )
+    heard: dict[str, list[Any]] = {"a": [], "b": []}
+    trail.listeners["a"] = lambda entry: heard["a"].append(entry.detail["records"])
+    trail.listeners["b"] = lambda entry: heard["b"].append(entry.detail["records"])
+    for asking in ("a", "b", None, "b"):
+        await trail.record("session", "session:open", "success", session_id=asking)
+        await trail.anchor(asking)
+    await trail.anchor("a")  # nothing is new: it is given the last
+    assert heard == {"a": [1, 3, 4], "b": [2, 3, 4]}
+    await trail.close()
 
 
 async def test_slash_commands_that_change_something_are_told(codetether_home: Path, tmp_path: Path) -> None:

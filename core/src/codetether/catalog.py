@@ -87,6 +87,7 @@ class Catalog:
         self._failed = failed
         self._notice = notice
         self._kept: set[str] | None = None
+        self._seen: Mapping[str, str] = {}
         self._specs: dict[str, list[Provided[ProviderSpec]]] = {}
         for provided in specs:
             self._specs.setdefault(provided.record.name, []).append(provided)
@@ -282,7 +283,8 @@ class Catalog:
         found = await self._availability(name)
         if not found.available:
             return []
-        if "env" in self._credentials.sources:
+        if "env" in self._credentials.sources and (seen := dict(self._environment)) != self._seen:
+            self._seen = seen
             for other in self._specs:
                 await self._credentials.ask("env", other, self.variables(other))
         return [found]

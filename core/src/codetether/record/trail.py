@@ -44,7 +44,7 @@ class AuditTrail:
 
     Attributes:
         model_calls: whether each request to a model is to be recorded too.
-        listeners: told of each entry `audit:anchor`, which is how it reaches the open sessions.
+        listeners: told of entries `audit:anchor`, which is how they reach the open sessions; by their ids.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class AuditTrail:
 
         `key` makes the digests of bodies; without it there are none. `bodies` stand in the entries themselves too.
         """
-        self.listeners: list[Callable[[AuditEntry], None]] = []
+        self.listeners: dict[str, Callable[[AuditEntry], None]] = {}
         self.model_calls = model_calls and bool(sinks)
         self._books = tuple(_Book(plugin, spec, sink, notice) for plugin, spec, sink in sinks)
         self._redactor = redactor
@@ -131,7 +131,7 @@ class AuditTrail:
                     f"{book.name} could not record the intent of {entry.action}, so it was not started: {why}",
                     remedy="Make the sink work again; whether it is required stands in the settings under [audit].",
                 )
-        self._anchor_in_time()
+        self._anchor_in_time(session_id)
 
     async def _give(self, entry: AuditEntry, books: Sequence[_Book]) -> list[str]:
         """Why each of them does not have the entry; empty where it has."""
@@ -161,11 +161,11 @@ class AuditTrail:
 
     # -- anchors
 
-    def _anchor_in_time(self) -> None:
+    def _anchor_in_time(self, session_id: str | None) -> None:
         """Sees to it that what was recorded is anchored soon: at once after a hundred entries, else by a timer."""
         most = max((book.since for book in self._books), default=0)
         if most >= ANCHOR_ENTRIES and (self._anchoring is None or self._anchoring.done()):
-            self._anchoring = asyncio.create_task(self.anchor())
+            self._anchoring = asyncio.create_task(self.anchor(session_id))
         elif most and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(ANCHOR_SECONDS, self._anchor_by_time)
 
@@ -174,30 +174,34 @@ class AuditTrail:
         if self._anchoring is None or self._anchoring.done():
             self._anchoring = asyncio.create_task(self.anchor())
 
-    async def anchor(self) -> None:
-        """Has every sink that can anchored, and gives each anchor to the other sinks and to the sessions.
+    async def anchor(self, session_id: str | None = None) -> None:
+        """Has every sink that can anchored, and gives each anchor to the other sinks and to all open sessions.
 
-        A failure is said and never raised: the next anchor covers what this one should have.
+        Of the sessions only to the one that asks, where one does: with many open at once, all in all would hold as many
+        anchors as entries. It is given the last anchor where there is nothing new. A failure is said and never raised:
+        the next anchor covers what this one should have.
         """
+        asking = self.listeners.get(session_id or "")
+        listeners = tuple(self.listeners.values()) if asking is None else (asking,)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         for book in self._books:
             head = await book.anchor()
-            if head is None:
-                continue
-            entry = AuditEntry(
-                id=os.urandom(16).hex(),
-                timestamp=datetime.now(UTC),
-                category="audit",
-                action="audit:anchor",
-                outcome="success",
-                principal=self._text(self._principal),
-                detail=_bounded({"sink": book.sink_name, **head}, self._text),
-            )
-            await self._give(entry, [other for other in self._books if other is not book])
-            for listener in tuple(self.listeners):
-                listener(entry)
+            if head is not None:
+                book.anchored = AuditEntry(
+                    id=os.urandom(16).hex(),
+                    timestamp=datetime.now(UTC),
+                    category="audit",
+                    action="audit:anchor",
+                    outcome="success",
+                    principal=self._text(self._principal),
+                    detail=_bounded({"sink": book.sink_name, **head}, self._text),
+                )
+                await self._give(book.anchored, [other for other in self._books if other is not book])
+            if (anchored := book.anchored) is not None:
+                for listener in listeners:
+                    listener(anchored)
 
     async def close(self) -> None:
         """Waits for what is on its way, at most the limit of one entry, and anchors it."""
@@ -224,6 +228,7 @@ class _Book:
         self.sink_name = spec.name
         self.required = spec.required
         self.since = 0  # entries that are not anchored; stays 0 where the sink has no anchors
+        self.anchored: AuditEntry | None = None
         self.last: asyncio.Task[None] | None = None
         self._sink = sink
         self._notice = notice

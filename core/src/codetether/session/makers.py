@@ -183,6 +183,7 @@ class Makers:
         """Ours first, so that they keep their names; a stranger's clashing tool gets its plugin's name before it."""
         ours = {info.name for info in self.runtime.plugins.plugins if info.distribution in OURS}
         found: dict[str, OfferedTool] = {}
+        owners: dict[str, str] = {}
         made = await self._all(specs.ToolsetSpec)
         for provided, toolset in sorted(made, key=lambda pair: pair[0].plugin not in ours):
             try:
@@ -193,25 +194,30 @@ class Makers:
                 continue
             for name, tool in named:
                 try:
-                    offered = self._offered(provided.plugin, tool, found)
+                    offered = self._offered(provided.plugin, tool, found, owners)
                 except BROKEN as error:  # one bad definition costs neither the others nor the request to the model
                     self.failed(provided.plugin, f"codetether_tools {plain(str(name), 64)}", error)
                 else:
                     found[offered.definition.name] = offered
+                    owners.setdefault(_read_as(offered.definition.name), provided.plugin)
         return found
 
-    def _offered(self, plugin: str, tool: Any, found: Mapping[str, OfferedTool]) -> OfferedTool:
-        """The tool under a name that is free. Raises PluginError for one that cannot be offered."""
+    def _offered(
+        self, plugin: str, tool: Any, found: Mapping[str, OfferedTool], owners: Mapping[str, str]
+    ) -> OfferedTool:
+        """The tool under a name that is free; `owners`: whose a name is by how it is read.
+
+        Raises PluginError for one that cannot be offered.
+        """
         checked = self.runtime.definitions.checked
         definition = checked(plugin, tool.definition)
         name = definition.name
-        alike = next((other for other in found if _read_as(other) == _read_as(name)), None)
-        if alike is not None:
+        if (owner := owners.get(_read_as(name))) is not None:
             free = f"{plugin.replace('.', '_')}__{name}"
             if free in found:
                 raise PluginError("the plugin has two tools of this name")
             definition = checked(plugin, attrs.evolve(definition, name=free))
-            text = f"{plugin}: the tool {name} is {found[alike].plugin}'s already, so it is now {free}"
+            text = f"{plugin}: the tool {name} is {owner}'s already, so it is now {free}"
             self.runtime.notify("plugins", text)
         return OfferedTool(plugin=plugin, definition=definition, tool=tool)
 

@@ -155,17 +155,21 @@ async def _record_confinement(runtime: Runtime, made: RunningSession) -> None:
 
 
 def _keep_anchors(runtime: Runtime, made: RunningSession, stack: AsyncExitStack) -> None:
-    """Each anchor of the audit is kept with the session while it is open; the last is made when it closes."""
+    """The anchors of the audit that the session hears of are kept with it; the last is made when it closes."""
+    kept: set[str] = set()
 
     def heard(entry: AuditEntry) -> None:
+        if entry.id in kept:
+            return
+        kept.add(entry.id)
         detail = {key: value for key, value in entry.detail.items() if key != "sink"}
         anchor = AuditAnchor(sink=str(entry.detail.get("sink", "")), detail=detail)
         with suppress(StorageError):  # the sink's own place has it; the session says itself what is wrong with its disk
             made.agent.feed.feed(made.journal.append(Announced(event=anchor, turn=made.session.turn)))
 
-    runtime.audit.listeners.append(heard)
-    stack.callback(runtime.audit.listeners.remove, heard)
-    stack.push_async_callback(runtime.audit.anchor)
+    runtime.audit.listeners[made.id] = heard
+    stack.callback(runtime.audit.listeners.pop, made.id)
+    stack.push_async_callback(runtime.audit.anchor, made.id)
 
 
 def _approver(runtime: Runtime, parent: Parent | None, session_id: str, context: SessionContext) -> Approver:

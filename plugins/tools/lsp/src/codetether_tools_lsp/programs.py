@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from codetether import SettingsError
 
 from codetether_tools_lsp.settings import ServerSettings
 
+Folders = tuple[tuple[str, int], ...]
+"""The folders with programs, and when each was changed last."""
 C = (".c", ".h", ".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".m", ".mm")
 TYPESCRIPT = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs")
 
@@ -33,9 +36,10 @@ class Program:
     options: Mapping[str, Any] = field(factory=dict)
     configuration: Mapping[str, Any] = field(factory=dict)
 
-    def found(self, folders: str, workspace: Path) -> str | None:
+    def found(self, folders: Folders, workspace: Path) -> str | None:
         """Where the program is, absolute. One that lies in the workspace, or is found by way of it, does not count."""
-        path = shutil.which(str(Path(self.command[0]).expanduser()), path=folders)
+        command = str(Path(self.command[0]).expanduser())
+        path = shutil.which(command) if Path(command).name != command else _which(command, folders)
         if path is None or not Path(path).is_absolute() or Path(path).resolve().is_relative_to(workspace):
             return None
         return None if Path(path).is_relative_to(workspace) else path
@@ -94,7 +98,7 @@ def _named(name: str, settings: ServerSettings, known: Program | None) -> Progra
 
 def installed(found: Iterable[Program], workspace: Path, confined: bool) -> dict[str, tuple[Program, str]]:
     """Program and path by suffix: of those that are there and may be started."""
-    folders = os.pathsep.join(folder for folder in os.get_exec_path() if Path(folder).is_absolute())
+    folders = tuple((folder, _changed(folder)) for folder in os.get_exec_path() if folder.startswith(os.sep))
     chosen: dict[str, tuple[Program, str]] = {}
     for program in found:
         if (program.careful and not confined) or chosen.keys() >= set(program.suffixes):
@@ -103,3 +107,16 @@ def installed(found: Iterable[Program], workspace: Path, confined: bool) -> dict
             for suffix in program.suffixes:
                 chosen.setdefault(suffix, (program, path))
     return chosen
+
+
+@lru_cache(maxsize=256)
+def _which(command: str, folders: Folders) -> str | None:
+    """Where a program of this name lies; looked for again only where a folder has changed."""
+    return shutil.which(command, path=os.pathsep.join(folder for folder, _ in folders))
+
+
+def _changed(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns  # noqa: PTH116 - a name is enough
+    except OSError:  # it is not there
+        return 0
