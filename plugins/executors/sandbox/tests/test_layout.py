@@ -72,10 +72,10 @@ def test_what_may_be_read_is_read_without_its_secrets(home: Path) -> None:
 
 def test_programs_are_looked_for_in_absolute_places_outside_the_workspace(home: Path) -> None:
     workspace = home / "work" / "main"
-    assert search_path(f".::{workspace}:/usr/bin:bin:{workspace}/.venv/bin", workspace) == [
+    assert search_path(f".::{workspace}:/usr/bin:bin:{workspace}/.venv/bin", workspace) == (
         "/usr/bin",
         f"{workspace}/.venv/bin",
-    ]
+    )
     (workspace / "tool").write_text("")
     (workspace / "tool").chmod(0o755)
     (home / "link").symlink_to(workspace)

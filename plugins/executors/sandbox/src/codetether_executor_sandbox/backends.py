@@ -8,6 +8,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +22,7 @@ from codetether_executor_sandbox.groups import Groups
 from codetether_executor_sandbox.guard import Seals, Watch, fences
 from codetether_executor_sandbox.hosts import allowed_hosts
 from codetether_executor_sandbox.layout import Layout, inside
-from codetether_executor_sandbox.limits import anonymous_file, exit_code, limited, with_last_words
+from codetether_executor_sandbox.limits import anonymous_file, exit_code, limited
 from codetether_executor_sandbox.proxy import Proxy
 from codetether_executor_sandbox.seccomp import packed, program
 from codetether_executor_sandbox.settings import PROTECTED, SandboxSettings
@@ -156,7 +157,8 @@ class Common:
             directories[:] = [name for name in directories if name not in _PRUNED]
 
 
-def filter_for(sockets: Sequence[str]) -> bytes:
+@cache
+def filter_for(sockets: tuple[str, ...]) -> bytes:
     """The system call filter of this machine. Raises ExecutorError where none is known for its processor."""
     architecture = ARCHITECTURES.get(platform.machine())
     if architecture is None:
@@ -184,7 +186,7 @@ class BubblewrapBackend:
         self, argv: Sequence[str], directory: Path, environment: Mapping[str, str], *, lasting: bool = False
     ) -> Iterator[Prepared]:
         """The command in namespaces of its own."""
-        common = self.common
+        common, protected = self.common, self.common.protected
         variables = common.environment(environment)
         command = common.resolved(argv, directory, variables)
         with ExitStack() as stack:
@@ -194,8 +196,8 @@ class BubblewrapBackend:
             hosts = allowed_hosts(common.settings.hosts)
             door = stack.enter_context(opened(Proxy(hosts=hosts))) if hosts else None
             before = stack.enter_context(common.started())
-            sealed = stack.enter_context(Seals(workspace=self.workspace, protected=common.protected))
-            shut = fences(self.workspace, common.protected, sealed)
+            sealed = stack.enter_context(Seals(workspace=self.workspace, protected=protected))
+            shut = fences(self.workspace, protected, sealed)
             watched = () if lasting else shut.watched
             watch = stack.enter_context(Watch(workspace=self.workspace, paths=watched))
             if door is not None:
@@ -204,7 +206,7 @@ class BubblewrapBackend:
                 shut,
                 directory=directory,
                 seccomp=seccomp,
-                command=limited(common.settings, with_last_words(command, theirs, common.grace)),
+                command=limited(command, common.settings, theirs, common.grace),
                 hidden=common.hidden_files(),
             )
             fds = (seccomp, theirs) if door is None else (seccomp, theirs, door.theirs)

@@ -100,13 +100,13 @@ class Bubblewrap:
             yield from ("--bind", str(path), str(path))
         for path in fences.shut:
             yield from ("--ro-bind", str(path), str(path))
-        for hidden in (*map(Path, layout.hidden), *more):
+        for hidden in (*layout.hidden, *more):
             yield from self._blank(hidden)
 
-    def _blank(self, place: Path) -> Iterator[str]:
+    def _blank(self, place: Path | str) -> Iterator[str]:
         """Nothing to be read there; a device of a file system without devices cannot even be opened."""
         real = os.path.realpath(place)
-        if inside(self.layout.workspace, Path(real)) or not Path(real).exists():
+        if inside(self.layout.workspace, real) or not os.path.exists(real):  # noqa: PTH110
             return
         if os.path.isdir(real):  # noqa: PTH112
             yield from ("--perms", "0500", "--tmpfs", real, "--remount-ro", real)

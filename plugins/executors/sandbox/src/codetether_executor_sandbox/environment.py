@@ -5,8 +5,10 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
+from codetether_executor_sandbox.layout import inside
 from codetether_executor_sandbox.words import words
 
 PASSED = words(
@@ -35,26 +37,29 @@ def clean_environment(
     names = (*PASSED, *more_names)
     hidden = {key for key in keys if len(key) >= _SHORT}
     passed = {
-        name: value
-        for name, value in ours.items()
-        if any(fnmatch.fnmatchcase(name, each) for each in names) and not any(key in value for key in hidden)
+        name: value for name, value in ours.items() if _fits(name, names) and not any(key in value for key in hidden)
     }
     return {**passed, **QUIET, "PATH": os.pathsep.join(search_path(ours.get("PATH", ""), workspace))}
 
 
-def search_path(path: str, workspace: Path) -> list[str]:
+@cache
+def _fits(variable: str, names: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(variable, each) for each in names)
+
+
+@cache
+def search_path(path: str, workspace: Path) -> tuple[str, ...]:
     """The directories in which programs are looked for: absolute ones, and never the workspace itself."""
     found = [each for each in path.split(os.pathsep) if each.startswith("/") and Path(each) != workspace]
-    return list(dict.fromkeys(found)) or ["/usr/local/bin", "/usr/bin", "/bin"]
+    return tuple(dict.fromkeys(found)) or ("/usr/local/bin", "/usr/bin", "/bin")
 
 
 def program_file(name: str, path: str, workspace: Path) -> str | None:
     """The absolute path of a program, outside the workspace; None where there is none."""
     for place in path.split(os.pathsep):
         candidate = os.path.join(place, name)  # noqa: PTH118 - as text, for the kernel
-        within = os.path.realpath(place)
-        inside = Path(within) == workspace or Path(within).is_relative_to(workspace)
-        if not inside and os.path.isfile(candidate) and os.access(candidate, os.X_OK):  # noqa: PTH113
+        runs = os.path.isfile(candidate) and os.access(candidate, os.X_OK)  # noqa: PTH113
+        if runs and not inside(os.path.realpath(place), workspace):
             return candidate
     return None
 

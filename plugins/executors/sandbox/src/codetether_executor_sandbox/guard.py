@@ -14,6 +14,8 @@ from typing import TypeAlias
 
 from attrs import define, field, frozen
 
+from codetether_executor_sandbox.layout import inside
+
 SEALED = (".codetether", ".git", ".git/hooks")
 """Of the protected paths those that are held by an empty directory where they are not there."""
 _MOST = 16 * 1024 * 1024
@@ -63,7 +65,7 @@ def fences(workspace: Path, protected: Iterable[str], sealed: Sequence[Path] = (
         shut.append(workspace / ".git")
     for relative in protected:
         path = workspace / relative
-        if any(path.is_relative_to(each) for each in shut):
+        if any(inside(path, each) for each in shut):
             continue
         if not _real(path):
             watched.append(path)

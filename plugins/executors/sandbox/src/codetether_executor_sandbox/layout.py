@@ -80,12 +80,12 @@ class Layout:
     def sees(self, path: Path) -> bool:
         """Whether a directory is there for a command."""
         trees = (str(self.workspace), *self.readable, *self.writable)
-        return any(inside(path, Path(tree)) for tree in trees) and not any(inside(path, Path(h)) for h in self.hidden)
+        return any(inside(path, tree) for tree in trees) and not any(inside(path, hidden) for hidden in self.hidden)
 
 
-def inside(path: Path, tree: Path) -> bool:
-    """Whether the path is the tree or lies in it."""
-    return path == tree or path.is_relative_to(tree)
+def inside(path: Path | str, tree: Path | str) -> bool:
+    """Whether the path is the tree or lies in it; both absolute and normal."""
+    return f"{path}/".startswith(f"{str(tree).rstrip('/')}/")
 
 
 def plan(

@@ -1,18 +1,21 @@
-"""What a command may take: resource limits by `prlimit`, and a wait for what it leaves behind."""
+"""What a command may take: resource limits by the shell that waits for it and for what it leaves behind."""
 
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 from collections.abc import Sequence
+from functools import cache
 
 from codetether_executor_sandbox.settings import SandboxSettings
 
 _FILES = 65536
 """Files that a process may hold open."""
 SYSTEM_PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
-_LAST_WORDS = """
+_SCRIPT = """
+ulimit LIMITS || exit 126
 exec {told}>&2 2>/dev/null
 "$@" 2>&$told {told}>&- REPORT>&-
 code=$?
@@ -27,13 +30,24 @@ In a process namespace of its own, where number 1 is bubblewrap's and this shell
 """
 
 
-def limited(settings: SandboxSettings, command: Sequence[str]) -> list[str]:
-    """The command under limits that it cannot raise; without `prlimit` as it is."""
-    program = shutil.which("prlimit", path=SYSTEM_PATH)
-    if program is None:
+def limited(command: Sequence[str], settings: SandboxSettings, report: int, grace: float) -> list[str]:
+    """The command under limits that it cannot raise, with `grace` seconds for what it leaves running.
+
+    `report` is told when something outlived that. Where there is no bash, the command as it is.
+    """
+    shell = _bash()
+    if shell is None:
         return list(command)
-    limits = {**resource_limits(settings), "nproc": _lower(resource.RLIMIT_NPROC, settings.processes)}
-    return [program, *(f"--{name}={value}" for name, value in limits.items()), "--", *command]
+    most, processes = resource_limits(settings), _lower(resource.RLIMIT_NPROC, settings.processes)
+    limits = f"-c 0 -d {most['data'] // 1024} -f {most['fsize'] // 1024} -n {most['nofile']} -u {processes}"
+    words = {"LIMITS": limits, "REPORT": str(report), "PATIENCE": str(round(grace / 0.05))}
+    script = re.sub("|".join(words), lambda found: words[found[0]], _SCRIPT)
+    return [shell, "--noprofile", "--norc", "-p", "-c", script, "bash", *command]
+
+
+@cache
+def _bash() -> str | None:
+    return shutil.which("bash", path=SYSTEM_PATH)
 
 
 def resource_limits(settings: SandboxSettings) -> dict[str, int]:
@@ -50,15 +64,6 @@ def _lower(kind: int, wanted: int) -> int:
     """The limit, or the one that holds already where that is lower: nobody may raise it."""
     _, hard = resource.getrlimit(kind)
     return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-
-
-def with_last_words(command: Sequence[str], report: int, grace: float) -> list[str]:
-    """The command with `grace` seconds for what it leaves running; `report` is told when something outlived that."""
-    shell = shutil.which("bash", path=SYSTEM_PATH)
-    if shell is None:
-        return list(command)
-    script = _LAST_WORDS.replace("REPORT", str(report)).replace("PATIENCE", str(round(grace / 0.05)))
-    return [shell, "--noprofile", "--norc", "-p", "-c", script, "bash", *command]
 
 
 def exit_code(code: int) -> int:
