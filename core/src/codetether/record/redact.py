@@ -160,8 +160,8 @@ class Redactor:
             return items if isinstance(value, list) else tuple(items)
         names = _field_names(kind)
         if names:
-            held = [getattr(value, name) for name in names]
-            made = {n: new for n, v in zip(names, held, strict=True) if (new := self._data(v)) is not v}
+            held = [(name, v) for name in names if type(v := getattr(value, name)) not in _WITHOUT_TEXT]
+            made = {name: new for name, v in held if (new := self._data(v)) is not v}
             return attrs.evolve(value, **made) if made else value
         return self._mapping(value) if isinstance(value, Mapping) else value
 

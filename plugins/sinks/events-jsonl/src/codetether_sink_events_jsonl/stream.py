@@ -33,7 +33,7 @@ class EventStream:
         limits = SegmentLimits(bytes=settings.max_bytes, seconds=settings.max_seconds)
         self._segments = Segments(directory, "chat-events", limits=limits, stamp=stream_stamp, whole=_whole)
         self._disk = Disk()
-        self._max_seconds = settings.max_seconds
+        self._max_bytes, self._max_seconds = settings.max_bytes, settings.max_seconds
         self._notice = notice
         self._held: tuple[int, int] | None = None  # the last event that is written or waits to be; None: ask the files
         self._waiting: list[tuple[int, bytes]] = []  # sequences and lines
@@ -137,7 +137,12 @@ class EventStream:
             self._waiting.clear()
 
     def _append(self, lines: list[tuple[int, bytes]]) -> None:
-        """On the I/O thread: what belongs to one record goes into one file."""
+        """On the I/O thread: what belongs to one record goes into one file; what the file has room for, at once."""
+        together = b"".join(line for _, line in lines)
+        if self._segments.end - self._segments.first + len(together) <= self._max_bytes:
+            self._segments.append(together, cut=lines[0][0] != self._last_sequence)
+            self._last_sequence = lines[-1][0]
+            return
         for sequence, line in lines:
             if self._abandoned:
                 return
