@@ -8,7 +8,7 @@ import random
 import re
 import time
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -40,14 +40,6 @@ from hypothesis import strategies as st
 
 GOLDEN = Path(__file__).parent / "golden"
 PROOF = bool(os.environ.get("CODETETHER_PROOF"))
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    disk = Disk()
-    async with Store(tmp_path, disk) as store:
-        yield store
-    await disk.close()
 
 
 def turn(number: int, text: str = "some text that is not short") -> list[JournalEntry]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from codetether.models.session import (
     TurnEnded,
 )
 from codetether.storage import search as full_text
-from codetether.storage.disk import Disk
 from codetether.storage.phrases import Phrases
 from codetether.storage.search import Other, Scope
 from codetether.storage.store import Store
@@ -32,14 +30,6 @@ RESULT = ToolResultPart(
 )
 SAID = (ThinkingPart(text="Let me ponder."), TextPart(text="Looking"), CALL)
 ANSWER = Message(role="assistant", provider="acme", model="m-1", parts=SAID)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    disk = Disk()
-    async with Store(tmp_path / "data", disk) as store:
-        yield store
-    await disk.close()
 
 
 async def made(store: Store, id_: str, directory: str, *entries: JournalEntry) -> None:

@@ -8,7 +8,6 @@ import random
 import re
 import sqlite3
 import stat
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,14 +30,6 @@ from codetether.storage.disk import Disk
 from codetether.storage.store import Journal, Store, bucket_of, check_session_id, new_session_id
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    disk = Disk()
-    async with Store(tmp_path / "data", disk) as store:
-        yield store
-    await disk.close()
 
 
 async def made(store: Store, session_id: str, directory: str = "/work", *texts: str) -> Journal:
@@ -471,3 +462,12 @@ async def test_which_of_some_ids_are_there_is_told_also_of_one_that_cannot_be_re
     journal.path.write_bytes(b"nothing of ours\n" + journal.path.read_bytes())
     assert await store.known(["whole", "broken", "nobody", "who'le"]) == {"whole", "broken"}
     assert await store.known([]) == set()
+    assert [*await store.some(["whole", "broken", "nobody", "../x", "\ud800"])] == ["whole"]
+
+
+async def test_the_sessions_of_subagents_are_found_by_the_one_above(store: Store) -> None:
+    for name, above in (("a", None), ("c", "a"), ("b", "a"), ("d", "b")):
+        journal = await store.create(SessionStarted(id=name, directory="/work", parent_id=above))
+        await journal.close()
+    assert [[each.id for each in await store.children(name)] for name in "abcd"] == [["b", "c"], ["d"], [], []]
+    assert [summary.id for summary in await store.list(subagents=False)] == ["a"]

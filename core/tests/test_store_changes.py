@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from codetether.errors import JournalDamaged, SessionLocked, UsageError
@@ -26,19 +24,10 @@ from codetether.models.session import (
     ToolCompleted,
     TurnEnded,
 )
-from codetether.storage.disk import Disk
 from codetether.storage.forks import FORKED, fork
 from codetether.storage.store import Store
 
 SPENT = Usage(input_tokens=10, output_tokens=2, cost=Decimal("0.01"))
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    disk = Disk()
-    async with Store(tmp_path / "data", disk) as store:
-        yield store
-    await disk.close()
 
 
 def calling(*calls: str, turn: int = 1) -> MessageAdded:

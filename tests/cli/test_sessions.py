@@ -126,6 +126,9 @@ def test_a_session_is_exported_in_every_form_without_secrets_and_mended(
     assert said == {"id": session, "file": str(page), "format": "html", "bytes": page.stat().st_size, "lost": []}
     assert cli("sessions", "export", session, str(page)).code == 1  # it is there already
     assert cli("sessions", "export", session, str(plain)).code == 0
+    refused = cli("sessions", "export", session, str(tmp_path / "s.pdf"))
+    assert (refused.code, "ends in .pdf; these do: .json, .md, .markdown, .html, .htm" in refused.err) == (1, True)
+    assert cli("sessions", "export", session, str(tmp_path / "s"), "--json").json["format"] == "json"
     texts = [json.dumps(whole), page.read_text(), plain.read_text()]
     assert [KEY in text for text in texts] == [False] * 3
     assert ["[redacted:openai" in text for text in texts] == [True] * 3

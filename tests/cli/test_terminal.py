@@ -148,6 +148,16 @@ def test_a_listing_is_cut_at_the_edge_of_a_terminal_only(cli: CommandLine) -> No
     assert max(len(line) for line in cli("tools").out.split("\n")) > 100
 
 
+def test_in_a_narrow_terminal_a_session_has_its_title_below(cli: CommandLine, model: ModelServer) -> None:
+    model.script = [Answer(texts=["ok"])]
+    session = cli("run", "name the seven colours of the rainbow", "--format", "json").json["session_id"]
+    with terminal(cli, "sessions", "list", "--own", columns=40) as child:
+        heads, title, row, name = rest(child).splitlines()
+
+    assert (heads.split()[0], title, row.split()[0]) == ("ID", "  TITLE", session)
+    assert (len(row), name) == (40, "  name the seven colours of the rainbow")
+
+
 def test_a_terminal_that_is_closed_interrupts_the_turn_and_keeps_the_session(
     cli: CommandLine, model: ModelServer
 ) -> None:

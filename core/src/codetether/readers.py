@@ -115,12 +115,13 @@ def tuple_reader(member: Any, reader_of: Callable[[Any], Read]) -> Read:
     return read
 
 
-def union_reader(members: dict[str, tuple[type, Read]], unknown: Callable[[Any], Any]) -> Read:
+def union_reader(members: dict[str, Callable[..., Any]], unknown: Callable[..., Any]) -> Read:
     """Reads an object by the word under its `type`; `unknown` takes those whose word is no member's."""
 
     def read(value: Any, _: Any = None) -> Any:
-        member = members.get(value.get("type", "")) if value.__class__ is dict else refuse(value, "an object")
-        return unknown(value) if member is None else member[1](value, member[0])
+        if value.__class__ is not dict:
+            refuse(value, "an object")
+        return members.get(value.get("type", ""), unknown)(value)
 
     return read
 

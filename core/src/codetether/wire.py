@@ -89,7 +89,7 @@ def _decimal(value: Any, _: Any = None) -> Decimal:
 
 def _union(converter: Converter, union: Any) -> Read:
     """Reads a union by its `type`; an unknown word becomes `Unknown`."""
-    members = {TAGS[m]: (m, converter.get_structure_hook(m)) for m in get_args(union) if m in TAGS}
+    members = {TAGS[m]: converter.get_structure_hook(m) for m in get_args(union) if m in TAGS}
     return union_reader(members, lambda value: Unknown(raw=value))
 
 

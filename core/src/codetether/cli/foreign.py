@@ -120,9 +120,7 @@ async def session_to_go_on_with(
         return await _taken_in(runtime, session_id, directory, notice)
     if not resume:
         return None
-    # A subagent's session is not one that the user can mean.
-    recent = await runtime.sessions.list_for_directory(directory, limit=50)
-    last = next((session for session in recent if session.parent_id is None), None)
+    last = await runtime.sessions.last_for_directory(directory)
     if last is not None:
         return last.id
     foreign = await runtime.foreign.newest(directory)

@@ -94,9 +94,9 @@ def delete(session_ids: tuple[str, ...], yes: bool, as_json: bool) -> int:
     from codetether.cli.listings import with_runtime
 
     async def deleted(runtime: Runtime, screen: Screen) -> int:
-        everything = {each.id: each for each in await runtime.sessions.list()}
-        wanted = [*dict.fromkeys(each for id_ in session_ids for each in (id_, *_below(everything, id_)))]
-        if not yes and not _agreed(screen, [everything[id_] for id_ in wanted if id_ in everything]):
+        wanted = [*dict.fromkeys([each for id_ in session_ids for each in (id_, *await _below(runtime, id_))])]
+        there = await runtime.sessions.some(wanted)
+        if not yes and not _agreed(screen, [there[id_] for id_ in wanted if id_ in there]):
             screen.say("nothing was deleted")
             return 1
         done: dict[str, list[str]] = {"deleted": [], "missing": []}
@@ -112,10 +112,10 @@ def delete(session_ids: tuple[str, ...], yes: bool, as_json: bool) -> int:
     return with_runtime(deleted)
 
 
-def _below(sessions: dict[str, SessionSummary], session_id: str) -> list[str]:
+async def _below(runtime: Runtime, session_id: str) -> list[str]:
     """The subagents of a session, and theirs."""
-    children = [each.id for each in sessions.values() if each.parent_id == session_id]
-    return [id_ for child in children for id_ in (child, *_below(sessions, child))]
+    children = [each.id for each in await runtime.sessions.children(session_id)]
+    return [id_ for child in children for id_ in (child, *await _below(runtime, child))]
 
 
 def _agreed(screen: Screen, sessions: list[SessionSummary]) -> bool:

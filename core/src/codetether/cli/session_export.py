@@ -61,7 +61,7 @@ async def journal_of(runtime: Runtime, session_id: str) -> ForeignSession:
 @click.command("export")
 @click.argument("session_id", metavar="ID", shell_complete=session_ids)
 @click.argument("target", metavar="[FILE]", default="-")
-@click.option("--format", "form", type=click.Choice(FORMS), help="By the ending of FILE; else json.")
+@click.option("--format", "form", type=click.Choice(FORMS), help="By the ending of FILE; json where it has none.")
 @click.option("--to", "name", metavar="AGENT", help="As a file of another agent: opencode, codex, claude, …")
 @click.option("--force", is_flag=True, help="Replace FILE where it is there.")
 @click.option(
@@ -82,7 +82,7 @@ def export(session_id: str, target: str, form: str | None, name: str | None, for
     path = None if target == "-" else Path(target).expanduser().absolute()
     if path is not None and path.exists() and not force:
         raise UsageError(f"{path} is there already", remedy="Name another file, or add --force.")
-    kind = form or (path is not None and _ENDINGS.get(path.suffix.lower())) or "json"
+    kind = form or ("json" if path is None or name else _form_of(path))
 
     async def exporting(runtime: Runtime, screen: Screen) -> int:
         await runtime.providers()  # what they find of keys is taken out of what goes
@@ -108,13 +108,26 @@ def export(session_id: str, target: str, form: str | None, name: str | None, for
     return with_runtime(exporting)
 
 
+def _form_of(path: Path) -> str:
+    """The form by the ending of a file's name, json where it has none. Raises UsageError for one that means nothing."""
+    from codetether.errors import UsageError
+
+    if path.suffix and path.suffix.lower() not in _ENDINGS:
+        known = ", ".join(_ENDINGS)
+        raise UsageError(
+            f"no form of a session ends in {path.suffix}; these do: {known}",
+            remedy="Name such a file, or say what to write: --format json, md or html, or --to AGENT.",
+        )
+    return _ENDINGS.get(path.suffix.lower(), "json")
+
+
 async def _exported(runtime: Runtime, session_id: str) -> Exported:
     """A session and those of its subagents, secrets taken out."""
     from codetether.cli.exports.document import Exported
 
     records = runtime.redactor.value((await journal_of(runtime, session_id)).records)
-    children = [each.id for each in await runtime.sessions.list() if each.parent_id == session_id]
-    return Exported(records=records, children=[await _exported(runtime, child) for child in sorted(children)])
+    children = await runtime.sessions.children(session_id)
+    return Exported(records=records, children=[await _exported(runtime, child.id) for child in children])
 
 
 def _formed(exported: Exported, form: str) -> bytes:

@@ -64,7 +64,7 @@ def search(words: tuple[str, ...], limit: int, own: bool, patient: bool, as_json
         if not own:
             await _read_others(store, screen, patient=patient)
         found = await store.search(phrases, scope, _Progress(screen), limit=limit)
-        known = {summary.id: summary for summary in await store.list()}
+        known = await store.some([each.session_id for each in found.sessions])
         shown = [(each, _summary(each, known)) for each in found.sessions]
         if as_json:
             print_json(screen, _document(query, found, shown))

@@ -9,6 +9,9 @@ import click
 
 from codetether.cli.terminal import Screen, json_line, visible
 
+_LEAST = 20
+"""Columns of the last column that are worth a place beside the others."""
+
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
 
@@ -23,15 +26,21 @@ def print_json(screen: Screen, value: Any) -> None:
 
 
 def print_table(screen: Screen, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Columns as wide as their widest cell; on a terminal the last one is cut at the edge."""
+    """Columns as wide as their widest cell; on a terminal they are cut at its edge.
+
+    Where that would leave too little of the last column, its cells stand on lines of their own below the others.
+    """
     cells = [_cells(row) for row in (heads, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     edge = screen.columns
+    room = edge - sum(width + 2 for width in widths[:-1]) if edge else widths[-1]
+    below = room < min(widths[-1], _LEAST)
     lines = []
     for *row, last in cells:
-        line = "  ".join([*map(str.ljust, row, widths), last]).rstrip()
-        lines.append(line if not edge or len(line) <= edge else line[: edge - 1] + "…")
-    screen.write("\n".join([*lines, ""]))
+        line = "  ".join([*map(str.ljust, row, widths), *([] if below else [last])]).rstrip()
+        lines += [line, f"  {last}"] if below and last else [line]
+    cut = [line if not edge or len(line) <= edge else line[: edge - 1] + "…" for line in lines]
+    screen.write("\n".join([*cut, ""]))
 
 
 def _cells(row: Sequence[object]) -> list[str]:

@@ -14,22 +14,21 @@ from typing import TYPE_CHECKING
 import attrs
 import orjson
 
-from codetether.ids import bucket_of, is_session_id
 from codetether.models.session import SessionSummary
 from codetether.storage import tallies
-from codetether.storage.durable import refused
-from codetether.storage.lines import JOURNAL, LOCK, whole
+from codetether.storage.lines import JOURNAL, whole
+from codetether.storage.presence import Seen, boot_id, buckets_in, seen_in, sessions_in
 from codetether.storage.tallies import Tally
-from codetether.values import define, frozen
+from codetether.values import define
 
 if TYPE_CHECKING:
     from codetether.storage.phrases import Phrases
     from codetether.storage.search import Findings, Other, Scope, Told
 
-VERSION = 2
-_BUCKET = re.compile("[0-9a-f]{2}")
+VERSION = 3
 _WITHOUT_SUBAGENTS = " AND NOT EXISTS (SELECT 1 FROM sessions AS above WHERE above.id = sessions.parent_id)"
 """But one whose parent is gone stands for itself."""
+_AMONG = "id IN (SELECT value FROM json_each(?))"
 _COLUMNS = "title, created_at, updated_at, message_count, agent, directory, model, parent_id"
 _HEAD = re.compile(rb'\{"seq":\d+,"at":"([^"]+)","type":"(\w+)"')
 _COUNTED = frozenset((b"message_added", b"tool_completed"))
@@ -91,6 +90,8 @@ class _Entry:
         for line in data[:end].split(b"\n"):
             if whole(line):
                 self._count_in(line)
+            if not self.created_at:
+                break  # nothing counts before the first entry
         self.read_to += end
         if not self.created_at and end:
             self.problem = "its first line is damaged, or it is no journal"
@@ -132,15 +133,6 @@ class _Entry:
 _FIELDS = tuple(a.name for a in attrs.fields(_Entry))
 
 
-@frozen
-class _Seen:
-    """One session as it lies on the disk: where, its journal's size, time (ns) and inode, whether a writer is at it."""
-
-    bucket: str
-    state: tuple[int, int, int]
-    live: bool
-
-
 class Index:
     """The sessions under a directory, in a SQLite file or, without a path, in memory. One thread at a time.
 
@@ -180,6 +172,7 @@ class Index:
             run("CREATE INDEX by_time ON sessions (updated_at, id)")
             run("CREATE INDEX by_directory ON sessions (canonical, updated_at, id)")
             run("CREATE INDEX by_bucket ON sessions (bucket)")
+            run("CREATE INDEX by_parent ON sessions (parent_id) WHERE parent_id IS NOT NULL")
             run("CREATE INDEX by_need ON sessions (id) WHERE live OR problem IS NOT NULL")
             run("CREATE TABLE buckets (name PRIMARY KEY, changed, boot) WITHOUT ROWID")
             tallies.make_tables(self._connection)
@@ -195,24 +188,24 @@ class Index:
     def refresh(self) -> None:
         """Counts in what changed on the disk since the last look."""
         with _usable():
-            boot = _boot()
+            boot = boot_id()
             run = self._connection.execute
             known = {name: (changed, at) for name, changed, at in run("SELECT name, changed, boot FROM buckets")}
-            present = {name: (changed, boot) for name, changed in _buckets(self._sessions)}
+            present = {name: (changed, boot) for name, changed in buckets_in(self._sessions)}
             stale = [name for name, state in present.items() if known.get(name) != state]
             gone = known.keys() - present.keys()
             entries: dict[str, _Entry | None] = {}
             for name in [*stale, *gone]:
-                entries |= self._look(_listed(self._sessions / name), "bucket = ?", name)
+                entries |= self._look(sessions_in(self._sessions / name), "bucket = ?", name)
             needed = "(live OR problem IS NOT NULL)"
             for name, session_id in run(f"SELECT bucket, id FROM sessions WHERE {needed}").fetchall():
                 if session_id not in entries:
-                    seen = _seen(self._sessions / name, [session_id])
+                    seen = seen_in(self._sessions / name, [session_id])
                     entries |= self._look(seen, "id = ?", session_id)
             if entries or stale or gone:
                 self._write(entries, {name: present[name] for name in stale}, gone)
 
-    def _look(self, found: dict[str, _Seen], where: str, given: str) -> dict[str, _Entry | None]:
+    def _look(self, found: dict[str, Seen], where: str, given: str) -> dict[str, _Entry | None]:
         """The entries that differ from what lies on the disk; None for a session that is gone."""
         rows = self._connection.execute(f"SELECT id, live, size, changed, inode FROM sessions WHERE {where}", (given,))
         known = {session_id: (bool(live), tuple(state)) for session_id, live, *state in rows}
@@ -240,7 +233,7 @@ class Index:
             run.execute("ROLLBACK")
             raise
 
-    def _counted(self, session_id: str, seen: _Seen) -> _Entry | None:
+    def _counted(self, session_id: str, seen: Seen) -> _Entry | None:
         row = self._connection.execute("SELECT * FROM sessions WHERE id = ?", (session_id,)).fetchone()
         new = _Entry(id=session_id, bucket=seen.bucket)
         entry = _Entry(**dict(zip(_FIELDS, row, strict=True))) if row else new
@@ -266,15 +259,27 @@ class Index:
             canonical = canonical.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         where = "WHERE problem IS NULL" + ("" if canonical is None else " AND canonical = ?")
         where += "" if subagents else _WITHOUT_SUBAGENTS
-        ask = f"SELECT id, {_COLUMNS} FROM sessions {where} ORDER BY updated_at DESC, id DESC LIMIT ?"
-        given = (-1 if limit is None else limit,) if canonical is None else (canonical, -1 if limit is None else limit)
+        given = [] if canonical is None else [canonical]
+        which = f"{where} ORDER BY updated_at DESC, id DESC LIMIT ?"
+        return self._summaries(which, *given, -1 if limit is None else limit)
+
+    def children(self, session_id: str) -> list[SessionSummary]:
+        """The sessions of its subagents, the oldest first."""
+        return self._summaries("WHERE problem IS NULL AND parent_id = ? ORDER BY id", session_id)
+
+    def some(self, ids: Collection[str]) -> list[SessionSummary]:
+        """Those of these ids that can be read."""
+        return self._summaries(f"WHERE problem IS NULL AND {_AMONG}", orjson.dumps(list(ids)).decode())
+
+    def _summaries(self, which: str, *given: str | int) -> list[SessionSummary]:
         with _usable():
-            return [_summary(row) for row in self._connection.execute(ask, given)]
+            rows = self._connection.execute(f"SELECT id, {_COLUMNS} FROM sessions {which}", given)
+            return [_summary(row) for row in rows]
 
     def known(self, ids: Collection[str]) -> set[str]:
         """Which of these ids sessions have, readable or not."""
         with _usable():
-            ask = "SELECT id FROM sessions WHERE id IN (SELECT value FROM json_each(?))"
+            ask = f"SELECT id FROM sessions WHERE {_AMONG}"
             return {found for (found,) in self._connection.execute(ask, (orjson.dumps(list(ids)).decode(),))}
 
     def tally(self, since: str = "") -> Tally:
@@ -329,61 +334,6 @@ def _summary(row: tuple[str, str | None, str, str, int, str, str, str | None, st
 def _touch_private(path: Path) -> None:
     with suppress(OSError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-
-
-def _boot() -> str:
-    """Which start of the machine this is; empty where it cannot be known."""
-    with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return ""
-
-
-def _buckets(sessions: Path) -> Iterator[tuple[str, int]]:
-    """The directories that hold sessions, each with the time of its last change (ns)."""
-    try:
-        with os.scandir(sessions) as entries:
-            for entry in entries:
-                if _BUCKET.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-                    yield entry.name, entry.stat(follow_symlinks=False).st_mtime_ns
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise refused(error, "read", sessions) from error
-
-
-def _listed(bucket: Path) -> dict[str, _Seen]:
-    try:
-        with os.scandir(bucket) as entries:
-            names = [e.name for e in entries if e.is_dir(follow_symlinks=False) and _belongs(e.name, bucket)]
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise refused(error, "read", bucket) from error
-    return _seen(bucket, names)
-
-
-def _belongs(name: str, bucket: Path) -> bool:
-    return is_session_id(name) and bucket_of(name) == bucket.name
-
-
-def _seen(bucket: Path, names: list[str]) -> dict[str, _Seen]:
-    """What lies there of these sessions."""
-    found: dict[str, _Seen] = {}
-    place = f"{bucket}/"
-    for name in names:
-        with suppress(OSError):
-            journal = os.lstat(f"{place}{name}/{JOURNAL}")
-            state = (journal.st_size, journal.st_mtime_ns, journal.st_ino)
-            found[name] = _Seen(bucket.name, state, _held(f"{place}{name}/{LOCK}"))
-    return found
-
-
-def _held(lock: str) -> bool:
-    """Whether a writer's id stands in the lock: it is at the session, or was killed."""
-    try:
-        return os.lstat(lock).st_size > 0
-    except OSError:
-        return False
 
 
 def _read_from(path: str, offset: int, end: int) -> bytes:

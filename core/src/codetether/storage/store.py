@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from codetether.errors import InvalidSessionId, SessionLocked, SessionNotFound, StorageError
-from codetether.ids import bucket_of, check_session_id, new_session_id
+from codetether.ids import bucket_of, check_session_id, is_session_id, new_session_id
 from codetether.models.replay import Replayed
 from codetether.models.session import JournalRecord, SessionStarted, SessionSummary
 from codetether.storage.durable import (
@@ -149,6 +149,17 @@ class Store:
         if not ids:
             return set()
         return await asyncio.to_thread(self._index.ask, lambda index: index.known(ids))
+
+    async def some(self, ids: Collection[str]) -> dict[str, SessionSummary]:
+        """The sessions with these ids, by id; like `list`."""
+        wanted = [*filter(is_session_id, ids)]
+        found = await asyncio.to_thread(self._index.ask, lambda index: index.some(wanted))
+        return {summary.id: summary for summary in found}
+
+    async def children(self, session_id: str) -> Summaries:
+        """The sessions of a session's subagents, the oldest first; like `list`. InvalidSessionId."""
+        check_session_id(session_id)
+        return await asyncio.to_thread(self._index.ask, lambda index: index.children(session_id))
 
     async def list_for_directory(
         self, directory: Path, *, limit: int | None = None, subagents: bool = True
