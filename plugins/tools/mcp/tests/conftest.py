@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from attrs import define, field
-from codetether import Runtime, ToolResultPart
+from codetether import Person, Runtime, ToolResultPart
 from codetether.testing.scripted import ScriptedProvider
 
 ODD = Path(__file__).with_name("odd_server.py")
@@ -62,12 +62,14 @@ class Desk:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     @asynccontextmanager
-    async def runtime(self, *plugins: Any) -> AsyncIterator[Runtime]:
+    async def runtime(self, *plugins: Any, person: Person | None = None) -> AsyncIterator[Runtime]:
         """A runtime with this plugin alone, and the servers in its settings."""
         own = {"only": ["mcp"], **self.settings.get("plugins", {}), "mcp": {"servers": self.servers}}
         settings = {**self.settings, "plugins": own}
         told = lambda source, text: self.notices.append(text)  # noqa: E731
-        async with Runtime.open(settings, plugins=plugins, directory=self.directory, on_notice=told) as runtime:
+        async with Runtime.open(
+            settings, plugins=plugins, directory=self.directory, on_notice=told, person=person
+        ) as runtime:
             yield runtime
 
     async def offered(self) -> list[str]:
@@ -75,10 +77,15 @@ class Desk:
         async with self.runtime() as runtime:
             return [tool.name for tool in await runtime.tools() if tool.name.startswith("mcp__")]
 
-    async def run(self, *steps: Any, allow: Sequence[str] = ("mcp__*",), mode: Any = None) -> list[ToolResultPart]:
+    async def run(
+        self, *steps: Any, allow: Sequence[str] = ("mcp__*",), mode: Any = None, person: Person | None = None
+    ) -> list[ToolResultPart]:
         """The results of the calls in these steps of a model."""
         model = ScriptedProvider(*steps)
-        async with self.runtime(model) as runtime, runtime.session(model="scripted", allow=allow, mode=mode) as session:
+        async with (
+            self.runtime(model, person=person) as runtime,
+            runtime.session(model="scripted", allow=allow, mode=mode) as session,
+        ):
             await session.prompt("go")
             parts = [part for message in session.session.messages for part in message.parts]
         return [part for part in parts if isinstance(part, ToolResultPart)]

@@ -38,6 +38,11 @@ def called(act: str, number: Any, arguments: dict[str, Any]) -> None:
         answer = json.loads(sys.stdin.readline())
         say({"id": number, "result": text(json.dumps(answer.get("error") or answer["result"]["content"]))})
         return
+    if act == "elicit":
+        say({"id": "e", "method": "elicitation/create", "params": arguments})
+        answer = json.loads(sys.stdin.readline())
+        say({"id": number, "result": text(json.dumps(answer.get("error") or answer["result"]))})
+        return
     if act == "garbage":
         sys.stdout.write("not JSON\n\n[1, 2]\n" + '{"jsonrpc": "2.0", "id": 999, "result": {}}\n')
         say({"id": number, "result": text("first")})

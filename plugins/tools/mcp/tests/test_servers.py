@@ -7,9 +7,11 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from codetether import ExecutorError, Message, Runtime, UsageError, load_settings
+from attrs import define, field
+from codetether import JSON, Answer, ExecutorError, Message, Question, Runtime, UsageError, load_settings
 from codetether.cli.app import run
 from codetether.testing.scripted import Call, ScriptedProvider
 from codetether_tools_mcp import pipes
@@ -224,6 +226,82 @@ async def test_a_server_asks_the_model_only_where_the_user_allowed_it(desk: Desk
     assert json.loads(answered.text) == {"type": "text", "text": "never"}
 
 
+FORM: JSON = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "title": "Your name", "description": "as on the card", "minLength": 2},
+        "seats": {"type": "integer", "minimum": 1, "maximum": 4},
+        "window": {"type": "boolean", "default": True},
+        "class": {"type": "string", "enum": ["1", "2"], "enumNames": ["first", "second"]},
+        "meal": {"type": "string", "oneOf": [{"const": "m", "title": "meat"}, {"const": "v", "title": "veggie"}]},
+        "stops": {
+            "type": "array",
+            "items": {"anyOf": [{"const": "a", "title": "Aix"}, {"const": "b", "title": "Bonn"}]},
+        },
+        "far": {"$ref": "http://127.0.0.1:9/x"},
+    },
+    "required": ["name", "seats", "class"],
+}
+
+
+@define
+class Traveller:
+    """Answers in their order; None where there are no more."""
+
+    answers: list[str]
+    asked: list[Question] = field(factory=list)
+
+    async def ask(self, question: Question, deadline: float) -> Answer | None:
+        self.asked.append(question)
+        return Answer(text=self.answers.pop(0)) if self.answers else None
+
+
+async def test_what_a_server_asks_is_put_to_the_user(desk: Desk) -> None:
+    desk.servers["rail"] = desk.odd("rail", "elicit")
+    page: JSON = {"mode": "url", "message": "Pay", "url": "https://pay.example/7", "elicitationId": "7"}
+    calls: list[Any] = [
+        {"message": "Where to?", "requestedSchema": FORM},
+        {"message": "Where to?", "requestedSchema": FORM},
+        {"message": "Really?", "requestedSchema": {"type": "object", "properties": {}}},
+        page,
+        page,
+        {"message": "Where to?", "requestedSchema": FORM},
+    ]
+    told = ["answer", "A", "Ann", "many", "5", "3", "-", "second", "veggie", "Aix, b", "-"]
+    person = Traveller([*told, "decline", "answer", "opened", "decline", "answer"])
+    results = await desk.run([Call("mcp__rail__elicit", call) for call in calls], person=person)
+    values = {"name": "Ann", "seats": 3, "window": True, "class": "2", "meal": "v", "stops": ["a", "b"]}
+    assert [json.loads(result.text) for result in results] == [
+        {"action": "accept", "content": values},
+        {"action": "decline"},
+        {"action": "accept", "content": {}},
+        {"action": "accept"},
+        {"action": "decline"},
+        {"action": "cancel"},
+    ]
+    asks = "MCP server rail asks: Where to?\nIt wants: name, seats, window, class, meal, stops, far"
+    assert [(question.text, question.choices) for question in person.asked[:11]] == [
+        (asks, ("answer", "decline")),
+        ("rail: Your name: as on the card", ()),
+        ("'A' does not fit: \"A\" is shorter than 2 characters\nrail: Your name: as on the card", ()),
+        ("rail: seats", ()),
+        ("'many' does not fit: it is no integer\nrail: seats", ()),
+        ("'5' does not fit: 5 is greater than the maximum of 4\nrail: seats", ()),
+        ("rail: window (`-` for yes)", ("yes", "no", "-")),
+        ("rail: class", ("first", "second")),
+        ("rail: meal (`-` for nothing)", ("meat", "veggie", "-")),
+        ("rail: stops (several, with commas between them; of Aix, Bonn; `-` for nothing)", ()),
+        ("rail: far (`-` for nothing)", ()),
+    ]
+    assert person.asked[13].text.endswith("It wants you to open this page yourself: https://pay.example/7")
+
+    (headless,) = await desk.run(Call("mcp__rail__elicit", calls[0]))
+    assert json.loads(headless.text) == {"action": "decline"}
+    assert desk.notices == [
+        "MCP server rail asked the user something; nobody can be asked here, so it was declined",
+    ]
+
+
 async def test_everything_that_a_server_of_npm_offers(desk: Desk, npm_server: Callable[[str], str]) -> None:
     desk.servers["every"] = {"command": "node", "args": [npm_server("server-everything"), "stdio"]}
     calls = [
@@ -234,11 +312,12 @@ async def test_everything_that_a_server_of_npm_offers(desk: Desk, npm_server: Ca
         Call("mcp__every__read_resource"),
         Call("mcp__every__read_resource", {"uri": "demo://resource/dynamic/text/1"}),
         Call("mcp__every__get-resource-reference", {"resourceType": "Blob", "resourceId": 1}),
+        Call("mcp__every__trigger-elicitation-request"),
         Call("mcp__every__get-sum", {"a": "one", "b": 2}),
     ]
     results = await desk.run(calls)
-    added, image, told, roots, listed, text, blob, _ = results
-    assert [result.success for result in results] == [True] * 7 + [False]
+    added, image, told, roots, listed, text, blob, declined, _ = results
+    assert [result.success for result in results] == [True] * 8 + [False]
     assert added.text == "The sum of 1 and 2 is 3."
     assert [type(part).__name__ for part in image.content] == ["TextPart", "ImagePart", "TextPart"]
     assert str(image.content[1]).startswith("ImagePart(media_type='image/png', data=b'\\x89PNG")
@@ -246,6 +325,7 @@ async def test_everything_that_a_server_of_npm_offers(desk: Desk, npm_server: Ca
     assert desk.directory.as_uri() in roots.text
     assert "demo://resource/dynamic/text/{resourceId}" in listed.text
     assert text.text.startswith("Resource 1: This is a plaintext resource")
+    assert "User declined" in declined.text
     assert "FilePart" in [type(part).__name__ for part in blob.content]
     async with desk.runtime(ScriptedProvider()) as runtime, runtime.session(model="scripted") as session:
         prompts = PromptCommand(runtime.contexts.session("mcp", session.shared))

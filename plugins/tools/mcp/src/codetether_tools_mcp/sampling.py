@@ -1,4 +1,4 @@
-"""What a server may ask of us while it works: where the workspace is, and, where the user allowed it, the model."""
+"""What a server may ask of us while it works: where the workspace is, the user, and, where he allowed it, the model."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from codetether import (
     TextPart,
 )
 
+from codetether_tools_mcp.eliciting import elicited
 from codetether_tools_mcp.results import contents
 from codetether_tools_mcp.servers import Server
 
@@ -26,6 +27,7 @@ def callbacks(server: Server, ctx: SessionContext) -> dict[str, Any]:
     told: dict[str, Any] = {
         "client_info": Implementation(name="codetether", version=__version__),
         "list_roots_callback": partial(_roots, ctx),
+        "elicitation_callback": partial(elicited, server, ctx),
     }
     return {**told, "sampling_callback": partial(_sampled, ctx)} if server.settings.sampling else told
 
