@@ -138,6 +138,7 @@ WORDS = (
         "wc",
         "-l",
     ),
+    *("awk", "'{print $1}'", "'{print >f}'", "-v", "jq", "xxd", "hexdump", "-C", "--format=%h", "log"),
     *("touch", "timeout", "5", "command", "nice", "-r", "--", "du", "stat", "file", "tree", "seq", "3", "od", "paste"),
 )
 

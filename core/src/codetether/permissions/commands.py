@@ -15,6 +15,7 @@ from codetether.permissions.effects import effects, read
 from codetether.permissions.git import ALSO_WRITE as GIT_ALSO_WRITES
 from codetether.permissions.git import COMMANDS as GIT_READS
 from codetether.permissions.git import subcommand
+from codetether.permissions.given import given
 from codetether.permissions.options import NotHarmless
 from codetether.permissions.patterns import Rule
 from codetether.permissions.places import inside, secret_name
@@ -143,6 +144,7 @@ def _ruled(words: tuple[str, ...], rule: Rule, place: str, workspace: str, judge
     if use is not None:
         _used(use, words, place, workspace, judge)
         return True
+    _free(tuple(given((words[0], *words[named:]), place)), place, judge)
     line = Line(commands=(words,))
     known = effects(line, place)
     _free(known.reads, place, judge)

@@ -43,6 +43,7 @@ _LOOKED_INTO = names("git find alias tar")
 _RUNNING = names("run exec x start dlx tool shell create debug attach compose")
 _MANAGERS = names("npm yarn pnpm docker podman kubectl uv poetry bundle conda dotnet gh")
 _GIT_RUNNING = names("bisect submodule rebase filter-branch difftool mergetool for-each-repo")
+_TAR_RUNNING = names("-I -F --to-command --use-compress-program --info-script --new-volume-script --rsh-command")
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
 GIVES_CODE = re.compile(r"-[A-Za-z]*[ceEr]|--eval|--command|--print|-p")
 DEPTH = 5
@@ -131,10 +132,12 @@ class _Search:
         elif program == "alias":
             for word in words[1:]:
                 yield from self._read(word.partition("=")[2], depth)
-        elif program == "tar" or program in _DATA:
-            for word in words[1:]:
+        elif program in _DATA:
+            for before, word in pairwise(("", *words[1:])):
                 if word.startswith(("--checkpoint-action=exec=", "--to-command=", "--use-compress-program=")):
                     yield from self._read(word.rpartition("=")[2], depth)
+                elif (program == "tar" and before in _TAR_RUNNING) or (program == "make" and _ASSIGNS.match(word)):
+                    yield from self._read(word.partition("=")[2] or word, depth)
         elif program != "command" or words[1:2] not in (("-v",), ("-V",)):
             yield from self._runs(words[1:], depth, sure=program in WRAPPERS)
 
@@ -150,6 +153,7 @@ class _Search:
                 yield from self._read(word, depth)
                 if word.startswith("-"):  # an option with its value attached
                     yield from self._read(word[2:], depth)
+                    yield from self._read(word.partition("=")[2], depth)
         if len(words) > NEAR and sure:
             yield NOBODY_KNOWS
         elif len(words) > 1:

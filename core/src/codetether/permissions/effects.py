@@ -101,6 +101,14 @@ def _reads(words: tuple[str, ...]) -> tuple[str, ...]:
     return operands if into else operands[:-1]
 
 
+def told(words: tuple[str, ...]) -> bool:
+    """Whether it is known which of the words are files that are read, and which are not."""
+    try:
+        return base(words[0]) in _WRITERS or read(words) is not None
+    except NotHarmless:
+        return False
+
+
 @lru_cache(maxsize=256)
 def read(words: tuple[str, ...]) -> Use | None:
     """What a program that only reads does with these words; None for any other program. Raises NotHarmless."""

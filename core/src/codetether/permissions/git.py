@@ -216,6 +216,15 @@ ALSO_WRITE = names("reflog branch tag stash remote worktree")
 _GLOBAL = names(
     "--no-pager -P --no-optional-locks --literal-pathspecs --glob-pathspecs --icase-pathspecs --no-replace-objects"
 )
+_WITH_PATCHES = names("diff show log whatchanged reflog stash shortlog")
+_PATCHES = names(
+    "p u U c L W patch patch-with-raw patch-with-stat unified cc dd diff-merges binary word-diff color-words"
+    " function-context"
+)
+_SUMMARIES = names(
+    "s no-patch stat numstat shortstat dirstat dirstat-by-file summary compact-summary cumulative raw name-only"
+    " name-status check quiet"
+)
 _VALUED = names("-C -c --git-dir --work-tree --namespace --config-env --attr-source --super-prefix")
 """Options of git itself whose value is the next word."""
 
@@ -240,8 +249,23 @@ def read_git(words: tuple[str, ...]) -> Use:
         found = COMMANDS[command](words[at + 1 :])
     except NotHarmless as why:
         raise NotHarmless(f"git {command} with {why}") from None
+    if command != "grep" and any("%G" in word or "%(signature" in word for word in words):
+        raise NotHarmless(f"git {command} with a format that has signatures checked")
     reads = tuple(path for operand in found.operands for path in _paths(operand)) + found.files
-    return Use(reads=reads, directory=directory, repository=True)
+    history = _shown(command, words[at + 1 :], found)
+    return Use(reads=reads, directory=directory, repository=True, history=history)
+
+
+def _shown(command: str, words: tuple[str, ...], found: Arguments) -> tuple[str, ...] | None:
+    """The patterns behind `--` where it shows what files held; None where it does not, or only of `HEAD:file`."""
+    if command in ("show", "cat-file") and found.operands and all(":" in operand for operand in found.operands):
+        return None
+    if command == "cat-file":
+        return () if "p" in found.used else None
+    patches = bool(found.used & _PATCHES) or (command in ("diff", "show") and not found.used & _SUMMARIES)
+    if command not in _WITH_PATCHES or not patches:
+        return None
+    return words[words.index("--") + 1 :] if "--" in words else ()
 
 
 def subcommand(words: tuple[str, ...]) -> int:

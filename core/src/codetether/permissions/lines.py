@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from attrs import field
 
 from codetether.models.tools import Decision, Effect, PermissionRequest
 from codetether.permissions.commands import READ_ONLY, NotAllowed, allowed
-from codetether.permissions.effects import Effects, effects
+from codetether.permissions.denials import candidates
+from codetether.permissions.effects import Effects, effects, told
+from codetether.permissions.given import given
 from codetether.permissions.patterns import Touch
 from codetether.permissions.places import inside
 from codetether.permissions.rules import Rules, outside_asks, path_touch, said
-from codetether.permissions.searches import files_searched
+from codetether.permissions.searches import files_searched, shows_history
 from codetether.permissions.shell import Line, read_line
 from codetether.values import frozen
 
@@ -33,27 +37,40 @@ class LineJudge:
         if found is not None and found.verdict == "deny":
             return found
         asked = found
-        for decision in (*self._known(known), *filter(None, [self._searched(line)])):
+        for decision in (*self._known(line, known), *filter(None, [self._searched(line)])):
             if decision.verdict == "deny":
                 return decision
             asked = asked or decision
         return asked or self._permitted(line, what)
 
-    def _known(self, known: Effects) -> list[Decision]:
+    def _known(self, line: Line, known: Effects) -> list[Decision]:
         """What the rules for paths and hosts, and the guards, say of what the line is known to do."""
         found = []
         if known.whole:
             shown = "what only running it can tell" if known.whole == "?" else known.whole
             why = f"{said(self.touch)} always needs permission, since it would change {shown} with all that is in it"
             found.append(Decision(verdict="ask", rule="whole trees: execute asks", source="core", reason=why))
-        judged = [self._path(effect, path)[1] for effect, path in _paths(known)]
+        judged = [self._path(effect, path)[1] for effect, path in (*_paths(known), *self._given(line))]
         judged += [self._strict(Touch(effect="network", kind="host", spelled=host)) for host in known.hosts]
         return found + [decision for decision in judged if decision is not None]
 
+    def _given(self, line: Line) -> Iterator[tuple[Effect, str]]:
+        """What programs of which no more is known may read: the files among their arguments."""
+        directory = str(self.request.directory)
+        for words in candidates(line):
+            if not told(words):
+                yield from (("read", path) for path in given(words, directory))
+
     def _searched(self, line: Line) -> Decision | None:
-        """What is asked where a search of directories would come upon a file that a rule keeps from being read."""
-        if not any(rule.name == "read" and rule.pattern for rule in (*self.rules.deny, *self.rules.ask)):
+        """What is asked where a search, or git, would come upon a file that a rule keeps from being read."""
+        rules = [rule for rule in (*self.rules.deny, *self.rules.ask) if rule.name == "read" and rule.pattern]
+        if not rules:
             return None
+        if shows_history(line, str(self.request.directory)):
+            why = f"{said(self.touch)} needs permission, since it may show what a file holds or held that the rule "
+            why += f"{rules[0].text} keeps from being read; files that are named behind -- are looked at one by one"
+            rule_text = f"{rules[0].verdict} {rules[0].text}"
+            return Decision(verdict="ask", rule=rule_text, source="settings", reason=why)
         for path in files_searched(line, str(self.request.directory)):
             if (decision := self._strict(path_touch(self.request.directory, "read", path))) is not None:
                 why = f"{said(self.touch)} needs permission, since it would come upon {path}: {decision.reason}"

@@ -19,18 +19,22 @@ class Use:
         directory: where it works, if not in the directory that it is given.
         repository: it reads the state of the git repository there.
         below: it reads all files below the directories that it reads, hidden ones too.
+        history: it shows what files of the repository held: those that these patterns name; all where there are none.
     """
 
     reads: tuple[str, ...] = ()
     directory: str = ""
     repository: bool = False
     below: bool = False
+    history: tuple[str, ...] | None = None
 
 
 Reader = Callable[[tuple[str, ...]], Use]
 _SECOND = re.compile(r"[0-9.]+[smhd]?")
 _BELOW: Mapping[str, frozenset[str]] = {"rg": names("hidden unrestricted u .")}
 _STORES = re.compile(r"%[^a-zA-Z%]*[hlLjzt]*n")
+_FIELDS = re.compile(r"[\w\s$,.\"';:+*/%={}!~^\\-]*")
+_NOT_DATA = re.compile(r"(?i)\benv\b|import|include|input|module|__")
 _TESTS = names("-e -f -d -L -h -r -w -x -s -z -n = == != -nt -ot -ef -a -o !")
 
 
@@ -133,6 +137,28 @@ def _printf(words: tuple[str, ...]) -> Use:
     if words[1:] and _STORES.search(words[1]):
         raise NotHarmless("printf into a variable")
     return Use()
+
+
+def _awk(words: tuple[str, ...]) -> Use:
+    """awk with a script of plain words, so that it neither runs nor writes anything."""
+    found = Options(valued="Fv").read(words[1:])
+    if not found.operands or not _FIELDS.fullmatch(found.operands[0]):
+        raise NotHarmless("an awk script that may do more than print")
+    return Use(reads=found.operands[1:])
+
+
+def _jq(words: tuple[str, ...]) -> Use:
+    found = _JQ.read(words[1:])
+    if _NOT_DATA.search(" ".join(found.operands[:1])):
+        raise NotHarmless("a jq filter that looks beyond its input")
+    return Use(reads=found.operands[1:])
+
+
+def _dump(words: tuple[str, ...]) -> Use:
+    found = Options(flags="pbieu", valued="clsgo").read(words[1:])
+    if len(found.operands) > 1:
+        raise NotHarmless(f"writing to {found.operands[1]}")
+    return Use(reads=found.operands)
 
 
 def _anything(words: tuple[str, ...]) -> Use:
@@ -259,6 +285,11 @@ _DATE = Options(
     named=names("date"),
     maybe=names("iso-8601 rfc-3339"),
 )
+_JQ = Options(
+    flags="crnsSeMajC",
+    long=names("compact-output raw-output slurp sort-keys exit-status monochrome-output join-output color-output tab"),
+    named=names("indent"),
+)
 _SUM = Options(flags="bt", long=names("binary text tag zero"))
 
 READERS: Mapping[str, Reader] = {
@@ -310,6 +341,10 @@ READERS: Mapping[str, Reader] = {
     "rg": _pattern(_RG),
     "find": _find,
     "sed": _sed,
+    "awk": _awk,
+    "jq": _jq,
+    "xxd": _dump,
+    "hexdump": _files(Options(flags="bcCdovx", valued="ns")),
     "echo": _anything,
     "printf": _printf,
     "true": _anything,

@@ -99,6 +99,8 @@ def _named(path: str, changed: int, size: int, inode: int) -> str | None:
         return f"{path} has the section [{section['name'].lower()}]"
     if found := _NAMES.search(text):
         return f"{path} sets {found['name'].lower()}"
+    if "%G" in text or "%(signature" in text:
+        return f"{path} sets a format that has signatures checked"
     for monitor in _MONITOR.finditer(text):
         if (monitor["value"] or "true").lower() not in ("true", "false"):
             return f"{path} sets fsmonitor"

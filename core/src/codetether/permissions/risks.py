@@ -15,7 +15,7 @@ _CODE: Mapping[str, frozenset[str]] = {
     "python": names("-c -"),
     "node": names("-e -p -r --eval --print --require --import --loader --experimental-loader -"),
     "ruby": names("-e -r -"),
-    "perl": names("-e -E -M -m -I -"),
+    "perl": names("-e -E -M -m -I -d -"),
     "php": names("-r -B -R -E -d -"),
     "lua": names("-e -l -"),
     "deno": names("eval repl"),
@@ -23,7 +23,7 @@ _CODE: Mapping[str, frozenset[str]] = {
     "osascript": names("-e"),
     "tar": names(
         "--checkpoint-action --to-command --use-compress-program --rsh-command --rmt-command --info-script"
-        " --new-volume-script -I -F"
+        " --new-volume-script -I -F -P --absolute-names"
     ),
     "vim": names("-c --cmd -S -s -u -U -w -W -i --remote-expr --remote-send -E -e"),
     "emacs": names("--eval --execute --load --script --batch --funcall -l -f"),
@@ -52,7 +52,7 @@ _CODE: Mapping[str, frozenset[str]] = {
     "zip": names("-T -TT --test --unzip-command"),
     "cargo": names("--config -Z"),
     "pip": names("-r --requirement --index-url -i --extra-index-url --find-links -f --target -t --config-settings"),
-    "man": names("-P -H --pager --html"),
+    "man": names("-P -H -C --pager --html --config-file"),
     "less": names("-k -o -O --log-file --lesskey-file --lesskey-src"),
     "rg": names("--pre --hostname-bin --search-zip -z"),
     "dig": names("-f"),
@@ -72,10 +72,22 @@ _ALIKE = {
     **dict.fromkeys(names("podman"), "docker"),
     **dict.fromkeys(names("more most"), "less"),
 }
-_NEED_SCRIPT = names("python python2 python3 pypy pypy3 node nodejs ruby perl php lua luajit")
+_PYTHONS = names("python python2 python3 pypy pypy3")
+_RUNS_CODE = re.compile(r" -[A-Za-z]*m ?(?:timeit|code|pdb|asyncio|idlelib|IPython)(?: |$)")
+_NEED_SCRIPT = _PYTHONS | names("node nodejs ruby perl php lua luajit")
 _EDITORS = names("vim vi nvim view ex ed emacs nano pico less more most man gvim rvim vimdiff")
 _AWK = re.compile(r"system|getline|[|>@]|ENVIRON|extension")
-_DATABASES = names("psql mysql sqlite3 mariadb")
+_DATABASES = re.compile(
+    r"\\|PROGRAM|^\s*\.(?!(?:tables|schema|indexes|databases|headers|mode|dump)\b)"
+    r"|load_extension|writefile|readfile|edit\(|^-init|^\s*(?:system|pager|tee|source)\b",
+    re.IGNORECASE,
+)
+"""What makes the clients of databases run programs, or read and write files of their own."""
+_ASKS = re.compile(r"-[A-Za-z]*[cef].*|--(?:command|execute|file)\b.*", re.DOTALL)
+_PACKAGES = names("exec x dlx config explore set create init edit")
+_GIT_PROGRAMS = names(
+    "difftool filter-branch mergetool instaweb daemon gui citool hook maintenance credential shell for-each-repo"
+)
 _SETS_CODE = re.compile(
     r"(?i)(alias\..*|core\.(fsmonitor|sshcommand|pager|editor|hookspath|askpass|gitproxy|attributesfile)|include.*|"
     r".*\.(textconv|command|clean|smudge|process|program|helper|cmd|driver|external)|sequence\.editor|pager\..*|"
@@ -99,15 +111,21 @@ def risk(words: tuple[str, ...], named: int) -> str:
         return why
     if program in _EDITORS and any(word.startswith(("+", "!")) for word in words[1:]):
         return f"{program} runs commands given to it"
-    if program == "ed":
-        return "ed runs commands given to it"
-    if program in _DATABASES and any(
-        "\\!" in w or ".shell" in w or ".system" in w or "PROGRAM" in w for w in words[1:]
-    ):
+    if program in ("ed", "ex"):
         return f"{program} runs commands given to it"
+    if program in ("psql", "mysql", "mariadb", "sqlite3") and (why := _database(program, words[1:])):
+        return why
+    if _ALIKE.get(program, program) == "npm" and (command := _first(words)) in _PACKAGES - set(meant):
+        return f"{program} {command} runs programs of packages, or says which to run"
+    if program in _PYTHONS and _RUNS_CODE.search(" ".join(words)):
+        return f"{program} with a module that runs what it is told"
     if program == "make" and any(re.match(r"[A-Za-z_.]+[:+?]?=", word) for word in words[1:]):
         return "make with a variable of its own"
-    if program in _NEED_SCRIPT and program not in meant[1:] and not any(not w.startswith("-") for w in words[1:]):
+    if (
+        program in _NEED_SCRIPT
+        and program not in meant[1:]
+        and not any(not w.startswith(("-", "/dev/")) for w in words[1:])
+    ):
         if words[1:] in (("--version",), ("-V",), ("-v",), ("--help",), ("-h",)):
             return ""
         return f"{program} without a script"
@@ -139,6 +157,10 @@ def _one_of(word: str, options: tuple[str, ...]) -> str:
     return ""
 
 
+def _first(words: tuple[str, ...]) -> str:
+    return next((word for word in words[1:] if not word.startswith("-")), "")
+
+
 def _letters(word: str) -> str:
     return "".join(re.findall(r"^-([A-Za-z]+)", word))
 
@@ -164,6 +186,14 @@ def _awk(words: tuple[str, ...]) -> str:
     return ""
 
 
+def _database(program: str, words: tuple[str, ...]) -> str:
+    """Its clients run programs where they are told to, and read what to do from their input where nothing is said."""
+    if any(_DATABASES.search(word) for word in words):
+        return f"{program} runs commands given to it"
+    said = len([w for w in words if w[:1] != "-"]) > 1 if program == "sqlite3" else any(map(_ASKS.fullmatch, words))
+    return "" if said else f"{program} reads what to do from its input"
+
+
 def _git(words: tuple[str, ...], named: int) -> str:
     at = subcommand(words)
     command, rest = (words[at] if at < len(words) else ""), words[at + 1 :]
@@ -180,7 +210,7 @@ def _git(words: tuple[str, ...], named: int) -> str:
         return "git rebase running commands"
     if command in ("bisect", "submodule") and any(word in ("run", "foreach") for word in rest) and at + 2 > named:
         return f"git {command} running commands"
-    if command == "difftool" or command == "filter-branch" or command == "mergetool":
+    if command in _GIT_PROGRAMS:
         return f"git {command} runs programs"
     if command == "config" and any(_SETS_CODE.fullmatch(word.partition("=")[0]) for word in rest):
         return "git config naming a program"

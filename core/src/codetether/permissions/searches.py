@@ -1,4 +1,4 @@
-"""Names the files that a command would search, where it is given directories."""
+"""Tells which files a command shows that it does not name: below directories, and in the history of a repository."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from itertools import islice
 from codetether.permissions.denials import base, candidates
 from codetether.permissions.effects import places_of, read
 from codetether.permissions.git import subcommand
-from codetether.permissions.options import NotHarmless
+from codetether.permissions.options import NotHarmless, names
 from codetether.permissions.readers import Use
 from codetether.permissions.shell import Line
 
 MOST = 2000
 """Files that are looked at, the nearest first: beyond them nothing is said."""
+_EXPORTS = names("format-patch archive bundle fast-export diff-tree diff-index diff-files range-diff difftool")
 _PASSED_OVER = frozenset({".git", "node_modules"})
 
 
@@ -28,6 +29,26 @@ def files_searched(line: Line, directory: str) -> Iterator[str]:
         if use is not None:
             starts = [os.path.join(at, use.directory, path) for at in places for path in use.reads or (".",)]
             yield from islice(_below(directory, starts, hidden=use.below), MOST)
+
+
+def shows_history(line: Line, directory: str) -> bool:
+    """Whether git would show what files held, other than plain ones that are named behind `--`."""
+    return any(_beyond(words, directory) for words in candidates(line) if base(words[0]) == "git")
+
+
+def _beyond(words: tuple[str, ...], directory: str) -> bool:
+    command = words[subcommand(words) : subcommand(words) + 1]
+    try:
+        use = read(words)
+    except NotHarmless:
+        return command[0] in _EXPORTS if command else False
+    if use is None:
+        return False
+    place = os.path.join(directory, use.directory)
+    if command == ("grep",):
+        return "--cached" in words or not all(os.path.lexists(os.path.join(place, path)) for path in use.reads)
+    named = [os.path.join(place, path) for path in use.history or ()]
+    return use.history is not None and not (named and all(map(os.path.isfile, named)))
 
 
 def _use(words: tuple[str, ...]) -> Use | None:

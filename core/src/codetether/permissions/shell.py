@@ -236,6 +236,7 @@ def _redirect(children: list[Node], found: _Found) -> None:
             (found.reads if operator in ("<", "<&") else found.writes).append(value)
 
 
+_DEFAULTS = frozenset({":-", "-", ":=", "="})
 _OPERATORS = frozenset({"<", ">", ">>", ">&", "<&", "&>", "&>>", ">|", "<>"})
 
 
@@ -283,8 +284,11 @@ def _expanded(node: Node, found: _Found) -> str:
     named = [_text(child) for child in node.children if child.type in ("variable_name", "special_variable_name")]
     if named == ["IFS"]:
         return " "
-    simple = len(named) == 1 and {c.type for c in node.children} <= {"$", "${", "}", "variable_name"}
-    return found.values.get(named[0], UNKNOWN) if simple else UNKNOWN
+    kinds = {child.type for child in node.children}
+    if len(named) != 1 or not kinds <= {"$", "${", "}", "variable_name", *_DEFAULTS, "word", "string", "raw_string"}:
+        return UNKNOWN
+    otherwise = _value(node.children[-2], found) if kinds & _DEFAULTS else UNKNOWN
+    return found.values.get(named[0], otherwise)
 
 
 def _decoded(match: re.Match[str]) -> str:
