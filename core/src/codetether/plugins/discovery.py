@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -78,7 +77,9 @@ def _found() -> Iterator[Candidate]:
 
 
 def _altered(point: Any) -> str | None:
-    return altered(point.dist, point.value)
+    if isinstance(point, EntryPoint):
+        return altered(_text(point, "RECORD"), Path(point.info).parent.joinpath, point.value)
+    return altered(point.dist.read_text("RECORD") or "", point.dist.locate_file, point.value)
 
 
 def _identity(point: Any) -> tuple[str, str]:
@@ -88,12 +89,14 @@ def _identity(point: Any) -> tuple[str, str]:
 
 
 def _head(point: Any) -> str:
-    if not isinstance(point, EntryPoint):
-        return (point.dist.read_text("METADATA") or "").partition("\n\n")[0]
+    text = _text(point, "METADATA") if isinstance(point, EntryPoint) else point.dist.read_text("METADATA") or ""
+    return text.partition("\n\n")[0]
+
+
+def _text(point: EntryPoint, file: str) -> str:
     try:
-        with Path(point.info, "METADATA").open(encoding="utf-8") as file:
-            return "".join(takewhile(str.strip, file))
-    except FileNotFoundError:  # an egg's has another name
+        return Path(point.info, file).read_text(encoding="utf-8")
+    except FileNotFoundError:  # an egg's has another name, and what a system's packager installed has no RECORD
         return ""
 
 
