@@ -211,6 +211,13 @@ async def test_names_that_change_places(bench: Workbench) -> None:
     assert (result.success, tree(bench.directory)) == (True, {"a": b"B\n", "b": b"A\n"})
 
 
+async def test_a_copy_is_of_what_the_file_was_before_the_patch(bench: Workbench) -> None:
+    (bench.directory / "a").write_text("A\n")
+    change = "diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-A\n+B\n"
+    result = await patched(bench, change + "diff --git a/a b/c\ncopy from a\ncopy to c\n")
+    assert (result.success, tree(bench.directory)) == (True, {"a": b"B\n", "c": b"A\n"})
+
+
 TEN = "".join(f"line {n}\n" for n in range(10))
 
 

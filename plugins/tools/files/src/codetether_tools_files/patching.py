@@ -248,7 +248,7 @@ class _Work:
 
     def _source(self, patch: FilePatch, file: _Changed) -> _Content:
         """What the part starts from: git's parts all speak of the files as they were before the first."""
-        if patch.numbered and file.old is not None and (file.filled or file.gone):
+        if patch.numbered and file.old is not None and (file.filled or file.gone or patch.copied):
             return _Content(data=file.old[0])
         return self._there(file, file.new)
 
