@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
-from itertools import islice
+from collections.abc import Iterable
+from itertools import islice, takewhile
+from operator import eq
 
 CONTEXT = 3
 _LONG = 3000
@@ -39,16 +42,12 @@ def _begun(sign: str, lines: list[str]) -> list[str]:
 
 
 def _lines(text: str) -> list[str]:
-    return [line + "\n" for line in text.split("\n")[:-1]] + ([last] if (last := text.rpartition("\n")[2]) else [])
+    return io.StringIO(text, newline="\n").readlines()
 
 
-def _common(one: object, other: object) -> int:
-    count = 0
-    for a, b in zip(one, other, strict=False):  # type: ignore[call-overload]
-        if a != b:
-            break
-        count += 1
-    return count
+def _common(one: Iterable[str], other: Iterable[str]) -> int:
+    """How many lines are the same from the beginning on."""
+    return sum(takewhile(bool, map(eq, one, other)))
 
 
 def _moved(line: str, by: int) -> str:

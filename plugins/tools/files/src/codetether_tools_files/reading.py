@@ -29,6 +29,8 @@ SIZE = 48 * 1024
 COUNTED = 256 * 1024 * 1024
 """Bytes in which lines are counted."""
 _HEAD = 8192
+_LONGEST = WIDTH * 4 + 4
+"""Bytes of a line that are read."""
 
 
 @frozen(kw_only=True)
@@ -128,26 +130,22 @@ def _cut(encoding: Encoding, line: bytes) -> str:
 
 def _excerpt(file: BinaryIO, offset: int, limit: int) -> Excerpt:
     """Lines `offset` to `offset + limit`, each at most a little longer than what is shown of it."""
+    number, last = 0, b""
+    while number < offset - 1 and file.tell() < COUNTED and (skipped := _skipped(file)):
+        number, last = number + 1, skipped
     lines: list[bytes] = []
-    number, size, last = 0, 0, b""
-    while len(lines) < limit and size < SIZE * 2 and (number >= offset - 1 or file.tell() < COUNTED):
-        line = _line(file) if number >= offset - 1 else _skipped(file)
-        if not line:
-            break
-        last = line
-        number += 1
-        if number >= offset:
-            lines.append(line)
-            size += len(line)
-    total, ended = _rest(file, number, last)
+    size = 0  # of what is shown of them, at least
+    while number == offset - 1 and len(lines) < limit and size < SIZE and (line := file.readline(_LONGEST)):
+        if not line.endswith(b"\n"):
+            line = _clipped(line, file)
+        lines.append(line)
+        size += min(len(line), WIDTH)
+    total, ended = _rest(file, number + len(lines), lines[-1] if lines else last)
     return Excerpt(lines=tuple(lines), total=total, ended=ended)
 
 
-def _line(file: BinaryIO) -> bytes:
-    """The next line, of a very long one its beginning and its line end; empty at the end of the file."""
-    line = file.readline(WIDTH * 4 + 4)
-    if not line or line.endswith(b"\n"):
-        return line
+def _clipped(line: bytes, file: BinaryIO) -> bytes:
+    """The beginning of a line, and the line end that follows somewhere behind it."""
     tail = _skipped(file)
     end = b"\r\n" if tail.endswith(b"\r\n") else b"\n" if tail.endswith(b"\n") else b""
     return (_whole(line) if tail else line) + end
