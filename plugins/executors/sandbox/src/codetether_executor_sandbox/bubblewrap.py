@@ -100,10 +100,10 @@ class Bubblewrap:
             yield from ("--bind", str(path), str(path))
         for path in fences.shut:
             yield from ("--ro-bind", str(path), str(path))
-        for hidden in (*layout.hidden, *more):
+        for hidden in (*layout.hidden, *map(str, more)):
             yield from self._blank(hidden)
 
-    def _blank(self, place: Path | str) -> Iterator[str]:
+    def _blank(self, place: str) -> Iterator[str]:
         """Nothing to be read there; a device of a file system without devices cannot even be opened."""
         real = os.path.realpath(place)
         if inside(self.layout.workspace, real) or not os.path.exists(real):  # noqa: PTH110
