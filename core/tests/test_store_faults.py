@@ -378,12 +378,17 @@ async def test_every_operation_of_the_index_fails_in_turn_and_no_answer_changes(
             [(each.session_id, each.hits[0].snippet) for each in found.sessions],
             {each.session_id: each.usage.input_tokens for each in tally.spending},
             await store.unreadable(),
+            await store.known(["s0", "s7"]),
+            [*await store.some(["s0", "s7"])],
+            [each.id for each in await store.children("s0")],
         ]
 
-    expected: list[object] = [["s1", "s0"]] * 2 + [[("s1", "word 1"), ("s0", "word 0")], {"s0": 5, "s1": 5}, {}]
+    found = [("s1", "word 1"), ("s0", "word 0")]
+    expected: list[object] = [*[["s1", "s0"]] * 2, found, {"s0": 5, "s1": 5}, {}, {"s0"}, ["s0"], ["s1"]]
     async with Store(tmp_path, disk) as store:
         for number in range(2):
-            journal = await store.create(SessionStarted(id=f"s{number}", directory="/work"))
+            above = "s0" if number else None
+            journal = await store.create(SessionStarted(id=f"s{number}", directory="/work", parent_id=above))
             journal.append(MessageAdded(message=user(f"word {number}"), turn=1, usage=Usage(input_tokens=5)))
             await journal.close()
     while calls >= failing:

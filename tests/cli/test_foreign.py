@@ -67,6 +67,17 @@ def test_they_stand_in_the_listing_until_they_are_ours(bare: CommandLine) -> Non
     assert copy.out.startswith(f"imported codex_{ID}_2 ")
 
 
+def test_one_of_anothers_is_shown_and_never_deleted_and_taken_in_to_be_renamed(bare: CommandLine) -> None:
+    cli, name = others(bare), f"codex_{ID}"
+    path = rollout(cli)
+    assert cli("sessions", "show", name, "-n", "1").out == "\nassistant:\na\n"
+    kept = cli("sessions", "delete", name)
+    assert (kept.code, kept.out) == (0, f"{name} is kept by another agent: nothing is deleted there\n")
+    renamed = cli("sessions", "rename", name, "mine")
+    assert (renamed.out, renamed.err) == (f"{name}  mine\n", f"note: imported {name}\n")
+    assert path.exists()
+
+
 def test_a_listing_sees_what_changed_and_looks_at_nothing_twice(bare: CommandLine) -> None:
     cli = others(bare)
     path = rollout(cli)

@@ -117,7 +117,7 @@ async def session_to_go_on_with(
     Ours come before those of other agents; one of theirs is taken in first, and that is said.
     """
     if session_id:
-        return await _taken_in(runtime, session_id, directory, notice)
+        return await taken_in(runtime, session_id, directory, notice)
     if not resume:
         return None
     last = await runtime.sessions.last_for_directory(directory)
@@ -126,12 +126,13 @@ async def session_to_go_on_with(
     foreign = await runtime.foreign.newest(directory)
     if foreign is not None:
         notice("", f"going on with {foreign.title}")
-        return await _taken_in(runtime, foreign.id, directory, notice)
+        return await taken_in(runtime, foreign.id, directory, notice)
     notice("", f"no session in {directory} yet: starting one")
     return None
 
 
-async def _taken_in(runtime: Runtime, session_id: str, directory: Path, notice: Callable[[str, str], None]) -> str:
+async def taken_in(runtime: Runtime, session_id: str, directory: Path, notice: Callable[[str, str], None]) -> str:
+    """The same id, of a session that is among ours now; one of another agent's is imported, and that is said."""
     from codetether.ids import bucket_of
 
     named = "_" in session_id and any(session_id.startswith(f"{name}_") for name in await runtime.foreign.formats())

@@ -63,13 +63,14 @@ def fork(session_id: str, message: int | None, turn: int | None, title: str | No
 @click.argument("title")
 @as_json
 def rename(session_id: str, title: str, as_json: bool) -> int:
-    """Give a session another title; an empty one takes it away."""
+    """Give a session another title; an empty one takes it away. One of another agent's is taken in first."""
+    from codetether.cli.foreign import taken_in
     from codetether.cli.listings import with_runtime
     from codetether.models.session import TitleChanged
 
     async def renaming(runtime: Runtime, screen: Screen) -> int:
         await runtime.providers()  # what they find of keys is taken out of what is written
-        journal = await runtime.sessions.open(session_id)
+        journal = await runtime.sessions.open(await taken_in(runtime, session_id, runtime.directory, screen.notice))
         journal.append(TitleChanged(title=" ".join(title.split()) or None))
         await journal.close()
         named = journal.state.session.title
@@ -104,7 +105,7 @@ def delete(session_ids: tuple[str, ...], yes: bool, as_json: bool) -> int:
             gone = await _deleted(runtime, session_id)
             done["deleted" if gone else "missing"].append(session_id)
             if not as_json:
-                screen.line(f"deleted {session_id}" if gone else f"no session {session_id}: nothing to delete")
+                screen.line(f"deleted {session_id}" if gone else await _kept_elsewhere(runtime, session_id))
         if as_json:
             print_json(screen, done)
         return 0
@@ -116,6 +117,17 @@ async def _below(runtime: Runtime, session_id: str) -> list[str]:
     """The subagents of a session, and theirs."""
     children = [each.id for each in await runtime.sessions.children(session_id)]
     return [id_ for child in children for id_ in (child, *await _below(runtime, child))]
+
+
+async def _kept_elsewhere(runtime: Runtime, session_id: str) -> str:
+    """Why nothing was deleted."""
+    from codetether.errors import SessionNotFound
+
+    try:
+        found = await runtime.foreign.one(session_id)
+    except SessionNotFound:
+        return f"no session {session_id}: nothing to delete"
+    return f"{found.started.id} is kept by another agent: nothing is deleted there"
 
 
 def _agreed(screen: Screen, sessions: list[SessionSummary]) -> bool:

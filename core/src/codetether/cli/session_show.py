@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from codetether.cli.completion import session_ids
 from codetether.cli.sessions import when, with_store
 from codetether.cli.table import as_json, print_json
 from codetether.cli.terminal import Screen, one_line
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("show")
-@click.argument("session_id", metavar="ID")
+@click.argument("session_id", metavar="ID", shell_complete=session_ids)
 @click.option("-n", "--last", type=click.IntRange(1), help="Only the last messages: at once, however long it is.")
 @click.option("--thinking", is_flag=True, help="With what the model thought.")
 @as_json
@@ -28,7 +30,7 @@ def show(session_id: str, last: int | None, thinking: bool, as_json: bool) -> in
         from codetether.wire import to_dict
 
         if last is not None:
-            messages = [*map(_message_of, filter(_says, await store.latest(session_id, last)))]
+            messages = await _last(store, screen, session_id, last)
             if as_json:
                 print_json(screen, [to_dict(message) for message in messages])
             for message in () if as_json else messages:
@@ -53,6 +55,17 @@ async def session_named(store: Store, screen: Screen, session_id: str) -> Sessio
         return (await store.load(session_id)).session
     except SessionNotFound:
         return (await read_foreign(store, screen, session_id)).session
+
+
+async def _last(store: Store, screen: Screen, session_id: str, count: int) -> Sequence[Message]:
+    """The last messages; of one of ours only they are read."""
+    from codetether.cli.foreign import read_foreign
+    from codetether.errors import SessionNotFound
+
+    try:
+        return [*map(_message_of, filter(_says, await store.latest(session_id, count)))]
+    except SessionNotFound:
+        return (await read_foreign(store, screen, session_id)).session.messages[-count:]
 
 
 def _says(record: JournalRecord) -> bool:
