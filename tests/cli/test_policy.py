@@ -90,18 +90,21 @@ def test_C10_a_rule_whose_example_does_not_hold_stops_everything(bare: CommandLi
 
 
 def test_a_past_session_is_judged_by_the_rules_of_today(cli: CommandLine, model: ModelServer) -> None:
-    calls = [("bash", {"command": c}) for c in ("echo out", "touch made", "git push -f")] + [("nothing", {})]
+    batch = {"calls": [{"tool": "bash", "arguments": {"command": "git push -f"}}]}
+    calls = [("bash", {"command": c}) for c in ("echo out", "touch made")] + [("batch", batch), ("nothing", {})]
     model.script = [Answer(texts=["Looking."], calls=calls), Answer(texts=["Done."])]
     session = cli("run", "first", "--allow", "bash", "--format", "json").json["session_id"]
     (cli.workspace / "made").unlink()
     cli.settings(RULES + '[providers.openai]\nbase_url = "http://127.0.0.1:1"\n')
-    told = cli("policy", "replay", session, "--json").json
+    working = {"CODETETHER_PLUGINS": "openai,shell,work"}
+    told = cli("policy", "replay", session, "--json", **working).json
     assert [(c["decision"], c.get("rule"), c["ran"]) for c in told] == [
         ("allow", "read-only commands: allowed", True),
         ("ask", "mode default: execute asks", True),
+        ("allow", "no effects", False),
         ("deny", "deny bash(git push --force *)", False),
         (None, None, False),
     ]
     assert not (cli.workspace / "made").exists()
-    text = cli("policy", "replay", session, "--allow", "bash(touch *)").out.splitlines()
-    assert text[-1] == "4 calls: 2 allow, 0 ask, 1 deny"
+    text = cli("policy", "replay", session, "--allow", "bash(touch *)", **working).out.splitlines()
+    assert text[-1] == "5 calls: 3 allow, 0 ask, 1 deny"

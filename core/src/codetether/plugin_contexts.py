@@ -99,6 +99,9 @@ class SessionContext(PluginContext, Protocol):
     def emit(self, event: SessionEvent) -> None:
         """Announces an event to whoever listens to the running prompt."""
 
+    def redact(self, text: str) -> str:
+        """The text without secrets: for what a plugin itself writes to disk. What goes through the session already is."""
+
     async def remember(self, key: str, value: JSON) -> None:
         """Keeps a value with the session, in its journal."""
 

@@ -76,6 +76,7 @@ class Resources:
         hosts: names or addresses, with a port where one is given.
         secrets: names of `[secrets]` whose values the commands, or the hosts, are given.
         effects: of this very call; None means those of the definition.
+        calls: other tools' calls, (name, arguments), that it will make: each is judged by itself when it is made.
         preview: what a person should see before saying yes, e.g. a diff.
     """
 
@@ -85,6 +86,7 @@ class Resources:
     hosts: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     effects: tuple[Effect, ...] | None = None
+    calls: tuple[tuple[str, Mapping[str, JSON]], ...] = ()
     preview: str = ""
 
 

@@ -192,6 +192,10 @@ class SessionPluginContext(ProcessContext):
         """Announces an event to whoever listens to the running prompt."""
         self.shared.emit(self.shared.redactor.value(event))
 
+    def redact(self, text: str) -> str:
+        """The text without secrets."""
+        return self.shared.redactor.text(text)
+
     async def remember(self, key: str, value: JSON) -> None:
         """Keeps a value with the session."""
         self.shared.journal.append(Remembered(plugin=self.plugin, key=key, value=value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,9 +59,19 @@ async def judge_calls(runtime: Runtime, session: Session, mode: Mode) -> list[Ju
         for part in (part for message in session.messages for part in message.parts):
             if isinstance(part, ToolCallPart):
                 call = JudgedCall(id=part.id, name=part.name, arguments=part.arguments, ran=part.id in ran)
-                judged = await dispatch.judge(part, session.id)
-                if isinstance(judged, ToolResult):
-                    found.append(attrs.evolve(call, problem=judged.output))
-                else:
-                    found.append(attrs.evolve(call, decision=judged[2]))
+                found += await _judged(dispatch, call, session.id)
+    return found
+
+
+async def _judged(dispatch: Dispatch, call: JudgedCall, session_id: str) -> list[JudgedCall]:
+    """The call, and the calls that it makes; these ran as it did."""
+    part = ToolCallPart(id=call.id, name=call.name, arguments=call.arguments)
+    judged = await dispatch.judge(part, session_id)
+    if isinstance(judged, ToolResult):
+        return [attrs.evolve(call, problem=judged.output)]
+    _, request, decision = judged
+    found = [attrs.evolve(call, decision=decision)]
+    for number, (name, arguments) in enumerate(request.resources.calls, 1):
+        made = JudgedCall(id=f"{call.id}.{number}", name=name, arguments=json.dumps(arguments), ran=call.ran)
+        found += await _judged(dispatch, made, session_id)
     return found

@@ -18,6 +18,7 @@ from codetether_tools_work.memory import Memory
 from codetether_tools_work.notes import added, replaced
 
 WORK: dict[str, Any] = {"plugins": [plugin]}
+KEY = "ghp_" + "a1B2c3" * 6
 
 
 def memory(action: str, **arguments: str) -> Call:
@@ -31,6 +32,8 @@ async def test_what_is_noted_is_given_to_later_sessions_of_the_project(repo: Pat
         memory("add", note="Two\nlines\u202e"),
         memory("replace", old="make test", note="Tests: make check"),
         memory("add", note="Likes short answers", scope="user"),
+        memory("add", note=f"Pushes with {KEY}", scope="user"),
+        memory("delete", old="Pushes with", scope="user"),
         memory("delete", old="absent"),
     ]
     allowed: dict[str, Any] = {"allow": ["memory"], **WORK}
@@ -39,7 +42,9 @@ async def test_what_is_noted_is_given_to_later_sessions_of_the_project(repo: Pat
         texts = [text for _, _, text in results(session)]
     assert texts[0] == "nothing is noted"
     assert texts[3:5] == ["- Tests: make check\n- Two\n  lines<U+202E>", "- Likes short answers"]
-    assert texts[5].startswith("Error: no note has the words 'absent'")
+    assert "- Pushes with [redacted" in texts[5]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+    assert texts[7].startswith("Error: no note has the words 'absent'")
     below = repo / "src"
     below.mkdir()
     async with opened("done", directory=below, **WORK) as (session, provider):

@@ -32,15 +32,12 @@ class Batch:
 
     def resources(self, call: ToolCall, ctx: SessionContext) -> Resources:
         """Nothing by itself: each of its calls is judged."""
-        return Resources(effects=())
+        return Resources(effects=(), calls=tuple(each for each in _wanted(call) if each[0] not in BARRED))
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """The results, in the order of the calls; a success where all of them are."""
-        wanted = [
-            (str(each["tool"]), each.get("arguments", {}))
-            for each in cast(list[Mapping[str, dict[str, JSON]]], call.arguments["calls"])
-        ]
-        made = iter(await ctx.call([(name, arguments) for name, arguments in wanted if name not in BARRED]))
+        wanted = _wanted(call)
+        made = iter(await ctx.call([each for each in wanted if each[0] not in BARRED]))
         results = [_barred(name) if name in BARRED else next(made) for name, _ in wanted]
         content: list[TextPart | ImagePart | FilePart | Unknown] = []
         for number, ((name, _), result) in enumerate(zip(wanted, results, strict=True), 1):
@@ -48,6 +45,12 @@ class Batch:
             content += result.content
         done = [result.success for result in results]
         return ToolResult(content=tuple(content), success=all(done), metadata={"done": sum(done), "calls": len(done)})
+
+
+def _wanted(call: ToolCall) -> list[tuple[str, dict[str, JSON]]]:
+    """The calls to make: names and arguments."""
+    calls = cast(list[Mapping[str, dict[str, JSON]]], call.arguments["calls"])
+    return [(str(each["tool"]), each.get("arguments", {})) for each in calls]
 
 
 def _barred(name: str) -> ToolResult:

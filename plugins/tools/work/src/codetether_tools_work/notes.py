@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolResult, UsageError, text_result, visible
 
@@ -28,10 +29,10 @@ class EditMemory:
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
         """The notes as they then are."""
         scope: Scope = "user" if call.arguments.get("scope") == "user" else "project"
-        return await asyncio.to_thread(_done, Memory.of(ctx), scope, call)
+        return await asyncio.to_thread(_done, Memory.of(ctx), scope, call, ctx.redact)
 
 
-def _done(memory: Memory, scope: Scope, call: ToolCall) -> ToolResult:
+def _done(memory: Memory, scope: Scope, call: ToolCall, redact: Callable[[str], str]) -> ToolResult:
     def given(name: str) -> str:
         value = str(call.arguments.get(name) or "")
         if not value.strip():
@@ -40,10 +41,10 @@ def _done(memory: Memory, scope: Scope, call: ToolCall) -> ToolResult:
 
     match call.arguments["action"]:
         case "add":
-            note = given("note")
+            note = redact(given("note"))
             text = memory.change(scope, lambda text: added(text, note))
         case "replace":
-            old, note = given("old"), given("note")
+            old, note = given("old"), redact(given("note"))
             text = memory.change(scope, lambda text: replaced(text, old, note))
         case "delete":
             old = given("old")
