@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,8 +15,10 @@ import pytest
 from codetether import Runtime
 from codetether.testing.scripted import Call
 from codetether_tools_mcp.caller import NAME, Caller
-from codetether_tools_mcp.oauth import Tokens, signing_in
+from codetether_tools_mcp.oauth import Tokens, signed_in, signing_in
+from codetether_tools_mcp.servers import Server
 from codetether_tools_mcp.serving import serve_loopback, server_of
+from codetether_tools_mcp.settings import ServerSettings
 from codetether_tools_mcp.sources import found_servers
 
 from .conftest import Desk
@@ -174,6 +177,51 @@ async def test_signing_in_with_a_browser_that_comes_back(desk: Desk, tmp_path: P
     assert "secret-token" in path.read_text()
 
 
+ASKING = """
+import asyncio, sys
+from pathlib import Path
+import httpx2
+from codetether_tools_mcp.oauth import signed_in
+from codetether_tools_mcp.servers import Server
+from codetether_tools_mcp.settings import ServerSettings
+
+async def ask(url, state):
+    server = Server(name="secured", settings=ServerSettings(url=url), origin="settings", trusted=True)
+    async with httpx2.AsyncClient(auth=signed_in(server, Path(state))) as http:
+        print(flush=True)
+        sys.stdin.readline()
+        print((await http.post(url, json={})).status_code)
+
+asyncio.run(ask(*sys.argv[1:]))
+"""
+
+
+async def test_tokens_are_renewed_by_one_process_and_used_by_all(tmp_path: Path) -> None:
+    from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
+
+    async with authority() as (port, log):
+        url = f"http://127.0.0.1:{port}/mcp"
+        server = Server(name="secured", settings=ServerSettings(url=url), origin="settings", trusted=True)
+        tokens = Tokens(tmp_path, server)
+        await tokens.set_client_info(OAuthClientInformationFull(client_id="us", redirect_uris=None))
+        first = OAuthToken(access_token="secret-token", refresh_token="refresh-0", expires_in=3600)
+        await tokens.set_tokens(first)
+        async with httpx2.AsyncClient(auth=signed_in(server, tmp_path)) as http:
+            before = await http.post(url, json={})
+            await tokens.set_tokens(first.model_copy(update={"expires_in": -1}))
+            command = [sys.executable, "-c", ASKING, url, str(tmp_path)]
+            other = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            assert other.stdout is not None
+            await other.stdout.readline()
+            (told, _), ours = await asyncio.gather(other.communicate(b"\n"), http.post(url, json={}))
+            after = await http.post(url, json={})
+    answers = [before.status_code, int(told), ours.status_code, after.status_code]
+    assert (answers, log) == ([200] * 4, ["renewed refresh-0"])
+    assert (await tokens.get_tokens()) == OAuthToken(
+        access_token="secret-token-1", refresh_token="refresh-1", expires_in=3600
+    )
+
+
 @asynccontextmanager
 async def authority() -> AsyncIterator[tuple[int, list[Any]]]:
     """A server that asks for a sign-in, and where one signs in: the port, and a log of what was asked."""
@@ -189,12 +237,13 @@ async def authority() -> AsyncIterator[tuple[int, list[Any]]]:
 
     log: list[Any] = []
     challenges: list[str] = []
+    current = ["secret-token"]
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     base = f"http://127.0.0.1:{port}"
 
     async def mcp(request: Request) -> Response:
-        known = request.headers.get("authorization") == "Bearer secret-token"
+        known = request.headers.get("authorization") == f"Bearer {current[-1]}"
         return Response(status_code=200 if known else 401)
 
     async def resource(request: Request) -> Response:
@@ -216,6 +265,14 @@ async def authority() -> AsyncIterator[tuple[int, list[Any]]]:
 
     async def token(request: Request) -> Response:
         form = await request.form()
+        if form["grant_type"] == "refresh_token":
+            log.append(f"renewed {form['refresh_token']}")
+            await asyncio.sleep(0.3)  # in which others might want the same
+            if form["refresh_token"] != f"refresh-{len(current) - 1}":
+                return JSONResponse({"error": "invalid_grant"}, status_code=400)
+            fresh = {"access_token": f"secret-token-{len(current)}", "refresh_token": f"refresh-{len(current)}"}
+            current.append(fresh["access_token"])
+            return JSONResponse({**fresh, "token_type": "Bearer", "expires_in": 3600})
         digest = hashlib.sha256(str(form["code_verifier"]).encode()).digest()
         fits = base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == challenges[0]
         log.append(f"code {form['code']} {'verified' if fits else 'unverified'}")

@@ -18,8 +18,11 @@ from codetether_tools_mcp.servers import Server
 
 if TYPE_CHECKING:
     from mcp.client.auth import OAuthClientProvider
+    from mcp.client.auth.oauth2 import OAuthContext
     from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthToken
     from pydantic import BaseModel
+
+    from codetether_tools_mcp.renewal import Renewing
 
 NOWHERE = "http://127.0.0.1/"
 """Where nobody comes back to: without somebody at a terminal nobody is sent out to sign in."""
@@ -65,15 +68,16 @@ class Tokens:
         if metadata is not None:
             self._write("metadata", metadata)
 
-    def restore(self, provider: OAuthClientProvider) -> OAuthClientProvider:
-        """Tells what signs requests what an earlier process knew: until when the tokens hold, where to renew them."""
+    async def restore(self, context: OAuthContext) -> None:
+        """Tells what signs requests all that is kept, by whichever process."""
         from mcp.shared.auth import OAuthMetadata
 
+        context.current_tokens = await self.get_tokens()
+        context.client_info = await self.get_client_info()
         kept = self._read()
+        context.token_expiry_time = kept.get("expires_at")
         if metadata := kept.get("metadata"):
-            provider.context.oauth_metadata = OAuthMetadata.model_validate(metadata)
-        provider.context.token_expiry_time = kept.get("expires_at")
-        return provider
+            context.oauth_metadata = OAuthMetadata.model_validate(metadata)
 
     def forget(self) -> None:
         """Nobody is signed in any more."""
@@ -91,12 +95,14 @@ class Tokens:
         replace_file(self.path, json.dumps(kept).encode())
 
 
-def signed_in(server: Server, state_dir: Path) -> OAuthClientProvider | None:
+def signed_in(server: Server, state_dir: Path) -> Renewing | None:
     """What signs the requests to a server that the user signed in to; None where he did not."""
     tokens = Tokens(state_dir, server)
     if not tokens.path.is_file():
         return None
-    return tokens.restore(_provider(server, tokens, None, None, NOWHERE))
+    from codetether_tools_mcp.renewal import Renewing
+
+    return Renewing(_provider(server, tokens, None, None, NOWHERE), tokens)
 
 
 @asynccontextmanager
