@@ -20,7 +20,7 @@ from codetether import (
     ToolResultPart,
     storable,
 )
-from codetether_http import Kept
+from codetether_http import Kept, Offer, Offers, exact
 
 from codetether_provider_google.calls import given
 from codetether_provider_google.media import attachment
@@ -44,8 +44,7 @@ class Renderer:
         self._quirks = quirks
         self._model = ""
         self._kept = Kept(self._content)
-        self._tools: tuple[ToolDefinition, ...] = ()
-        self._tools_rendered = orjson.Fragment(b"[]")
+        self._offer: Offer[orjson.Fragment] | None = None
         self._system = ""
         self._system_rendered = orjson.Fragment(b"")
 
@@ -74,10 +73,8 @@ class Renderer:
         return self._system_rendered
 
     def _offered(self, tools: tuple[ToolDefinition, ...]) -> orjson.Fragment:
-        if tools != self._tools:
-            self._tools_rendered = orjson.Fragment(_dumps([_tool(tool) for tool in tools]))
-            self._tools = tools
-        return self._tools_rendered
+        self._offer = offer = _OFFERS.of(tools)
+        return offer.rendered
 
     def _contents(self, request: CompletionRequest) -> list[orjson.Fragment]:
         """Results of tools that follow each other stand in one content, in their order."""
@@ -213,6 +210,9 @@ def _arguments(text: str) -> orjson.Fragment | dict[str, JSON]:
 
 def _tool(tool: ToolDefinition) -> dict[str, JSON]:
     return {"name": tool.name, "description": tool.description, "parametersJsonSchema": portable(tool.schema)}
+
+
+_OFFERS = Offers(lambda tools: orjson.Fragment(exact(_dumps([_tool(tool) for tool in tools]))))
 
 
 def _choice(choice: str) -> dict[str, JSON]:

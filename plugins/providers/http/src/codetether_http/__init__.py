@@ -4,7 +4,7 @@ from codetether_http.codec import Codec, Parser
 from codetether_http.connection import Authorize, Grant, HttpConnection, Outgoing
 from codetether_http.failures import Fault, ReadFailure, error_from, read_body, read_failure, read_fault, retry_after
 from codetether_http.framing import SSE, Framing, Splitter
-from codetether_http.kept import Kept, exact
+from codetether_http.kept import Kept, Offer, Offers, exact
 from codetether_http.limits import Limits, limits_from
 from codetether_http.quirks import quirks_from
 from codetether_http.schemas import is_strict
@@ -23,6 +23,8 @@ __all__ = [
     "HttpConnection",
     "Kept",
     "Limits",
+    "Offer",
+    "Offers",
     "Outgoing",
     "Parser",
     "ReadFailure",

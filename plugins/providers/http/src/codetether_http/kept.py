@@ -1,4 +1,4 @@
-"""What was rendered of a session's messages, each once: a request costs what is new in it."""
+"""What was rendered of messages and tools, each once: a request costs what is new in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
-from codetether import Message
+from attrs import frozen
+from codetether import Message, ToolDefinition
 
 T = TypeVar("T")
 
@@ -44,6 +45,30 @@ class Kept(Generic[T]):
         rendered = self._render(message)
         entries[key] = (weakref.ref(message, forget), rendered)
         return rendered
+
+
+@frozen(kw_only=True, eq=False)
+class Offer(Generic[T]):
+    """Tools with what was rendered of them."""
+
+    tools: tuple[ToolDefinition, ...]
+    rendered: T
+
+
+class Offers(Generic[T]):
+    """Renders the very same tools once for all sessions of a process, and keeps that for as long as an offer lives."""
+
+    def __init__(self, render: Callable[[tuple[ToolDefinition, ...]], T]) -> None:
+        self._render = render
+        self._offers: weakref.WeakValueDictionary[tuple[int, ...], Offer[T]] = weakref.WeakValueDictionary()
+
+    def of(self, tools: tuple[ToolDefinition, ...]) -> Offer[T]:
+        """The offer of these tools."""
+        key = tuple(map(id, tools))
+        offer = self._offers.get(key)
+        if offer is None:
+            offer = self._offers[key] = Offer(tools=tools, rendered=self._render(tools))
+        return offer
 
 
 def exact(data: bytes) -> bytes:

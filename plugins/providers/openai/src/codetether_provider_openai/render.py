@@ -25,7 +25,7 @@ from codetether import (
     ToolResultPart,
     storable,
 )
-from codetether_http import Kept, exact, is_strict
+from codetether_http import Kept, Offer, Offers, exact, is_strict
 
 from codetether_provider_openai.quirks import Quirks
 
@@ -41,8 +41,7 @@ class Renderer:
         self._quirks = quirks
         self._kept = Kept(self._rendered)
         self._replaced: dict[str, str] = {}
-        self._tools: tuple[ToolDefinition, ...] = ()
-        self._tools_rendered = orjson.Fragment(b"[]")
+        self._offer: Offer[orjson.Fragment] | None = None
         self._system = ""
         self._system_rendered = orjson.Fragment(b"")
 
@@ -83,10 +82,8 @@ class Renderer:
         return self._replaced.get(id_, id_)
 
     def _offered(self, tools: tuple[ToolDefinition, ...]) -> orjson.Fragment:
-        if tools != self._tools:
-            self._tools_rendered = orjson.Fragment(_dumps([_tool(tool) for tool in tools]))
-            self._tools = tools
-        return self._tools_rendered
+        self._offer = offer = _OFFERS.of(tools)
+        return offer.rendered
 
     def _messages(self, request: CompletionRequest) -> list[orjson.Fragment]:
         made = []
@@ -211,6 +208,9 @@ def short_id(id_: str) -> str:
 def _tool(tool: ToolDefinition) -> dict[str, JSON]:
     function = {"name": tool.name, "description": tool.description, "parameters": tool.schema or _EMPTY_SCHEMA}
     return {"type": "function", "function": function}
+
+
+_OFFERS = Offers(lambda tools: orjson.Fragment(exact(_dumps([_tool(tool) for tool in tools]))))
 
 
 def _choice(choice: str) -> JSON:

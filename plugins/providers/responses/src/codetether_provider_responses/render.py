@@ -19,7 +19,7 @@ from codetether import (
     ToolResultPart,
     storable,
 )
-from codetether_http import Kept, exact, is_strict
+from codetether_http import Kept, Offer, Offers, exact, is_strict
 
 from codetether_provider_responses.echo import call_id, echoed
 from codetether_provider_responses.quirks import Quirks
@@ -35,8 +35,7 @@ class Renderer:
         self._provider = provider
         self._quirks = quirks
         self._kept = Kept(self._rendered)
-        self._tools: tuple[ToolDefinition, ...] = ()
-        self._tools_rendered = orjson.Fragment(b"[]")
+        self._offer: Offer[orjson.Fragment] | None = None
 
     def render(self, request: CompletionRequest) -> bytes:
         """The body of the request, as JSON."""
@@ -73,10 +72,8 @@ class Renderer:
         return {name: value for name, value in said.items() if value is not None}
 
     def _offered(self, tools: tuple[ToolDefinition, ...]) -> orjson.Fragment:
-        if tools != self._tools:
-            self._tools_rendered = orjson.Fragment(_dumps([_tool(tool) for tool in tools]))
-            self._tools = tools
-        return self._tools_rendered
+        self._offer = offer = _OFFERS.of(tools)
+        return offer.rendered
 
     def _input(self, request: CompletionRequest) -> list[Any]:
         made: list[Any] = []
@@ -153,6 +150,9 @@ def _tool(tool: ToolDefinition) -> dict[str, JSON]:
         "parameters": schema,
         "strict": False,
     }
+
+
+_OFFERS = Offers(lambda tools: orjson.Fragment(exact(_dumps([_tool(tool) for tool in tools]))))
 
 
 def _choice(choice: str) -> JSON:
