@@ -100,7 +100,7 @@ class SessionContext(PluginContext, Protocol):
         """Announces an event to whoever listens to the running prompt."""
 
     def redact(self, text: str) -> str:
-        """The text without secrets: for what a plugin itself writes to disk. What goes through the session already is."""
+        """The text without secrets: for what a plugin itself writes to disk; what goes through the session is clean."""
 
     async def remember(self, key: str, value: JSON) -> None:
         """Keeps a value with the session, in its journal."""

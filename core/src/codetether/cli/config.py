@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 import click
 
+from codetether.cli.plugin_tables import check_plugin_table
 from codetether.cli.recorded import recorded
 from codetether.cli.table import as_json, print_json
 from codetether.cli.terminal import Screen
@@ -228,6 +229,7 @@ def _changed(target: Path, text: str, path: tuple[str, ...], value: str) -> Sett
         try:
             made = parse_settings(target, _edited(text, path, one).encode())
             check_settings_file(made)
+            check_plugin_table(made, path)
             return made
         except SettingsError as error:
             if number == len(meant) - 1:

@@ -252,14 +252,16 @@ async def _executor(runtime: Runtime, name: str, mode: Mode) -> list[Finding]:
     from codetether.session.workplace import trial_executor
 
     try:
-        done, confinement = await trial_executor(runtime, [sys.executable, "-c", "print('here')"], mode)
+        done, confinement = await trial_executor(runtime, ["/bin/sh", "-c", "echo here"], mode)
     except Exception as error:  # the doctor's finding
         return [_failed(f"executor {name}", error)]
     if name == "sandbox" and confinement is None:
         return [Finding(name="sandbox", health="warn", seen="none: mode auto asks before each command")]
     works = done.exit_code == 0 and done.stdout.strip() == b"here"
-    seen = "runs commands" if works else f"exit code {done.exit_code}: {done.stderr.decode(errors='replace')[:200]}"
-    found = [Finding(name=f"executor {name}", health="ok" if works else "fail", seen=seen)]
+    said = done.stderr.decode(errors="replace").strip()[:200] or "it said nothing"
+    seen = "runs commands" if works else f"/bin/sh -c 'echo here' ended with exit code {done.exit_code}: {said}"
+    remedy = "" if works else "/bin/sh must be there, be allowed to run, and be seen by the executor"
+    found = [Finding(name=f"executor {name}", health="ok" if works else "fail", seen=seen, remedy=remedy)]
     if confinement is None:
         return found
     for each in confinement.properties:
