@@ -96,8 +96,7 @@ class ForeignSessions:
         found: dict[str, Foreign] = {}
         self.unseen = 0
         for name, made in (await self.formats()).items():
-            for source in self._sources(name, made):
-                state = state_of(source)
+            for source, state in self._sources(name, made):
                 summaries = cache.get(name, source, state)
                 if summaries is None:
                     if end is not None and time.monotonic() > end:
@@ -170,7 +169,7 @@ class ForeignSessions:
     async def places(self, name: str) -> list[Path]:
         """The sources of a format in its product's own place."""
         made = self._format(await self.formats(), name)
-        return self._sources(name, made)
+        return [source for source, _ in self._sources(name, made)]
 
     async def take_in(self, found: ForeignSession, *, directory: Path, again: bool = False) -> str | None:
         """Keeps a session among ours, whole or not at all, and gives its id; None where it is here already.
@@ -196,11 +195,13 @@ class ForeignSessions:
             raise SourceDamaged(name, f"no plugin reads this format; there are: {there}", remedy="codetether plugins")
         return formats[name]
 
-    def _sources(self, name: str, made: Any) -> list[Path]:
+    def _sources(self, name: str, made: Any) -> list[tuple[Path, list[int]]]:
+        """What is in the product's own place, each with its state; what changed last comes first."""
         if not isinstance(made, SessionFinder):
             return []
         try:
-            return sorted(made.find(), key=_changed, reverse=True)
+            found = [(source, state_of(source)) for source in made.find()]
+            return sorted(found, key=lambda each: max(each[1][::2], default=0), reverse=True)
         except BROKEN as error:
             self.contexts.notify("", f"the sessions of {name} cannot be found: {reason_of(error)}")
             return []
@@ -246,15 +247,11 @@ class _Cache:
 def state_of(source: Path) -> list[int]:
     """By what a change is noticed: time and size, of a database's log too."""
     made: list[int] = []
-    for path in (source, source.with_name(f"{source.name}-wal")):
+    for path in (str(source), f"{source}-wal"):
         with suppress(OSError):
-            found = path.stat()
+            found = os.stat(path)  # noqa: PTH116 - of thousands of files at each listing
             made += [found.st_mtime_ns, found.st_size]
     return made
-
-
-def _changed(source: Path) -> int:
-    return max(state_of(source)[::2], default=0)
 
 
 def _placed(records: Sequence[JournalRecord], directory: str) -> list[JournalRecord]:
