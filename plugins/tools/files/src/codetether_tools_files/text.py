@@ -62,7 +62,7 @@ def line_count(text: str) -> int:
 
 def has_crlf(text: str) -> bool:
     """Whether most lines end with a carriage return and a line feed."""
-    return text.count("\r\n") * 2 > text.count("\n")
+    return "\r" in text and text.count("\r\n") * 2 > text.count("\n")
 
 
 def with_crlf(text: str) -> str:
