@@ -8,9 +8,11 @@ import math
 import os
 import socket
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import PurePath
 from typing import Any, TypeVar
 
@@ -25,6 +27,7 @@ from codetether.specs import AuditSinkSpec
 from codetether.wire import storable
 
 T = TypeVar("T")
+_Begin = Callable[[], Awaitable[None] | None]
 
 LIMIT = 10.0
 """Seconds that a sink has for one entry or event."""
@@ -136,7 +139,7 @@ class AuditTrail:
     async def _give(self, entry: AuditEntry, books: Sequence[_Book]) -> list[str]:
         """Why each of them does not have the entry; empty where it has."""
         tries = [book.record(entry) for book in books]
-        running = [task for task in tries if isinstance(task, asyncio.Task) and not task.done()]
+        running = [said for said in tries if isinstance(said, asyncio.Future) and not said.done()]
         if running:
             await asyncio.wait(running, timeout=LIMIT)
         return [book.settle(tried) for book, tried in zip(books, tries, strict=True)]
@@ -229,41 +232,65 @@ class _Book:
         self.required = spec.required
         self.since = 0  # entries that are not anchored; stays 0 where the sink has no anchors
         self.anchored: AuditEntry | None = None
-        self.last: asyncio.Task[None] | None = None
+        self.last: asyncio.Future[str] | None = None
         self._sink = sink
         self._notice = notice
+        self._waiting: deque[tuple[_Begin, asyncio.Future[str]]] = deque()
+        self._work: asyncio.Task[None] | None = None
+        self._now: tuple[asyncio.Future[str], asyncio.Task[None]] | None = None
         self._hung: asyncio.Task[None] | None = None
         self._paused_until = 0.0
         self._missed = 0
         self._anchor = sink.anchor if isinstance(sink, AnchoredAuditSink) else None
         self._unanchored = False
 
-    def record(self, entry: AuditEntry) -> asyncio.Task[None] | str:
-        """Begins to record an entry, after those before it, in a task of its own: nobody's cancellation ends it.
+    def record(self, entry: AuditEntry) -> asyncio.Future[str] | str:
+        """Begins to record an entry, after those before it, in a task of the book's: nobody's cancellation ends it.
 
-        A text where it has ended already: why the sink does not have the entry, empty when it has.
+        The text, at once where it has ended already: why the sink does not have the entry, empty when it has.
         """
         if (self._hung is not None and not self._hung.done()) or time.monotonic() < self._paused_until:
             return f"it did not answer within {LIMIT:g} s"
-        if self.last is not None and not self.last.done():
-            self.last = asyncio.create_task(self._after(self.last, entry))
-            return self.last
+        if self._work is not None and not self._work.done():
+            return self._queued(partial(self._sink.record, entry))
         try:
             made = self._sink.record(entry)
         except BROKEN as error:
             return reason(error)
         if made is None:
             return ""
-        self.last = asyncio.create_task(_awaited(lambda: made))
+        said = self._queued(lambda: made)
+        self._work = asyncio.create_task(self._recorded())
+        return said
+
+    def _queued(self, begin: _Begin) -> asyncio.Future[str]:
+        self.last = asyncio.get_running_loop().create_future()
+        self._waiting.append((begin, self.last))
         return self.last
 
-    async def _after(self, before: asyncio.Task[None], entry: AuditEntry) -> None:
-        await asyncio.wait({before})
-        await _awaited(lambda: self._sink.record(entry))
+    async def _recorded(self) -> None:
+        """Records what waits, one after the other, until nothing does."""
+        while self._waiting:
+            begin, said = self._waiting.popleft()
+            if said.done():  # nobody waits for it any more
+                continue
+            try:
+                made = begin()
+            except BROKEN as error:
+                said.set_result(reason(error))
+                continue
+            if made is None:
+                said.set_result("")
+                continue
+            task = asyncio.create_task(_awaited(made))
+            self._now = said, task
+            await asyncio.wait({task})
+            if not said.done():
+                said.set_result(_why(task))
 
-    def settle(self, tried: asyncio.Task[None] | str) -> str:
+    def settle(self, tried: asyncio.Future[str] | str) -> str:
         """Why the sink does not have the entry; empty when it has. Says it where that is new."""
-        why = tried if isinstance(tried, str) else self._why(tried)
+        why = tried if isinstance(tried, str) else tried.result() if tried.done() else self._given_up(tried)
         if why:
             if not self._missed:
                 self._notice(f"{self.name} fails: {why}")
@@ -292,23 +319,26 @@ class _Book:
         self._unanchored = False
         return head
 
-    def _why(self, task: asyncio.Task[None]) -> str:
-        if not task.done():
-            task.cancel()  # which a sink may swallow
-            self._hung = task
-            self._paused_until = 0.0 if self.required else time.monotonic() + PAUSE
-            return f"it did not answer within {LIMIT:g} s"
-        if task.cancelled():
-            return "it was cancelled"
-        error = task.exception()
-        return "" if error is None else reason(error)
+    def _given_up(self, tried: asyncio.Future[str]) -> str:
+        tried.cancel()
+        if self._now is not None and self._now[0] is tried:
+            self._hung = self._now[1]
+            self._hung.cancel()  # which a sink may swallow
+        self._paused_until = 0.0 if self.required else time.monotonic() + PAUSE
+        return f"it did not answer within {LIMIT:g} s"
 
 
-async def _awaited(begin: Callable[[], Awaitable[None] | None]) -> None:
+def _why(task: asyncio.Task[None]) -> str:
+    """Why what the task did failed; empty where it did not."""
+    if task.cancelled():
+        return "it was cancelled"
+    error = task.exception()
+    return "" if error is None else reason(error)
+
+
+async def _awaited(made: Awaitable[None]) -> None:
     try:
-        made = begin()
-        if made is not None:
-            await made
+        await made
     except SystemExit as error:  # it must not end the event loop
         raise PluginError(reason_of(error)) from error
 
