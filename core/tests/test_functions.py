@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NewType
 import attrs
 import pytest
 from codetether import (
+    JSON,
     ApprovalRequired,
     Resources,
     ToolCall,
@@ -291,15 +292,67 @@ def anybody() -> Any:
 
 @attrs.frozen
 class Tree:
-    """Holds itself."""
+    """Holds itself.
+
+    Attributes:
+        branches: smaller ones
+    """
 
     branches: list[Tree]
+    fruit: Fruit | None = None
+
+
+@dataclasses.dataclass
+class Fruit:
+    """Holds what holds it."""
+
+    seed: Tree
+
+
+async def test_classes_that_hold_themselves_are_described_once_and_arrive() -> None:
+    @tool(effects=("read",))
+    def plant(tree: Tree, beside: Tree | Place, eaten: Fruit | None = None) -> str:
+        """Plants."""
+        return repr((tree, beside, eaten))
+
+    tree = {"$ref": "#/$defs/Tree"}
+    closed = {"type": "object", "additionalProperties": False}
+    branches = {"type": "array", "items": tree, "description": "smaller ones"}
+    seed = {**closed, "properties": {"seed": tree}, "required": ["seed"]}
+    place = plant.definition.schema["properties"]["beside"]["anyOf"][1]
+    assert plant.definition.schema == {
+        **closed,
+        "properties": {
+            "tree": tree,
+            "beside": {"anyOf": [tree, place]},
+            "eaten": {"anyOf": [seed, {"type": "null"}]},
+        },
+        "required": ["tree", "beside"],
+        "$defs": {
+            "Tree": {
+                **closed,
+                "properties": {"branches": branches, "fruit": {"anyOf": [seed, {"type": "null"}]}},
+                "required": ["branches"],
+            },
+        },
+    }
+    leaf: JSON = {"branches": []}
+    grown = {"branches": [leaf, {"branches": [], "fruit": {"seed": leaf}}]}
+    assert await answer(plant, {"tree": grown, "beside": leaf, "eaten": {"seed": leaf}}) == (
+        True,
+        repr((Tree([Tree([]), Tree([], Fruit(Tree([])))]), Tree([]), Fruit(Tree([])))),
+    )
+    success, text = await answer(plant, {"tree": {"branches": [{"branches": 1}]}, "beside": leaf})
+    assert (success, text.partition(" Expected: ")[0]) == (
+        False,
+        'Error: invalid arguments for plant: at $.tree.branches[0].branches: 1 is not of type "array".',
+    )
+    assert text.endswith('Example: {"tree":{"branches":[]},"beside":{"branches":[]}}')
 
 
 @pytest.mark.parametrize(
     ("hint", "why"),
     [
-        (Tree, "odd.x.branches[]: Tree holds itself, and a schema without end is none"),
         (dict[int, str], "odd.x: the keys of an object are text, not <class 'int'>"),
         (list[complex], "odd.x[]: no JSON schema for the type <class 'complex'>"),
     ],

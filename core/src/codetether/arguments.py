@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -66,24 +67,29 @@ def expected(definition: ToolDefinition) -> str:
     return f"Expected: {shape if len(shape) <= SHOWN else shape[:SHOWN] + '…'} Example: {example}"
 
 
-def example_of(schema: Any, depth: int = 0) -> JSON:
-    """A small value of the kind that the schema speaks of, with what it requires; nothing is looked up."""
+def example_of(schema: Any, depth: int = 0, known: Mapping[str, Any] = MappingProxyType({})) -> JSON:
+    """A small value of the kind that the schema speaks of, with what it requires; nothing is looked up elsewhere."""
     if not isinstance(schema, Mapping) or depth > _DEPTH:
         return None
+    known = schema.get("$defs", known)
+    if isinstance(reference := schema.get("$ref"), str):
+        name = reference.removeprefix("#/$defs/")
+        return example_of(known.get(name), depth + 1, {each: known[each] for each in known if each != name})
     if "default" in schema:
         return schema["default"]
     for key in ("examples", "enum", "anyOf", "oneOf", "allOf"):
         if isinstance(among := schema.get(key), list) and among:
-            return among[0] if key in ("examples", "enum") else example_of(among[0], depth + 1)
+            return among[0] if key in ("examples", "enum") else example_of(among[0], depth + 1, known)
     kind = schema.get("type")
     match kind[0] if isinstance(kind, list) and kind else kind:
         case "object":
             properties = schema.get("properties", {})
-            return {name: example_of(properties.get(name), depth + 1) for name in schema.get("required", ())}
+            return {name: example_of(properties.get(name), depth + 1, known) for name in schema.get("required", ())}
         case "array":
             if isinstance(each := schema.get("prefixItems"), list):
-                return [example_of(item, depth + 1) for item in each]
-            return [example_of(schema.get("items"), depth + 1)]
+                return [example_of(item, depth + 1, known) for item in each]
+            item = example_of(schema.get("items"), depth + 1, known)
+            return [] if item is None else [item]
         case "string":
             return "…"
         case "integer" | "number":

@@ -13,7 +13,7 @@ from codetether.docstrings import read_docstring
 from codetether.errors import UsageError
 from codetether.models.tools import Effect, Resources, ToolCall, ToolDefinition, ToolExample, ToolResult, text_result
 from codetether.plugin_contexts import SessionContext, ToolContext
-from codetether.schemas import described, hints_of, schema_of, structured
+from codetether.schemas import Schemas, described, hints_of, structured
 
 
 class FunctionTool:
@@ -64,20 +64,21 @@ class FunctionTool:
     def definition(self) -> ToolDefinition:
         """Name, description and schema, from the function's name, docstring and hints. Raises UsageError."""
         description, notes = read_docstring(self._function.__doc__ or "")
+        schemas = Schemas()
         properties: dict[str, Any] = {}
         required = []
         for name, parameter in inspect.signature(self._function).parameters.items():
             hint = self._hints[name]
             if name == self._context:
                 continue
-            properties[name] = described(schema_of(hint, f"{self._name}.{name}"), notes.get(name), parameter.default)
+            properties[name] = described(schemas.of(hint, f"{self._name}.{name}"), notes.get(name), parameter.default)
             if parameter.default is inspect.Parameter.empty:
                 required.append(name)
         schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
         return ToolDefinition(
             name=self._name,
             description=description,
-            schema=schema,
+            schema=schemas.whole(schema),
             effects=self._effects,
             idempotent=self._idempotent,
             examples=self._examples,
@@ -142,7 +143,7 @@ def tool(
 
     The docstring becomes the description, its `Args:` the parameters' descriptions (NumPy's and Sphinx's way is
     understood too), the hints the schema: str, int, float, bool, Path, dates, lists, dicts, Literal, Enum, Optional,
-    unions, attrs classes and dataclasses, whose `Attributes:` describe their fields. A parameter annotated
+    unions, attrs classes and dataclasses, which may hold themselves; their `Attributes:` describe their fields. A parameter annotated
     `ToolContext` is given the call's context. A plain function runs in a thread.
 
     Say what it can do (`effects=("read",)`): a tool that says nothing is taken to do everything, and asks.

@@ -40,44 +40,84 @@ _MAPPINGS = (dict, Mapping)
 _REMEDY = "use str, int, float, bool, Path, list, dict, Literal, Enum, a union of them, an attrs class or a dataclass"
 
 
-def schema_of(hint: Any, where: str = "", within: tuple[Any, ...] = ()) -> dict[str, Any]:
-    """The JSON schema of a type. Raises UsageError, naming the place, for a type that has none."""
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        notes = [{"description": a} for a in args[1:] if isinstance(a, str)]
-        return {**schema_of(args[0], where, within), **(notes[0] if notes else {})}
-    if isinstance(hint, NewType):
-        return schema_of(hint.__supertype__, where, within)
-    if origin is None and hint in PLAIN:
-        return dict(PLAIN[hint])
-    if origin is Literal:
-        return _choice([member.value if isinstance(member, enum.Enum) else member for member in args])
-    if _is_union(hint):
-        return {"anyOf": [schema_of(a, where, within) for a in args]}
-    if origin is tuple and args and args[-1] is not Ellipsis:
-        items = [schema_of(a, f"{where}[{place}]", within) for place, a in enumerate(args)]
-        return {"type": "array", "prefixItems": items, "minItems": len(args), "maxItems": len(args)}
-    if hint in _LISTS or origin in _LISTS:
-        return {"type": "array", **({"items": schema_of(args[0], f"{where}[]", within)} if args else {})}
-    if hint in _MAPPINGS or origin in _MAPPINGS:
-        return _mapping(args, where, within)
-    if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return _choice([member.value for member in hint])
-    if isinstance(hint, type) and (attrs.has(hint) or dataclasses.is_dataclass(hint)):
-        if hint in within:
-            _refuse(where, f"{hint.__name__} holds itself, and a schema without end is none")
-        return _class(hint, where, (*within, hint))
-    return _refuse(where, f"no JSON schema for the type {hint!r}")
+class Schemas:
+    """JSON schemas of types; a class that holds itself is described once, under `$defs`."""
 
+    def __init__(self) -> None:
+        self._within: list[type[Any]] = []
+        self._names: dict[type[Any], str] = {}
+        self._defined: dict[str, dict[str, Any]] = {}
 
-def _mapping(args: tuple[Any, ...], where: str, within: tuple[Any, ...]) -> dict[str, Any]:
-    if not args:
-        return {"type": "object"}
-    keys = schema_of(args[0], f"{where}: key", within)
-    if keys.get("type") != "string":
-        _refuse(where, f"the keys of an object are text, not {args[0]!r}")
-    names = {"propertyNames": {"enum": keys["enum"]}} if "enum" in keys else {}
-    return {"type": "object", "additionalProperties": schema_of(args[1], f"{where}.*", within), **names}
+    def whole(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """The outermost schema, with what its parts refer to."""
+        return {**schema, "$defs": self._defined} if self._defined else schema
+
+    def of(self, hint: Any, where: str = "") -> dict[str, Any]:
+        """The schema of a type, as a part of a whole one. Raises UsageError, naming the place, where it has none."""
+        origin, args = get_origin(hint), get_args(hint)
+        if origin is Annotated:
+            notes = [{"description": a} for a in args[1:] if isinstance(a, str)]
+            return {**self.of(args[0], where), **(notes[0] if notes else {})}
+        if isinstance(hint, NewType):
+            return self.of(hint.__supertype__, where)
+        if origin is None and hint in PLAIN:
+            return dict(PLAIN[hint])
+        if origin is Literal:
+            return _choice([member.value if isinstance(member, enum.Enum) else member for member in args])
+        if _is_union(hint):
+            return {"anyOf": [self.of(a, where) for a in args]}
+        if origin is tuple and args and args[-1] is not Ellipsis:
+            items = [self.of(a, f"{where}[{place}]") for place, a in enumerate(args)]
+            return {"type": "array", "prefixItems": items, "minItems": len(args), "maxItems": len(args)}
+        if hint in _LISTS or origin in _LISTS:
+            return {"type": "array", **({"items": self.of(args[0], f"{where}[]")} if args else {})}
+        if hint in _MAPPINGS or origin in _MAPPINGS:
+            return self._mapping(args, where)
+        if isinstance(hint, type) and issubclass(hint, enum.Enum):
+            return _choice([member.value for member in hint])
+        if isinstance(hint, type) and (attrs.has(hint) or dataclasses.is_dataclass(hint)):
+            return self._class(hint, where)
+        return _refuse(where, f"no JSON schema for the type {hint!r}")
+
+    def _mapping(self, args: tuple[Any, ...], where: str) -> dict[str, Any]:
+        if not args:
+            return {"type": "object"}
+        keys = self.of(args[0], f"{where}: key")
+        if keys.get("type") != "string":
+            _refuse(where, f"the keys of an object are text, not {args[0]!r}")
+        names = {"propertyNames": {"enum": keys["enum"]}} if "enum" in keys else {}
+        return {"type": "object", "additionalProperties": self.of(args[1], f"{where}.*"), **names}
+
+    def _class(self, cls: type[Any], where: str) -> dict[str, Any]:
+        """An object's; where it holds itself, what refers to that."""
+        if cls in self._within:
+            same = sum(each.__name__ == cls.__name__ for each in self._names if each is not cls)
+            self._names.setdefault(cls, f"{cls.__name__}{same + 1 if same else ''}")
+        elif cls not in self._names:
+            self._within.append(cls)
+            schema = self._object(cls, where)
+            self._within.pop()
+            if cls not in self._names:
+                return schema
+            self._defined[self._names[cls]] = schema
+        return {"$ref": f"#/$defs/{self._names[cls]}"}
+
+    def _object(self, cls: type[Any], where: str) -> dict[str, Any]:
+        """The properties are described by the `Attributes:` of the class's docstring."""
+        hints = hints_of(cls, where)
+        notes = read_docstring(cls.__doc__ or "")[1]
+        properties: dict[str, Any] = {}
+        required = []
+        members: Any = attrs.fields(cls) if attrs.has(cls) else dataclasses.fields(cls)
+        for member in members:
+            if not member.init:
+                continue
+            name, missing = member.name, (attrs.NOTHING, dataclasses.MISSING)
+            fresh = getattr(member, "default_factory", dataclasses.MISSING) is not dataclasses.MISSING
+            properties[name] = described(self.of(hints[name], f"{where}.{name}"), notes.get(name), member.default)
+            if member.default in missing and not fresh:
+                required.append(name)
+        return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
 def _choice(values: Sequence[Any]) -> dict[str, Any]:
@@ -85,24 +125,6 @@ def _choice(values: Sequence[Any]) -> dict[str, Any]:
     kinds = {type(value) for value in values}
     kind = PLAIN.get(kinds.pop(), {}) if len(kinds) == 1 else {}
     return {**kind, "enum": list(values)}
-
-
-def _class(cls: type[Any], where: str, within: tuple[Any, ...]) -> dict[str, Any]:
-    """An object's, whose properties are described by the `Attributes:` of the class's docstring."""
-    hints = hints_of(cls, where)
-    notes = read_docstring(cls.__doc__ or "")[1]
-    properties: dict[str, Any] = {}
-    required = []
-    members: Any = attrs.fields(cls) if attrs.has(cls) else dataclasses.fields(cls)
-    for member in members:
-        if not member.init:
-            continue
-        name, missing = member.name, (attrs.NOTHING, dataclasses.MISSING)
-        fresh = getattr(member, "default_factory", dataclasses.MISSING) is not dataclasses.MISSING
-        properties[name] = described(schema_of(hints[name], f"{where}.{name}", within), notes.get(name), member.default)
-        if member.default in missing and not fresh:
-            required.append(name)
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
 def described(schema: dict[str, Any], note: str | None, default: Any) -> dict[str, Any]:
@@ -124,6 +146,12 @@ def hints_of(thing: Any, where: str) -> dict[str, Any]:
         _refuse(
             where, f"a type hint cannot be read: {error}", "import the type where the module runs, not only for types"
         )
+
+
+def schema_of(hint: Any) -> dict[str, Any]:
+    """The JSON schema of a type, by itself."""
+    schemas = Schemas()
+    return schemas.whole(schemas.of(hint))
 
 
 @cache
