@@ -168,7 +168,7 @@ def described_foreign(foreign: Foreign) -> dict[str, Any]:
 
 def when(time: datetime) -> str:
     """A time as listings show it: local, to the minute."""
-    return time.astimezone().isoformat(" ", "minutes")[:16]  # a listing has thousands, and strftime is slow
+    return datetime.fromtimestamp(time.timestamp()).isoformat(" ", "minutes")  # noqa: DTZ006 - local, as it is meant
 
 
 def titled(session: SessionSummary | Foreign) -> str:
