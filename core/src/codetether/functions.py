@@ -143,8 +143,8 @@ def tool(
 
     The docstring becomes the description, its `Args:` the parameters' descriptions (NumPy's and Sphinx's way is
     understood too), the hints the schema: str, int, float, bool, Path, dates, lists, dicts, Literal, Enum, Optional,
-    unions, attrs classes and dataclasses, which may hold themselves; their `Attributes:` describe their fields. A parameter annotated
-    `ToolContext` is given the call's context. A plain function runs in a thread.
+    unions, attrs classes and dataclasses, which may hold themselves; their `Attributes:` describe their fields. A
+    parameter annotated `ToolContext` is given the call's context. A plain function runs in a thread.
 
     Say what it can do (`effects=("read",)`): a tool that says nothing is taken to do everything, and asks.
     `touches` is given a call's arguments by name and gives the `Resources` that rules and users are shown:
