@@ -25,6 +25,8 @@ from codetether import (
 )
 from codetether_http import Fault, ServerSentEvent, read_fault
 
+from codetether_provider_openai.alike import Alike
+
 _LARGEST_ANSWER = 16 * 1024 * 1024
 _OF_A_DELTA = 32
 """What a piece of text costs beyond its characters, so that an endless answer of small ones ends as well."""
@@ -60,6 +62,7 @@ class ChatParser:
         self._details: list[dict[str, JSON]] = []
         self._noted = False
         self._size = 0
+        self._alike = Alike()
         self.done = False
         self.fault: Fault | None = None
 
@@ -70,6 +73,18 @@ class ChatParser:
             return []
         if data.startswith(b"[DONE]"):
             return self._end()
+        text = None if event.event else self._alike.text(data)
+        if text is None:
+            chunks = self._read(data, event.event)
+            self._alike.learn(data, chunks, self._read)
+        else:
+            chunks = []
+            self._say(text, chunks)
+        if self._size > _LARGEST_ANSWER:
+            raise self._malformed(f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
+        return chunks
+
+    def _read(self, data: bytes, name: bytes = b"") -> list[StreamChunk]:
         body = self._loads(data)
         chunks: list[StreamChunk] = []
         try:
@@ -80,7 +95,7 @@ class ChatParser:
                     self._choice(choice, choice.get("delta") or choice.get("message") or {}, chunks)
             if "usage" in body or "x_groq" in body:
                 self._report(body.get("usage") or (body.get("x_groq") or {}).get("usage"), chunks)
-            if body.get("error") or event.event == b"error":
+            if body.get("error") or name == b"error":
                 self._fail(body)
         except (
             AttributeError,
@@ -89,8 +104,6 @@ class ChatParser:
             ValueError,
         ) as error:  # whatever a server sends, it ends typed
             raise self._malformed(f"an event of an unknown shape ({error})") from None
-        if self._size > _LARGEST_ANSWER:
-            raise self._malformed(f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
         return chunks
 
     def whole(self, body: bytes) -> list[StreamChunk]:
@@ -135,11 +148,10 @@ class ChatParser:
         if "reasoning_content" in delta or "reasoning" in delta or "reasoning_details" in delta:
             self._reasoning(delta, chunks)
         content = delta.get("content")
-        if content:
-            if isinstance(content, str):
-                self._say(content, chunks)
-            else:
-                self._content(content, chunks)
+        if isinstance(content, str):
+            self._say(content, chunks)
+        elif content:
+            self._content(content, chunks)
         if delta.get("refusal"):
             self._flush(chunks)
             refusal = "".join(delta["refusal"])
@@ -157,6 +169,8 @@ class ChatParser:
             self._fail(choice)
 
     def _say(self, text: str, chunks: list[StreamChunk]) -> None:
+        if not text:
+            return
         if self._noted:
             self._flush(chunks)
         self._size += len(text) + _OF_A_DELTA
