@@ -112,7 +112,7 @@ class Read:
             notes.append(f"{offset} to {last} shown")
         if not excerpt.ended:
             notes.append("no line end at the end of the file")
-        if raw.count(b"\r\n") * 2 > raw.count(b"\n"):
+        if b"\r" in raw and raw.count(b"\r\n") * 2 > raw.count(b"\n"):
             notes.append("CRLF line ends")
         if used.name == "latin-1" or encoding.mark:
             notes.append(str(encoding if encoding.mark else used))
