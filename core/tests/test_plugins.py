@@ -185,6 +185,33 @@ def test_M06_what_is_not_wanted_is_not_imported(
         assert {p.status for p in plugins.plugins if p.name not in names} == {status}
 
 
+@pytest.mark.parametrize(
+    ("needed", "reason"),
+    [
+        (">=0.1,<0.2", None),
+        ("(~=0.1.0)", None),
+        ("", None),
+        ("== 0.1.*", None),
+        (">=99; extra == 'later'", None),
+        ("@ file:///nowhere", None),
+        (">=99", "it needs codetether-core >=99, and this is 0.1.0: install one that fits"),
+        ("~=1.0", "it needs codetether-core ~=1.0, and this is 0.1.0: install one that fits"),
+        (">=0.1,!=0.1", "it needs codetether-core >=0.1,!=0.1, and this is 0.1.0: install one that fits"),
+        ("<0.1", "it needs codetether-core <0.1, and this is 0.1.0: install one that fits"),
+        (">> soon", "it needs codetether-core '>> soon', which is no version"),
+    ],
+)
+def test_M05_a_plugin_for_another_version_is_not_loaded(
+    site: Site, monkeypatch: pytest.MonkeyPatch, needed: str, reason: str | None
+) -> None:
+    monkeypatch.setattr("codetether.plugins.discovery.__version__", "0.1.0")
+    metadata = f"Metadata-Version: 2.1\nName: other\nVersion: 1.0\nRequires-Dist: codetether-core {needed}\n"
+    site.install("other", source=GOOD.format(name="other"), metadata=metadata)
+    plugins = loaded(found(site))
+    assert said(plugins) == ([("other", "", reason)] if reason else [])
+    assert site.imported() == ([] if reason else ["other"])
+
+
 @pytest.mark.parametrize("name", ["f\u043e\u043ebar", "foo bar", "x" * 101, "-foo", "foo\u200b"])
 def test_M06_a_name_that_looks_like_another_is_refused(site: Site, name: str) -> None:
     site.install(name, source=GOOD.format(name="evil"), module="evil", distribution="evil")

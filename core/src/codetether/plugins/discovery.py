@@ -8,10 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from codetether._version import __version__
 from codetether.errors import PluginError
 from codetether.plugins.altered import altered
 from codetether.plugins.boundary import reason_of
 from codetether.plugins.entry_points import EntryPoint, entry_points
+from codetether.plugins.fitting import unfit
 from codetether.values import frozen
 
 GROUP = "codetether"
@@ -59,13 +61,16 @@ def installed() -> list[Candidate]:
 
 def _found() -> Iterator[Candidate]:
     for point in entry_points(GROUP):
+        load: Callable[[], Any] = point.load
+        distribution, version = "", ""
         try:
-            distribution, version = _identity(point) if isinstance(point, EntryPoint) or point.dist else ("", "")
+            if isinstance(point, EntryPoint) or point.dist:
+                head = _head(point)
+                distribution, version = _identity(point, head)
+                if why := unfit(head, __version__):
+                    load = partial(_refuse, why)
         except Exception as error:  # metadata that cannot be read: the plugin is listed with the reason
-            distribution, version = "", ""
-            load: Callable[[], Any] = partial(_refuse, f"its metadata cannot be read: {reason_of(error)}")
-        else:
-            load = point.load
+            load = partial(_refuse, f"its metadata cannot be read: {reason_of(error)}")
         yield Candidate(
             name=point.name,
             load=load,
@@ -82,9 +87,9 @@ def _altered(point: Any) -> str | None:
     return altered(point.dist.read_text("RECORD") or "", point.dist.locate_file, point.value)
 
 
-def _identity(point: Any) -> tuple[str, str]:
+def _identity(point: Any, head: str) -> tuple[str, str]:
     """Name and version, from the head of the metadata where it is plain: parsing all of it costs more than the rest."""
-    found = dict(re.findall(r"^(Name|Version): *(\S+) *$", _head(point), re.MULTILINE))
+    found = dict(re.findall(r"^(Name|Version): *(\S+) *$", head, re.MULTILINE))
     return (found["Name"], found["Version"]) if len(found) == 2 else (point.dist.name, point.dist.version)
 
 
