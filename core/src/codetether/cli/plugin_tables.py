@@ -18,7 +18,7 @@ def check_plugin_table(file: SettingsFile, path: tuple[str, ...]) -> None:
 
     Of a plugin that is not there, or may not be loaded, nothing is known.
     """
-    if path[:1] != ("plugins",) or len(path) < 3 or path[1] in map(key_of, attrs.fields(PluginSettings)):
+    if path[:1] != ("plugins",) or len(path) < 3 or path[1] in {key_of(a) for a in attrs.fields(PluginSettings)}:
         return
     from codetether.plugins.discovery import installed
     from codetether.plugins.entry_points import normalised

@@ -22,7 +22,7 @@ def unfit(metadata: str, version: str) -> str | None:
             found = re.fullmatch(_CLAUSE, clause.strip())
             if found is None:
                 return f"it needs codetether-core {wanted!r}, which is no version"
-            if not _holds(*found.groups(), version):
+            if not _holds(found[1], found[2], found[3], version):
                 return f"it needs codetether-core {wanted}, and this is {version}: install one that fits"
     return None
 
