@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import click
 from codetether import Runtime, Screen, UsageError, keep_setting, print_json, print_table, workplace
@@ -206,7 +208,8 @@ def approve(name: str, yes: bool, revoke: bool) -> int:
         async with _place(screen) as (runtime, ctx, found):
             server, pins = _named(found, name), Pins(ctx.state_dir)
             if revoke:
-                await _recorded(runtime, "mcp:revoke", server, lambda: pins.revoke(server))
+                async with _recorded(runtime, "config", "mcp:revoke", server):
+                    pins.revoke(server)
                 screen.line(f"{name} is approved no longer")
                 return 0
             before, known = pins.get(server), pins.usable(server)
@@ -214,7 +217,8 @@ def approve(name: str, yes: bool, revoke: bool) -> int:
                 _show_server(screen, server)
                 if not _agreed(yes, "Start it, to see what it offers?"):
                     return 1
-            now = await _looked(server, ctx)
+            async with _recorded(runtime, "config", "mcp:look", server):
+                now = await _looked(server, ctx)
             offered = before.listing or (now if known else Listing())
             _show_tools(screen, server, offered, now)
             if known and not offered.news(now):
@@ -223,19 +227,26 @@ def approve(name: str, yes: bool, revoke: bool) -> int:
                 if not known:
                     pins.revoke(server)
                 return 1
-            await _recorded(runtime, "mcp:approve", server, lambda: pins.approve(server, now))
+            async with _recorded(runtime, "config", "mcp:approve", server):
+                pins.approve(server, now)
         screen.line(f"{name} is approved, with {len(now.tools)} tools")
         return 0
 
     return asyncio.run(approving())
 
 
-async def _recorded(runtime: Runtime, action: str, server: Server, effect: Callable[[], object]) -> None:
-    """The effect between its intent and its outcome in the audit trail."""
+@asynccontextmanager
+async def _recorded(runtime: Runtime, category: str, action: str, server: Server) -> AsyncIterator[None]:
+    """What is done inside, between its intent and its outcome in the audit trail."""
     detail = {"server": server.name, "what": server.what, "origin": server.origin, "fingerprint": server.fingerprint}
-    await runtime.audit.record("config", action, "intent", detail=detail)
-    effect()
-    await runtime.audit.record("config", action, "success", detail=detail)
+    note = partial(runtime.audit.record, category, action, call_id=uuid4().hex)
+    await note("intent", detail=detail)
+    try:
+        yield
+    except (Exception, asyncio.CancelledError) as error:  # whatever ended it is recorded and raised on
+        await note("failure", detail={**detail, "error": str(error) or type(error).__name__})
+        raise
+    await note("success", detail=detail)
 
 
 def _agreed(yes: bool, question: str) -> bool:
@@ -298,8 +309,10 @@ def login(name: str, no_browser: bool) -> int:
                 raise UsageError(f"{name} is started here, so there is nothing to sign in to", remedy=server.what)
             if not Pins(ctx.state_dir).usable(server):
                 raise UsageError(f"{name} is not approved", remedy=f"codetether mcp approve {name}")
-            await _recorded(runtime, "mcp:login", server, lambda: None)
-            async with signing_in(server, ctx.state_dir, show) as auth:
+            async with (
+                _recorded(runtime, "auth", "mcp:login", server),
+                signing_in(server, ctx.state_dir, show) as auth,
+            ):
                 await _looked(server, ctx, auth)
             kept = Tokens(ctx.state_dir, server).path.is_file()
         screen.line(f"{name}: signed in" if kept else f"{name} asked for no sign-in: it can be used as it is")
