@@ -205,6 +205,19 @@ def test_a_projects_settings_are_trusted_listed_and_revoked(bare: CommandLine) -
     assert bare("config", "trust", "--list").out == "No trusted files\n"
 
 
+@pytest.mark.parametrize("link", [".codetether", ".codetether/config.toml"])
+def test_F13_a_folder_of_the_repository_that_is_a_link_is_not_written_through(
+    bare: CommandLine, tmp_path: Path, link: str
+) -> None:
+    outside = tmp_path / "O"
+    outside.mkdir()
+    (bare.workspace / link).parent.mkdir(exist_ok=True)
+    (bare.workspace / link).symlink_to(outside if link == ".codetether" else outside / "new.toml")
+    ran = bare("config", "set", "--project", "model", "a/b")
+    assert (ran.code, list(outside.iterdir())) == (1, [])
+    assert "leads out of the project" in ran.err
+
+
 def test_what_the_user_sets_for_a_project_is_trusted(bare: CommandLine) -> None:
     path = bare.workspace / ".codetether" / "config.toml"
 

@@ -261,11 +261,13 @@ def _edited(text: str, path: tuple[str, ...], value: Any) -> str:
 def _write(target: Path, file: SettingsFile, *, private: bool) -> None:
     from codetether.storage.durable import private_directory, replace
 
+    real = Path(os.path.realpath(target))  # a link to a file kept elsewhere stays a link
     if private:
         private_directory(target.parent)
+    elif target.parents[1].resolve() not in real.parents:
+        raise UsageError(f"{target} leads out of the project, to {real}", remedy="Remove the link.")
     else:
         target.parent.mkdir(exist_ok=True)
-    real = Path(os.path.realpath(target))  # a link to a file kept elsewhere stays a link
     replace(real, file.text.encode(), mode=0o600 if private else 0o644)
 
 
