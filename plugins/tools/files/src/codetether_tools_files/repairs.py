@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from attrs import frozen
 
@@ -13,7 +13,6 @@ _QUOTES = str.maketrans({
     "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2212": "-",
     "\u00a0": " ", "\u202f": " ", "\u2009": " ",
 })  # fmt: skip
-_INDENT = re.compile(r"[ \t]*")
 
 
 def plain_quotes(text: str) -> str:
@@ -88,9 +87,10 @@ def _fits(text: str, old: str, key: object) -> list[list[str]]:
 
 def _by_lines(found: list[str], old: str, new: str, what: str) -> Repair | None:
     if what == "indentation":
-        if not _shift_is_one(found, old.splitlines()):
+        indented = _indentation(found, old.splitlines())
+        if indented is None:
             return None
-        new = "".join(indented_like(found, old.splitlines(keepends=True), new.splitlines(keepends=True)))
+        new = "".join(map(indented, new.splitlines(keepends=True)))
     last = found[-1]
     ended = old.endswith("\n")
     body = "".join(found)
@@ -103,33 +103,47 @@ def _by_lines(found: list[str], old: str, new: str, what: str) -> Repair | None:
     return Repair(old=body, new=new, what=what)
 
 
-def _shift_is_one(found: Sequence[str], old: Sequence[str]) -> bool:
-    """Whether all lines lie the same way further in or out."""
-    return len(_shifts(found, old)) == 1
-
-
-def _shifts(found: Sequence[str], old: Sequence[str]) -> set[tuple[str, str]]:
-    """By which indentation each line differs: (what the wanted one has in excess, what the found one has)."""
-    shifts = set()
-    for there, wanted in zip(found, old, strict=False):
-        if not wanted.strip():
-            continue
-        a, b = _INDENT.match(there), _INDENT.match(wanted)
-        assert a
-        assert b
-        common = 0
-        for x, y in zip(reversed(a[0]), reversed(b[0]), strict=False):
-            if x != y:
-                break
-            common += 1
-        shifts.add((b[0][: len(b[0]) - common], a[0][: len(a[0]) - common]))
-    return shifts
-
-
 def indented_like(found: Sequence[str], old: Sequence[str], new: Sequence[str]) -> list[str]:
-    """The new lines, shifted as the found ones lie to the old ones; as they are where that is not one shift."""
-    shifts = _shifts(found, old)
-    if len(shifts) != 1:
-        return list(new)
-    ((excess, more),) = shifts
-    return [more + line.removeprefix(excess) if line.strip() and line.startswith(excess) else line for line in new]
+    """The new lines, indented as the found ones are where the old ones stood; as they are where that is not one way."""
+    indented = _indentation(found, old)
+    return list(new) if indented is None else [indented(line) for line in new]
+
+
+def _indentation(found: Sequence[str], old: Sequence[str]) -> Callable[[str], str] | None:
+    """Indents a line as the found ones are beside the old ones; None where that is now this way, now that."""
+    pairs = [(_indent(there), _indent(wanted)) for there, wanted in zip(found, old, strict=False) if wanted.strip()]
+    widths = {_width(there, wanted) for there, wanted in pairs if there or wanted}
+    if len(widths) == 1 and (width := widths.pop()):
+        return partial(_tabbed, width)
+    shifts = {_shift(there, wanted) for there, wanted in pairs}
+    return partial(_shifted, shifts.pop()) if len(shifts) == 1 else None
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip(" \t"))]
+
+
+def _shift(there: str, wanted: str) -> tuple[str, str]:
+    """What the wanted indentation has in excess before the part that both end with, and what the found one has."""
+    common = 0
+    for x, y in zip(reversed(there), reversed(wanted), strict=False):
+        if x != y:
+            break
+        common += 1
+    return wanted[: len(wanted) - common], there[: len(there) - common]
+
+
+def _shifted(shift: tuple[str, str], line: str) -> str:
+    excess, more = shift
+    return more + line.removeprefix(excess) if line.strip() and line.startswith(excess) else line
+
+
+def _width(there: str, wanted: str) -> int:
+    """How many blanks of the wanted indentation stand for each tab of the found one; 0 where they do not."""
+    fits = there and set(there) == {"\t"} and set(wanted) == {" "} and len(wanted) % len(there) == 0
+    return len(wanted) // len(there) if fits else 0
+
+
+def _tabbed(width: int, line: str) -> str:
+    blanks = len(line) - len(line.lstrip(" "))
+    return "\t" * (blanks // width) + line[blanks - blanks % width :]
