@@ -32,7 +32,7 @@ from codetether_sink_audit_jsonl.chain import GENESIS, Chain, link_of
 from codetether_sink_audit_jsonl.files import files_of
 from codetether_sink_audit_jsonl.log import AuditLog
 from codetether_sink_audit_jsonl.settings import AuditJsonlSettings
-from codetether_sink_audit_jsonl.verify import Verdict, verify
+from codetether_sink_audit_jsonl.verify import Bad, Verdict, verify
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -248,6 +248,13 @@ def test_D01_every_tampering_is_found_and_the_record_named(whole: Path, tmp_path
             assert found.records == good, (seed, found)
             assert "missing" in found.bad.why or "file" in found.bad.why or "log here" in found.bad.why, (seed, found)
         shutil.rmtree(state)
+
+
+def test_a_first_record_that_lost_its_mac_is_named_itself(copy: Path) -> None:
+    first = files_of(copy / "audit.jsonl")[0].path
+    data = first.read_bytes()
+    first.write_bytes(data.replace(b'"mac":', b'"cam":', 1))
+    assert look(copy).bad == Bad(first, 1, "it has no MAC: it was added or changed")
 
 
 def test_an_older_copy_that_was_written_on_is_found_for_ever(copy: Path, tmp_path: Path) -> None:

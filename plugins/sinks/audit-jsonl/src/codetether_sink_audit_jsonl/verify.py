@@ -134,7 +134,7 @@ class _Reading:
     # -- the log
 
     def _walk(self, own: Sequence[Anchor], witnesses: Sequence[Path]) -> None:
-        chain = _Chain([derived_key(key, "chain") for key in self._keys])
+        chain = _Chain([derived_key(key, "chain") for key in self._keys], own[0].records if own else None)
         due: dict[int, list[Anchor]] = {}
         for anchor in own:
             due.setdefault(anchor.records, []).append(anchor)
@@ -223,9 +223,11 @@ class _Chain:
         prev: the MAC of the last. name: the beginning of the first; empty before it.
     """
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
+    def __init__(self, keys: Sequence[bytes], adoptable: int | None) -> None:
+        """`adoptable`: how many lines may stand before the first with a MAC; None where nobody knows."""
         self.records = 0
         self.adopted = 0
+        self._adoptable = adoptable
         self.prev = GENESIS
         self.name = b""
         self._keys = keys
@@ -248,7 +250,7 @@ class _Chain:
         return ""
 
     def _unlinked(self, line: bytes) -> str:
-        if self.name:
+        if self.name or self.adopted == self._adoptable:
             return "it has no MAC: it was added or changed"
         for before in self._before:
             before.update(line)
