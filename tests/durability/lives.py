@@ -12,7 +12,14 @@ from codetether.functions import tool
 from codetether.testing.scripted import Call, ScriptedProvider
 from codetether.testing.sessions import Tools
 
-SETTINGS = {"plugins": {"only": ["events-jsonl"], "events-jsonl": {"max_bytes": 2048}}}
+SETTINGS = {
+    "audit": {"required": True},
+    "plugins": {
+        "only": ["events-jsonl", "audit-jsonl"],
+        "events-jsonl": {"max_bytes": 2048},
+        "audit-jsonl": {"fsync": "intents", "max_entries": 50},
+    },
+}
 
 
 @tool(effects=("write",), name="mark")

@@ -16,10 +16,12 @@ from pathlib import Path
 
 import pytest
 from attrs import define, field
-from codetether import CodetetherError, MessageAdded, ToolCompleted, ToolIntent
+from codetether import CodetetherError, MessageAdded, ToolCompleted, ToolIntent, key_bytes
 from codetether.storage.disk import Disk
 from codetether.storage.store import Store
 from codetether.storage.streams import stream_files, stream_lines, stream_sessions
+from codetether_sink_audit_jsonl.files import lines_of
+from codetether_sink_audit_jsonl.verify import verify
 
 PROOF = bool(os.environ.get("CODETETHER_PROOF"))
 FAILURES, CONTROLS = (50, 10) if PROOF else (2, 1)
@@ -127,7 +129,20 @@ async def losses(disk: Path, told: Told) -> list[str]:
         wanted = {f"prompt {number}", f"thinking of {number}", f"answer {number}"}
         lost += [f"lost: {text}" for text in wanted - texts]
         lost += [f"lost: the result of c{number}"] if f"c{number}" not in results else []
-    return lost + _stream_losses(disk, told)
+    return lost + _audit_losses(disk, told) + _stream_losses(disk, told)
+
+
+def _audit_losses(disk: Path, told: Told) -> list[str]:
+    state, key = disk / "home/state/plugins/audit-jsonl", disk / "home/config/audit.key"
+    log = state / "audit.jsonl"
+    try:
+        found = verify(log, [key_bytes(key.read_bytes(), str(key))], state / "audit.anchors")
+        entries = [json.loads(line) for line in lines_of(log)]
+    except (OSError, ValueError, CodetetherError) as error:
+        return [f"the audit log cannot be read: {error}"]
+    intents = {e["call_id"] for e in entries if (e["action"], e["outcome"]) == ("tool:mark", "intent")}
+    lost = [f"the audit log has no intent of {m}" for m in told.effects if f"c{m[1:]}" not in intents]
+    return lost if found.bad is None else [f"the audit log is bad: {found.bad}", *lost]
 
 
 def _stream_losses(disk: Path, told: Told) -> list[str]:
