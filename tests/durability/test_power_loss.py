@@ -79,7 +79,8 @@ class Told:
     effects: list[str] = field(factory=list)
 
     def hear(self, text: str) -> None:
-        for word, _, rest in (line.partition(" ") for line in text.splitlines()):
+        whole = text.rpartition("\n")[0].splitlines()  # the last line may be torn
+        for word, _, rest in (line.partition(" ") for line in whole):
             match word:
                 case "session":
                     self.session = rest
