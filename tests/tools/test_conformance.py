@@ -117,6 +117,7 @@ SUBJECTS = {
         changes=("moved.txt", "new/日本.txt", "notes.txt"),
         text="日本",
     ),
+    "undo": Subject(arguments={}, prepare=notes, text="nothing to undo"),
     "glob": Subject(
         arguments={"pattern": "*.txt"},
         prepare=notes,
@@ -150,7 +151,7 @@ SUBJECTS = {
 }
 ELSEWHERE = {"job_output", "job_kill"}
 """Tools that do something only after another one: their own stories try them."""
-FEW_EXAMPLES = {"multiedit", "apply_patch", "exec"}
+FEW_EXAMPLES = {"multiedit", "apply_patch", "undo", "exec"}
 """Tools for which a small model has others."""
 EVERY = pytest.mark.parametrize("name", SUBJECTS)
 
@@ -268,7 +269,12 @@ async def test_a_cancelled_call_is_over(bench: Workbench, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, subject in SUBJECTS.items() if not subject.arguments.keys() & {"command", "argv", "patch"}]
+    "name",
+    [
+        name
+        for name, subject in SUBJECTS.items()
+        if not {name, *subject.arguments} & {"command", "argv", "patch", "undo"}
+    ],
 )
 async def test_nothing_outside_the_workspace_is_reached_by_a_path(bench: Workbench, name: str) -> None:
     outside = bench.directory.parent / "O"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from attrs import frozen
-from codetether import RunningSession, Runtime
+from codetether import RunningSession, Runtime, ToolResultPart
 from codetether.cli.app import run as main
 from codetether.cli.chat.conversation import Wishes
 from codetether.cli.chat.slash import SlashCommands
@@ -94,6 +94,33 @@ async def test_a_turn_comes_back_as_a_whole(work: Path, capsys: pytest.CaptureFi
     assert stat.S_IMODE((work / "a.txt").stat().st_mode) == 0o755
     assert said == "turn 1 undone:\n  a.txt has its former content\n  new/deep/b.txt removed\n"
     assert again == "nothing to undo: the tools changed no file in this session\n"
+
+
+async def test_the_model_takes_back_its_own_changes_and_goes_on(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a whole, by the rules for each file; what it changes afterwards is a change set of its own."""
+    calls = [edit("a.txt", "one", "two"), write("b.txt", "b\n")]
+    script = [Call("undo"), calls, Call("undo"), edit("a.txt", "one", "three"), "Done."]
+    async with talk(work, *script, "Ok.", [Call("undo")], "Hm.") as chat:
+        await chat.turn()
+        results = [p for m in chat.session.session.messages for p in m.parts if isinstance(p, ToolResultPart)]
+        assert [result.text for result in results if result.name == "undo"] == [
+            "nothing to undo: the tools changed no file in this session",
+            "turn 1 undone:\n  a.txt has its former content\n  b.txt removed",
+        ]
+        assert tree(work) == {"a.txt": "three\n"}
+        assert await chat.undo(capsys) == "turn 1 undone:\n  a.txt has its former content\n"
+        assert tree(work) == {"a.txt": "one\n"}
+
+
+async def test_what_a_rule_keeps_from_being_written_is_not_taken_back(work: Path) -> None:
+    async with talk(work, edit("a.txt", "one", "two"), "Done.") as chat:
+        await chat.turn()
+        same = chat.session.id
+    async with talk(work, Call("undo"), "Hm.", session=same, mode="default", allow=("undo(b.txt)",)) as chat:
+        assert (await chat.session.prompt("go")).status == "denied"
+        (result,) = [p for m in chat.session.session.messages[-2:] for p in m.parts if isinstance(p, ToolResultPart)]
+    assert result.text.startswith("Error: undo was denied (writing a.txt needs permission")
+    assert tree(work) == {"a.txt": "two\n"}
 
 
 PATCH = """\

@@ -114,15 +114,15 @@ class Changes:
 
     def turns(self) -> list[int]:
         """The turns that can be undone, in order."""
-        lines = list(self._lines())
-        gone = {line["undone"] for line in lines if "undone" in line}
-        found = {line["turn"] for line in lines if "turn" in line} - gone
+        found = {line["turn"] for line in self._lines() if "turn" in line}
         return [turn for turn in sorted(found) if self.of(turn)]
 
     def of(self, turn: int) -> list[Changed]:
-        """A turn's changes, one a file: from how it was before the turn to how the turn left it."""
+        """A turn's changes that stand, one a file: from how it was before the turn to how the turn left it."""
         steps: dict[str, list[Changed]] = {}
         for line in self._lines():
+            if line.get("undone") == turn:
+                steps.clear()
             if line.get("turn") != turn:
                 continue
             of_file = steps.setdefault(line["path"], [])

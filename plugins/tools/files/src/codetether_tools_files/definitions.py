@@ -138,6 +138,16 @@ APPLY_PATCH = ToolDefinition(
     effects=("read", "write"),
     timeout=60.0,
 )
+UNDO = ToolDefinition(
+    name="undo",
+    description=(
+        "Takes back, as a whole, what the file tools changed last: in this turn, or else in the last one that changed "
+        "files. Nothing is touched when one of the files was changed since by something else."
+    ),
+    schema={"type": "object", "properties": {}, "additionalProperties": False},
+    effects=("read", "write"),
+    timeout=60.0,
+)
 GLOB = ToolDefinition(
     name="glob",
     description=(

@@ -25,7 +25,7 @@ class FileTools:
         self._ctx = ctx
 
     async def tools(self) -> Sequence[Tool]:
-        """list, read, write, edit, multiedit, apply_patch, glob, grep."""
+        """list, read, write, edit, multiedit, apply_patch, undo, glob, grep."""
         return (
             DeferredTool(definitions.LIST, self._list),
             DeferredTool(definitions.READ, self._read),
@@ -33,6 +33,7 @@ class FileTools:
             DeferredTool(definitions.EDIT, self._edit),
             DeferredTool(definitions.MULTIEDIT, self._multiedit),
             DeferredTool(definitions.APPLY_PATCH, self._apply_patch),
+            DeferredTool(definitions.UNDO, self._undo),
             DeferredTool(definitions.GLOB, self._glob),
             DeferredTool(definitions.GREP, self._grep),
         )
@@ -78,6 +79,11 @@ class FileTools:
         from codetether_tools_files.patching import ApplyPatch
 
         return ApplyPatch(self._workspace, self._changes)
+
+    def _undo(self) -> Tool:
+        from codetether_tools_files.taking_back import TakeBack
+
+        return TakeBack(self._changes)
 
     def _glob(self) -> Tool:
         from codetether_tools_files.searching import Glob

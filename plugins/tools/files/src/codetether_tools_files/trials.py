@@ -72,6 +72,7 @@ TRIALS = Trials(
             prepare=notes,
             flood={"patch": "*** Begin Patch\n*** Add File: large\n" + "+needle\n" * 60_000 + "*** End Patch\n"},
         ),
+        "undo": ToolTrial(arguments={}),
         "glob": ToolTrial(arguments={"pattern": "*.txt"}, prepare=notes, flood={"pattern": "**"}, fill=crowd),
         "grep": ToolTrial(arguments={"pattern": "日"}, prepare=notes, flood={"pattern": "needle"}, fill=crowd),
     }
