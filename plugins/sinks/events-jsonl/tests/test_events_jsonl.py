@@ -69,6 +69,7 @@ from codetether_sink_events_jsonl.stream import EventStream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+PROOF = "CODETETHER_PROOF" in os.environ
 AT = datetime(2026, 1, 2, 3, 4, 5, 600, tzinfo=UTC)
 NAME = re.compile(r"\d{8}T\d{6}Z-chat-events-(\d{20})-(\d{20})\.jsonl")
 
@@ -149,14 +150,19 @@ def only_sealed(directory: Path) -> bool:
     return all(NAME.fullmatch(path.name) for path in directory.iterdir())
 
 
+ERRORS = (errno.EIO, errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EMFILE)
+Failing = Callable[[Callable[[str, Path], bool]], None]
+
+
 @pytest.fixture
-def failing() -> Iterator[Callable[[Callable[[str, Path], bool]], None]]:
-    """Lets operations fail with EIO where a test of their name and path says so."""
+def failing(request: pytest.FixtureRequest) -> Iterator[Failing]:
+    """Lets operations fail, with EIO unless a test asks for more, where it says so of their name and path."""
+    error = getattr(request, "param", errno.EIO)
 
     def arrange(wanted: Callable[[str, Path], bool]) -> None:
         def reached(operation: str, path: Path) -> None:
             if wanted(operation, path):
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
+                raise OSError(error, os.strerror(error))
 
         durable.failpoint = reached
 
@@ -464,8 +470,9 @@ def test_a_stream_torn_anywhere_is_whole_again(cut: int, garbage: bytes) -> None
         asyncio.run(life(Path(name)))
 
 
+@pytest.mark.parametrize("failing", ERRORS if PROOF else ERRORS[:1], indirect=True)
 async def test_every_operation_fails_once_and_nothing_is_lost(
-    tmp_path: Path, failing: Callable[[Callable[[str, Path], bool]], None], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, failing: Failing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The n-th operation on the stream's files fails, for each n: at most one message, and each event once."""
     monkeypatch.setattr("codetether.record.sinks.RETRY_FIRST", 0.005)
@@ -501,9 +508,41 @@ async def test_every_operation_fails_once_and_nothing_is_lost(
     assert names >= {"mkdir", "open", "write", "fsync", "fsync_directory", "rename", "read", "close"}
 
 
-async def test_a_disk_that_fails_for_a_while_is_waited_for(
-    tmp_path: Path, failing: Callable[[Callable[[str, Path], bool]], None]
+async def test_D09_a_write_that_falls_short_leaves_each_event_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Only so many bytes of a turn fit, then the disk is full, then it is not."""
+    monkeypatch.setattr("codetether.record.sinks.RETRY_FIRST", 0.005)
+    room: int | None = None
+    real = os.write
+
+    def short(descriptor: int, data: bytes) -> int:
+        nonlocal room
+        mine = [path.stat().st_ino for path in tmp_path.glob("*/events/*/*")]
+        if room is None or os.fstat(descriptor).st_ino not in mine:
+            return real(descriptor, data)
+        if room == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written = real(descriptor, data[:room])
+        room -= written
+        return written
+
+    monkeypatch.setattr(os, "write", short)
+    for bytes_ in range(0, 1600, 37 if PROOF else 400):
+        directory = tmp_path / str(bytes_)
+        async with stage(directory) as s:
+            room = bytes_
+            s.prompt()
+            await s.feed.flush()
+            assert len(s.said) == 1
+            assert "No space left on device" in s.said[0]
+            room = None
+            s.prompt()
+            expected = s.expected()
+        assert lines(directory / "events" / "s1") == expected
+
+
+async def test_a_disk_that_fails_for_a_while_is_waited_for(tmp_path: Path, failing: Failing) -> None:
     down = True
     failing(lambda operation, path: down and "events" in path.parts and operation in ("write", "open", "mkdir"))
     async with stage(tmp_path) as s:
@@ -522,7 +561,7 @@ async def test_a_disk_that_fails_for_a_while_is_waited_for(
 
 
 async def test_a_disk_that_hangs_costs_five_seconds_at_most(
-    tmp_path: Path, failing: Callable[[Callable[[str, Path], bool]], None], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, failing: Failing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("codetether.record.sinks.END_LIMIT", 0.2)
     monkeypatch.setattr(stream, "CLOSE_LIMIT", 0.2)
