@@ -50,6 +50,7 @@ DEPTH = 5
 MOST = 2000
 NEAR = 100
 """Words of a command among which another one may begin."""
+_MARKS = frozenset("*?[")
 NOBODY_KNOWS = (UNKNOWN, UNKNOWN)
 
 
@@ -206,10 +207,11 @@ def _fits(pattern: tuple[str, ...], words: tuple[str, ...]) -> bool | None:
 
 
 def _names(pattern: str, program: str) -> bool:
-    name = base(program)
-    if any(mark in name for mark in "*?[") and fnmatchcase(pattern.casefold(), name):
+    name, pattern = base(program), pattern.casefold()
+    if name == pattern or (_MARKS.intersection(name) and fnmatchcase(pattern, name)):
         return True
-    pattern = pattern.casefold()
+    if not _MARKS.intersection(pattern):
+        return program.casefold() == pattern
     return fnmatchcase(name, pattern) or fnmatchcase(program.casefold(), pattern)
 
 

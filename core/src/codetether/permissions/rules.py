@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from stat import S_ISLNK
 from typing import Any, get_args
@@ -14,7 +15,7 @@ from attrs import field
 from codetether.errors import SettingsError
 from codetether.models.tools import Decision, Effect, Mode, PermissionRequest, Verdict
 from codetether.permissions.examples import check_examples
-from codetether.permissions.patterns import Rule, Touch
+from codetether.permissions.patterns import Kind, Rule, Touch
 from codetether.permissions.places import below, inside, own_settings, persistent, secret_name
 from codetether.values import frozen
 
@@ -240,7 +241,12 @@ def _touches(request: PermissionRequest) -> Iterator[Touch]:
     }
     for effect in request.effects:
         if not named.get(effect):  # one of a later version is nobody's by implication
-            yield Touch(effect=effect, kind="implied" if resources.commands and effect in named else "whole")
+            yield _unnamed(effect, "implied" if resources.commands and effect in named else "whole")
+
+
+@lru_cache(maxsize=32)
+def _unnamed(effect: Effect, kind: Kind) -> Touch:
+    return Touch(effect=effect, kind=kind)
 
 
 def path_touch(directory: Path, effect: Effect, spelled: str) -> Touch:

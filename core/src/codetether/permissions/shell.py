@@ -102,7 +102,7 @@ def read_line(text: str) -> Line:
     parts = simple_parts(text)
     if isinstance(parts, tuple) and _PLAIN.fullmatch(text):
         return Line(parts=parts, commands=tuple(part.words for part in parts))
-    found, broken = _parsed(text)
+    found, broken = _parsed(text, whole=isinstance(parts, tuple))
     commands, why = tuple(found.commands), "" if isinstance(parts, tuple) else parts
     if broken:
         why, commands = why or "something that the parser does not understand", (*commands, *crude(text))
@@ -147,7 +147,8 @@ def _parser() -> Parser:
     return Parser(_language())
 
 
-def _parsed(text: str) -> tuple[_Found, bool]:
+def _parsed(text: str, *, whole: bool) -> tuple[_Found, bool]:
+    """What was found, and whether the parser did not understand all of it; `kinds` are all only of the whole tree."""
     if text.count("|") > MOST_PIPES:
         return _Found(), True
     home = os.environ.get("HOME") or os.path.expanduser("~")
@@ -166,10 +167,9 @@ def _parsed(text: str) -> tuple[_Found, bool]:
         found.kinds.add(kind)
         if kind in _TEXTS:
             continue
-        children = node.children
         if kind in _TAKEN:
-            _take(kind, node, children, found)
-        stack += reversed(children)
+            _take(kind, node, node.children, found)
+        stack += reversed(node.children if whole else node.named_children)
     return found, root.has_error
 
 

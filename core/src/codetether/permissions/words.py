@@ -199,6 +199,8 @@ def _value(word: str) -> tuple[str, bool]:
         if ":~" in word or "=~" in word:
             raise NotSimple("a home directory")
         return word, "*" in word or "?" in word
+    if word[0] in "'\"" and word.find(word[0], 1) == len(word) - 1 and "\\" not in word:
+        return word[1:-1], False
     pieces, glob = [], False
     for piece in _PIECE.finditer(word):
         if piece["raw"] is not None:
