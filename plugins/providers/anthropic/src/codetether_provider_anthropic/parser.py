@@ -12,7 +12,6 @@ from codetether import (
     Finished,
     FinishReason,
     IncompleteResponse,
-    MalformedResponse,
     ResponseStarted,
     StreamChunk,
     TextDelta,
@@ -24,7 +23,7 @@ from codetether import (
     UsageReported,
     WholePart,
 )
-from codetether_http import Fault, ServerSentEvent, read_fault
+from codetether_http import Fault, ServerSentEvent, malformed, read_fault, read_object
 
 from codetether_provider_anthropic.blocks import kept
 
@@ -82,25 +81,25 @@ class MessagesParser:
         data = event.data
         if self.done or not data or data == b"[DONE]":
             return []
-        body = self._loads(data)
+        body = read_object(self._provider, data)
         chunks: list[StreamChunk] = []
         try:
             self._event(body.get("type") or event.event.decode("ascii", "replace"), body, chunks)
         except (AttributeError, KeyError, TypeError, ValueError) as error:  # whatever a server sends, it ends typed
-            raise self._malformed(f"an event of an unknown shape ({error!r:.200})") from None
+            raise malformed(self._provider, f"an event of an unknown shape ({error!r:.200})") from None
         if self._size > _LARGEST_ANSWER:
-            raise self._malformed(f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
+            raise malformed(self._provider, f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
         return chunks
 
     def whole(self, body: bytes) -> list[StreamChunk]:
         """The chunks of an answer that came in one piece."""
-        answer = self._loads(body)
+        answer = read_object(self._provider, body)
         self._look_for_a_fault(answer)
         if self.fault is not None:
             return []
         content = answer.get("content")
         if not isinstance(content, list):
-            raise self._malformed("an answer without content")
+            raise malformed(self._provider, "an answer without content")
         chunks: list[StreamChunk] = []
         try:
             self._start(answer, chunks)
@@ -109,7 +108,7 @@ class MessagesParser:
                 self._close(index, chunks)
             self._stop(answer)
         except (AttributeError, KeyError, TypeError, ValueError) as error:  # whatever a server sends, it ends typed
-            raise self._malformed(f"an answer of an unknown shape ({error!r:.200})") from None
+            raise malformed(self._provider, f"an answer of an unknown shape ({error!r:.200})") from None
         return [*chunks, *self._end()]
 
     def finish(self) -> list[StreamChunk]:
@@ -117,18 +116,6 @@ class MessagesParser:
         if self.done:
             return []
         raise IncompleteResponse(f"{self._provider}: the stream ended without message_stop")
-
-    def _loads(self, data: bytes) -> dict[str, Any]:
-        try:
-            body = orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            raise self._malformed(f"JSON that cannot be read ({error})") from None
-        if not isinstance(body, dict):
-            raise self._malformed("JSON that is no object")
-        return body
-
-    def _malformed(self, what: str) -> MalformedResponse:
-        return MalformedResponse(f"{self._provider}: the server sent {what}")
 
     def _event(self, kind: str, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
         if "base_resp" in body:

@@ -12,7 +12,6 @@ from codetether import (
     Finished,
     FinishReason,
     IncompleteResponse,
-    MalformedResponse,
     ResponseStarted,
     StreamChunk,
     TextDelta,
@@ -22,7 +21,7 @@ from codetether import (
     UsageReported,
     WholePart,
 )
-from codetether_http import Fault
+from codetether_http import Fault, malformed, read_object
 
 from codetether_provider_bedrock.blocks import Growing, is_run_there, kept
 from codetether_provider_bedrock.failures import fault_of
@@ -67,21 +66,21 @@ class ConverseParser:
         chunks: list[StreamChunk] = []
         try:
             if event.kind == "event":
-                self._event(event.name, self._loads(event.payload or b"{}"), chunks)
+                self._event(event.name, read_object(self._provider, event.payload or b"{}"), chunks)
             else:
                 self._fail(event)
         except (AttributeError, TypeError, ValueError, KeyError) as error:  # whatever a server sends, it ends typed
-            raise self._malformed(f"an event of an unknown shape ({error})") from None
+            raise malformed(self._provider, f"an event of an unknown shape ({error})") from None
         if self._size > _LARGEST_ANSWER:
-            raise self._malformed(f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
+            raise malformed(self._provider, f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
         return chunks
 
     def whole(self, body: bytes) -> list[StreamChunk]:
         """The chunks of an answer that came in one piece."""
-        answer = self._loads(body)
+        answer = read_object(self._provider, body)
         message = answer["output"].get("message") if isinstance(answer.get("output"), dict) else None
         if not isinstance(message, dict) or not isinstance(answer.get("stopReason"), str):
-            raise self._malformed("an answer without a message")
+            raise malformed(self._provider, "an answer without a message")
         chunks: list[StreamChunk] = []
         try:
             for index, block in enumerate(message.get("content") or ()):
@@ -89,7 +88,7 @@ class ConverseParser:
             self._event("messageStop", answer, chunks)
             self._event("metadata", answer, chunks)
         except (AttributeError, TypeError, ValueError, KeyError) as error:
-            raise self._malformed(f"an answer of an unknown shape ({error})") from None
+            raise malformed(self._provider, f"an answer of an unknown shape ({error})") from None
         return chunks
 
     def finish(self) -> list[StreamChunk]:
@@ -216,18 +215,6 @@ class ConverseParser:
         message = said.get("message") if isinstance(said, dict) else None
         self.done = True
         self.fault = fault_of(frame.name, str(message or frame.message)[:2000], 200)
-
-    def _loads(self, data: bytes) -> dict[str, Any]:
-        try:
-            body = orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            raise self._malformed(f"JSON that cannot be read ({error})") from None
-        if not isinstance(body, dict):
-            raise self._malformed("JSON that is no object")
-        return body
-
-    def _malformed(self, what: str) -> MalformedResponse:
-        return MalformedResponse(f"{self._provider}: the server sent {what}")
 
 
 def _index(body: Mapping[str, Any]) -> int:

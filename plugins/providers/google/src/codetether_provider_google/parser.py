@@ -14,7 +14,6 @@ from codetether import (
     FinishReason,
     ImagePart,
     IncompleteResponse,
-    MalformedResponse,
     ResponseStarted,
     StreamChunk,
     TextDelta,
@@ -25,7 +24,7 @@ from codetether import (
     UsageReported,
     WholePart,
 )
-from codetether_http import Fault, ServerSentEvent, read_fault
+from codetether_http import Fault, ServerSentEvent, malformed, read_fault, read_json
 
 from codetether_provider_google.calls import made_id
 
@@ -93,18 +92,18 @@ class GenerateParser:
         data = event.data
         if self.done or not data or data == b"[DONE]":  # Google sends none; gateways do
             return []
-        return self._read_all(self._loads(data))
+        return self._read_all(read_json(self._provider, data))
 
     def whole(self, body: bytes) -> list[StreamChunk]:
         """The chunks of an answer that came in one piece, or of a stream that came as one JSON array."""
-        answer = self._loads(body)
+        answer = read_json(self._provider, body)
         chunks = self._read_all(answer)
         if self.fault is not None:
             return chunks
         if isinstance(answer, list):
             return [*chunks, *self.finish()]
         if not self._answered and self._blocked is None:
-            raise self._malformed("an answer without candidates")
+            raise malformed(self._provider, "an answer without candidates")
         return [*chunks, *self._end()]
 
     def finish(self) -> list[StreamChunk]:
@@ -115,26 +114,17 @@ class GenerateParser:
             raise IncompleteResponse(f"{self._provider}: the stream ended without a finish reason")
         return self._end()
 
-    def _loads(self, data: bytes) -> Any:
-        try:
-            return orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            raise self._malformed(f"JSON that cannot be read ({error})") from None
-
-    def _malformed(self, what: str) -> MalformedResponse:
-        return MalformedResponse(f"{self._provider}: the server sent {what}")
-
     def _read_all(self, answer: Any) -> list[StreamChunk]:
         chunks: list[StreamChunk] = []
         for body in answer if isinstance(answer, list) else (answer,):
             if not isinstance(body, dict):
-                raise self._malformed("JSON that is no object")
+                raise malformed(self._provider, "JSON that is no object")
             try:
                 self._read(body, chunks)
             except (AttributeError, KeyError, TypeError, ValueError) as error:  # whatever a server sends, it ends typed
-                raise self._malformed(f"an event of an unknown shape ({error})") from None
+                raise malformed(self._provider, f"an event of an unknown shape ({error})") from None
             if self._size > _LARGEST_ANSWER:
-                raise self._malformed(f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
+                raise malformed(self._provider, f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
             if self.done:
                 break
         return chunks

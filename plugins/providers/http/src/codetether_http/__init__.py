@@ -8,6 +8,7 @@ from codetether_http.kept import Kept, Offer, Offers, exact
 from codetether_http.limits import Limits, limits_from
 from codetether_http.quirks import quirks_from
 from codetether_http.schemas import is_strict
+from codetether_http.sent import malformed, read_json, read_object
 from codetether_http.sse import EventSplitter, ServerSentEvent
 from codetether_http.transport import Answer, Transport, joined, shown
 
@@ -36,10 +37,13 @@ __all__ = [
     "is_strict",
     "joined",
     "limits_from",
+    "malformed",
     "quirks_from",
     "read_body",
     "read_failure",
     "read_fault",
+    "read_json",
+    "read_object",
     "retry_after",
     "shown",
 ]

@@ -13,7 +13,6 @@ from codetether import (
     Finished,
     FinishReason,
     IncompleteResponse,
-    MalformedResponse,
     RefusalDelta,
     ResponseStarted,
     StreamChunk,
@@ -23,7 +22,7 @@ from codetether import (
     Usage,
     UsageReported,
 )
-from codetether_http import Fault, ServerSentEvent, read_fault
+from codetether_http import Fault, ServerSentEvent, malformed, read_fault, read_object
 
 from codetether_provider_openai.alike import Alike
 
@@ -81,11 +80,11 @@ class ChatParser:
             chunks = []
             self._say(text, chunks)
         if self._size > _LARGEST_ANSWER:
-            raise self._malformed(f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
+            raise malformed(self._provider, f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
         return chunks
 
     def _read(self, data: bytes, name: bytes = b"") -> list[StreamChunk]:
-        body = self._loads(data)
+        body = read_object(self._provider, data)
         chunks: list[StreamChunk] = []
         try:
             if not self._started:
@@ -103,16 +102,16 @@ class ChatParser:
             TypeError,
             ValueError,
         ) as error:  # whatever a server sends, it ends typed
-            raise self._malformed(f"an event of an unknown shape ({error})") from None
+            raise malformed(self._provider, f"an event of an unknown shape ({error})") from None
         return chunks
 
     def whole(self, body: bytes) -> list[StreamChunk]:
         """The chunks of an answer that came in one piece."""
-        answer = self._loads(body)
+        answer = read_object(self._provider, body)
         choices = answer.get("choices")
         fault = read_fault(answer)
         if fault is None and not (isinstance(choices, list) and choices):
-            raise self._malformed("an answer without choices")
+            raise malformed(self._provider, "an answer without choices")
         chunks = self.feed(ServerSentEvent(body))
         if fault is not None:
             self._fail(answer)
@@ -125,18 +124,6 @@ class ChatParser:
         if self._done_optional and self._finish is not None:
             return self._end()
         raise IncompleteResponse(f"{self._provider}: the stream ended without [DONE]")
-
-    def _loads(self, data: bytes) -> dict[str, Any]:
-        try:
-            body = orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            raise self._malformed(f"JSON that cannot be read ({error})") from None
-        if not isinstance(body, dict):
-            raise self._malformed("JSON that is no object")
-        return body
-
-    def _malformed(self, what: str) -> MalformedResponse:
-        return MalformedResponse(f"{self._provider}: the server sent {what}")
 
     def _start(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
         id_, model = body.get("id"), body.get("model")

@@ -7,13 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
-import orjson
 from codetether import (
     JSON,
     Finished,
     FinishReason,
     IncompleteResponse,
-    MalformedResponse,
     RefusalDelta,
     ResponseStarted,
     StreamChunk,
@@ -24,7 +22,7 @@ from codetether import (
     UsageReported,
     WholePart,
 )
-from codetether_http import Fault, ServerSentEvent, read_fault
+from codetether_http import Fault, ServerSentEvent, malformed, read_fault, read_object
 
 from codetether_provider_responses.items import (
     CALLS,
@@ -78,7 +76,7 @@ class ResponsesParser:
         data = event.data
         if self.done or not data or data.startswith(b"[DONE]"):
             return []
-        body = self._loads(data)
+        body = read_object(self._provider, data)
         chunks: list[StreamChunk] = []
         try:
             if "type" not in body:
@@ -91,27 +89,27 @@ class ResponsesParser:
             elif body.get("error"):
                 self._failed(body, chunks)
         except _NONSENSE as error:  # whatever a server sends, it ends typed
-            raise self._malformed(f"an event of an unknown shape ({error})") from None
+            raise malformed(self._provider, f"an event of an unknown shape ({error})") from None
         if self._size > _LARGEST_ANSWER:
-            raise self._malformed(f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
+            raise malformed(self._provider, f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
         return chunks
 
     def whole(self, body: bytes) -> list[StreamChunk]:
         """The chunks of an answer that came in one piece."""
-        answer = self._loads(body)
+        answer = read_object(self._provider, body)
         chunks: list[StreamChunk] = []
         try:
             if "output" not in answer:
                 fault = read_fault(answer)
                 if fault is None:
-                    raise self._malformed("an answer without output")
+                    raise malformed(self._provider, "an answer without output")
                 self._fail(fault)
                 return chunks
             self._start(answer, chunks)
             status = word(answer.get("status")) or ("failed" if answer.get("error") else "completed")
             self._end(answer, status, chunks)
         except _NONSENSE as error:
-            raise self._malformed(f"an answer of an unknown shape ({error})") from None
+            raise malformed(self._provider, f"an answer of an unknown shape ({error})") from None
         return chunks
 
     def finish(self) -> list[StreamChunk]:
@@ -119,18 +117,6 @@ class ResponsesParser:
         if self.done:
             return []
         raise IncompleteResponse(f"{self._provider}: the stream ended without response.completed")
-
-    def _loads(self, data: bytes) -> dict[str, Any]:
-        try:
-            body = orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            raise self._malformed(f"JSON that cannot be read ({error})") from None
-        if not isinstance(body, dict):
-            raise self._malformed("JSON that is no object")
-        return body
-
-    def _malformed(self, what: str) -> MalformedResponse:
-        return MalformedResponse(f"{self._provider}: the server sent {what}")
 
     def _begin(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
         self._start(body.get("response") or {}, chunks)
@@ -256,7 +242,7 @@ class ResponsesParser:
         """Raises MalformedResponse for what could be kept, but never be written down."""
         size = size_of(value)
         if size is None:
-            raise self._malformed("what is nested too deeply")
+            raise malformed(self._provider, "what is nested too deeply")
         self._size += size
 
     def _close_message(self, item: Item, final: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
@@ -295,7 +281,7 @@ class ResponsesParser:
                 self._size += len(final) - len(shown)
                 self._show(item, key, final[len(shown) :], chunks)
         elif key[0] in ("text", "refusal") and final.strip() != said.strip():
-            raise self._malformed("a text whose end contradicts what came before")
+            raise malformed(self._provider, "a text whose end contradicts what came before")
 
     def _left(self, item: Item, chunks: list[StreamChunk]) -> None:
         """What was held back of texts that the finished item does not repeat."""
