@@ -40,7 +40,6 @@ def cost_to_first_request(command: Callable[[str], Command], scheme: str = "http
                 while scheme == "http" and b"\r\n\r\n" not in arrived:
                     arrived += connection.recv(65536)
                 reached = time.perf_counter()
-                child.kill()
         finally:
             child.kill()
             spent = reap(child, began)
