@@ -96,18 +96,20 @@ class Read:
 
     def _shown(self, head: str, real: str, excerpt: Excerpt, encoding: Encoding, offset: int) -> ToolResult:
         raw = b"".join(excerpt.lines)
-        used = Encoding("utf-8") if "16" in encoding.name else Encoding.of(raw)
+        used = Encoding() if "16" in encoding.name else Encoding.of(raw)
+        if "16" in used.name:  # bytes in the midst of a file, which only look like a mark
+            used = Encoding("latin-1")
         rows: list[str] = []
         size = 0
-        for number, line in enumerate(excerpt.lines, offset):
-            row = f"{number:>6}\t{_cut(used, line)}"
-            size += len(row.encode("utf-8", "replace")) + 1
+        lines = raw.decode(used.name, "replace").split("\n")[: len(excerpt.lines)]
+        for number, line in enumerate(lines, offset):
+            row = f"{number:>6}\t{_cut(line)}"
+            size += (len(row) if row.isascii() else len(row.encode("utf-8", "replace"))) + 1
             if rows and size > SIZE:
                 break
             rows.append(row)
         last = offset + len(rows) - 1
-        lines = "very many lines" if excerpt.total is None else counted(excerpt.total, "line")
-        notes = [lines]
+        notes = ["very many lines" if excerpt.total is None else counted(excerpt.total, "line")]
         if excerpt.total != len(rows):
             notes.append(f"{offset} to {last} shown")
         if not excerpt.ended:
@@ -122,9 +124,8 @@ class Read:
         return text_result("\n".join(rows), path=real, lines=excerpt.total, first=offset, last=last)
 
 
-def _cut(encoding: Encoding, line: bytes) -> str:
-    text = line.rstrip(b"\r\n").decode(encoding.name, "replace")
-    text = text.removeprefix("\ufeff")
+def _cut(line: str) -> str:
+    text = line.rstrip("\r").removeprefix("\ufeff")
     return text if len(text) <= WIDTH else f"{text[:WIDTH]}… [line cut]"
 
 
