@@ -115,6 +115,7 @@ class HttpConnection:
             grant = await self._granted(self._authorize, address, body, headers)
             headers, base_url = {**headers, **grant.headers}, grant.base_url
         async with self._transport.post(address, body, headers, base_url=base_url) as answer:
+            del body  # large, and the answer may take minutes
             if answer.kind == "body":
                 for chunk in parser.whole(await answer.body()):
                     yield chunk

@@ -142,6 +142,22 @@ class Answer:
                     pass
 
 
+class _Body:
+    """A request's body, let go of when it was sent: httpx's requests and responses wait for the garbage collector."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __aiter__(self) -> _Body:
+        return self
+
+    async def __anext__(self) -> bytes:
+        data, self._data = self._data, b""
+        if not data:
+            raise StopAsyncIteration
+        return data
+
+
 class Transport:
     """A provider's line: one client, used by one session.
 
@@ -216,7 +232,10 @@ class Transport:
         deadline = time.monotonic() + self.limits.total
         client = self._open()
         url = self._url(base_url or self._base_url, address)
-        request = client.build_request(method, url, content=body or None, headers=dict(headers) or None)
+        if body:
+            headers = {**headers, "content-length": str(len(body))}
+        request = client.build_request(method, url, content=_Body(body) if body else None, headers=headers)
+        del body
         response = await self.within(deadline, client.send(request, stream=True))
         try:
             if not response.is_success:
