@@ -280,6 +280,10 @@ P31_PAIRS = (
 """What is denied, and the same in other words."""
 
 NEVER_UNASKED_MORE = (
+    "ls .*",
+    "grep -r x .*",
+    "ls -R src/.?",
+    "cat ..*",
     "git log --format='%G?'",
     "git show --pretty=%GG",
     "git tag -l --format='%(signature)'",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from glob import iglob
 from pathlib import Path
@@ -69,7 +70,7 @@ def allowed(line: Line, directory: Path, rules: Sequence[Rule], judge: Judge) ->
     for at, part in enumerate(line.parts):
         places.after(part.joint)
         after = line.parts[at + 1].joint if at + 1 < len(line.parts) else ""
-        if part.words[0] == "cd" and part.joint != "|" and after in ("", "&&"):
+        if part.words[0] == "cd" and part.joint != "|" and after != "|":
             _change(part, places, str(directory))
             found.append(READ_ONLY)
             continue
@@ -216,6 +217,8 @@ def _names(part: Part, word: str, place: str) -> Iterator[str]:
         raise NotAllowed(f"{word[:60]} may match a great many files")
     if word.startswith("-") or (free and ("/" in word or "." not in word[1:] or part.words[0] in ("git", "find"))):
         raise NotAllowed(f"what {word} matches may be taken for an option")
+    if any(name[:1] == "." and name != ".." and fnmatchcase("..", name) for name in word.split("/")):
+        raise NotAllowed(f"{word} also matches .. for many shells")
     found = 0
     for name in iglob(word, root_dir=place):
         found += 1
