@@ -145,11 +145,11 @@ def _ruled(words: tuple[str, ...], rule: Rule, place: str, workspace: str, judge
     if use is not None:
         _used(use, words, place, workspace, judge)
         return True
-    _free(tuple(given((words[0], *words[named:]), place)), place, judge)
     line = Line(commands=(words,))
     known = effects(line, place)
     _free(known.reads, place, judge)
     _free(known.writes, place, judge, effect="write")
+    _free(tuple(given((words[0], *words[named:]), place)), place, judge)
     if words[0] == "git" and (helper := helper_of(place)) and not _also_writes(words):
         raise NotAllowed(f"git might run a program of the repository: {helper}")
     return False
