@@ -61,6 +61,15 @@ def test_equal_hashed_and_shown_by_the_fields_that_count(room: ModuleType) -> No
         point(x=1).x = 2
 
 
+def test_a_maker_makes_the_same_values() -> None:
+    point: Any = made(values)["Point"]
+    making: Any = values.maker(point)
+    one = making(1, 0, note="a")
+    assert (one, one.note, type(one)) == (point(x=1), "a", point)
+    with pytest.raises(TypeError, match="missing"):
+        making(1)
+
+
 @pytest.mark.parametrize("room", [attrs, values])
 def test_one_that_holds_itself_can_be_shown(room: ModuleType) -> None:
     counter = made(room)["Counter"]()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from operator import attrgetter
 from reprlib import recursive_repr
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-__all__ = ["define", "frozen"]
+__all__ = ["define", "frozen", "maker"]
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from attrs import define, frozen
@@ -49,3 +53,18 @@ def _same(self: Any, other: Any) -> Any:
 
 def _hash(self: Any) -> int:
     return hash((type(self), self._compared(self)))
+
+
+@cache
+def maker(cls: type[T]) -> Callable[..., T]:
+    """What makes values of a class slot by slot, in half the time of `cls(…)`: for those who make many thousands.
+
+    It takes every field, in their order or by name, and knows no default; every field must be a slot, and no more.
+    """
+    names = [a.name for a in attrs.fields(cls)]  # type: ignore[arg-type]
+    known = {f"set_{name}": getattr(cls, name).__set__ for name in names} | {"new": object.__new__, "cls": cls}
+    setting = [f"    set_{name}(made, {name})" for name in names]
+    lines = [f"def make({', '.join(names)}):", "    made = new(cls)", *setting, "    return made"]
+    exec(compile("\n".join(lines), f"<maker of {cls.__qualname__}>", "exec"), known)
+    made: Callable[..., T] = known["make"]
+    return made

@@ -32,7 +32,7 @@ from codetether.models.session import (
     TurnEnded,
     automatic_title,
 )
-from codetether.values import frozen
+from codetether.values import frozen, maker
 
 UNKNOWN_OUTCOME = "unknown: may have run. The session was interrupted between the start of this call and its result."
 CANCELLED = "Error: cancelled before it ran"
@@ -217,7 +217,7 @@ class Replay:
             self._messages.append(Message(role="tool", parts=(closing_result(opened),), created_at=at))
         message = entry.message
         if message.created_at is None:
-            message = Message(
+            message = maker(Message)(
                 role=message.role,
                 parts=message.parts,
                 provider=message.provider,
@@ -227,7 +227,7 @@ class Replay:
             )
         self._messages.append(message)
         self._open = {
-            part.id: OpenCall(call=part, turn=entry.turn, step=entry.step)
+            part.id: maker(OpenCall)(call=part, turn=entry.turn, step=entry.step, intent=None)
             for part in message.parts
             if part.__class__ is ToolCallPart
         }
@@ -245,14 +245,18 @@ class Replay:
             self._usage += entry.usage
         if self._open.pop(result.tool_call_id, None) is None:
             return
-        self._messages.append(Message(role="tool", parts=(result,), created_at=at))
+        parts = (result,)
+        self._messages.append(
+            maker(Message)(role="tool", parts=parts, provider=None, model=None, created_at=at, extra={})
+        )
         self._uses.append(
-            ToolUse(
+            maker(ToolUse)(
                 id=result.tool_call_id,
                 name=result.name,
                 success=result.success,
                 duration_ms=entry.duration_ms,
                 turn=entry.turn,
+                extra={},
             )
         )
 

@@ -19,6 +19,7 @@ from codetether.models.record import Unknown
 from codetether.models.replay import Replayed, replay
 from codetether.models.session import JOURNAL_FORMAT, Gap, JournalEntry, JournalRecord
 from codetether.storage.durable import read
+from codetether.values import maker
 from codetether.wire import reader, to_json
 
 JOURNAL = "journal.jsonl"
@@ -175,7 +176,8 @@ def record_in(line: bytes, expected: int, read_entry: Callable[[Any], JournalEnt
         del body["crc"]
         if sequence < expected:
             return f"record {sequence} stands out of order"
-        return JournalRecord(sequence=sequence, recorded_at=datetime.fromisoformat(at), entry=read_entry(body))
+        made: JournalRecord = maker(JournalRecord)(sequence, datetime.fromisoformat(at), read_entry(body))
+        return made
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         return f"it does not fit: {error}"
 
