@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from codetether.testing.workbench import Workbench
-from codetether_tools_files import searching
+from codetether_tools_files import ripgrep, searching
 from codetether_tools_files.globs import compiled
 from codetether_tools_files.workspace import Refused
 
@@ -177,6 +177,7 @@ async def test_F15_arguments_are_never_options(bench: Workbench, tree: Path) -> 
         (await bench.call("grep", pattern="needle", path="--files")).output,
         (await bench.call("grep", pattern="needle", glob=f"--pre={script}")).output,
         (await bench.call("grep", pattern="needle", glob="include:all")).output,
+        (await bench.call("grep", pattern="needle", glob="x" * 100_000)).output,
         (await bench.call("glob", pattern="--files0-from=x")).output,
         (await bench.call("glob", pattern="*", path="--files")).output,
     ]
@@ -185,6 +186,7 @@ async def test_F15_arguments_are_never_options(bench: Workbench, tree: Path) -> 
         "no matches for -e in -rf",
         "-rf:1: --pre=./x needle\n\n1 match in 1 file",
         "no matches for needle in --files",
+        "no matches for needle in .",
         "no matches for needle in .",
         "no matches for needle in .",
         "0 files fit --files0-from=x in .",
@@ -230,9 +232,13 @@ def test_F16_a_hostile_glob_takes_no_time() -> None:
 async def test_a_search_that_takes_too_long_says_so(
     bench: Workbench, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searching, "DEADLINE", 0.0)
+    slow = bench.directory.parent / "O" / "rg"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr(ripgrep, "program", lambda: str(slow))
+    monkeypatch.setattr(searching, "DEADLINE", 0.1)
     outputs = [(await bench.call("grep", pattern="needle")).output, (await bench.call("glob", pattern="*.py")).output]
     assert outputs == [
-        "no matches for needle in . (the search was ended after 0 s: there may be more)",
-        "0 files fit *.py in . (the search was ended after 0 s or too many files: there may be more)",
+        "no matches for needle in . (the search was ended after 0.1 s: there may be more)",
+        "0 files fit *.py in . (the search was ended after 0.1 s or too many files: there may be more)",
     ]

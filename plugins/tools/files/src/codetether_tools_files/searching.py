@@ -42,8 +42,10 @@ LISTED = 64 * 1024 * 1024
 MATCHES = 500
 SIZE = 48 * 1024
 WIDTH = 400
-_SURE = re.compile(r"(?!\*+$)([^][\\{}\s]|\{[^][\\{}\s,]+(,[^][\\{}\s,]+)*\})+")
-"""The last part of a glob that ripgrep surely reads as we do."""
+_SURE = re.compile(
+    r"(?!\*+$)(?!.{1000})([^][\\{}\s\ud800-\udfff]|\{[^][\\{}\s,\ud800-\udfff]+(,[^][\\{}\s,\ud800-\udfff]+)*\})+"
+)
+"""The last part of a glob that ripgrep surely reads as we do, and that goes into a pipe which nobody empties yet."""
 
 
 def _reads(workspace: Workspace, call: ToolCall) -> Resources:
