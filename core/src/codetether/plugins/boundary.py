@@ -6,7 +6,8 @@ import asyncio
 import contextvars
 import queue
 import threading
-from collections.abc import Awaitable, Callable
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -138,9 +139,15 @@ async def asked(method: Callable[..., Awaitable[T]], *args: Any, limit: float | 
     """
     seconds = CALL_LIMIT if limit is None else limit
     clock = asyncio.timeout(seconds)
+    call = _called(method, *args)
     try:
+        try:
+            waiting = call.send(None)
+        except StopIteration as ended:  # most never wait, and need no clock
+            value: T = ended.value
+            return value
         async with clock:
-            return await method(*args)
+            return await _rest(call, waiting)
     except SystemExit as error:
         raise PluginError(reason_of(error)) from error
     except asyncio.CancelledError as error:
@@ -152,3 +159,23 @@ async def asked(method: Callable[..., Awaitable[T]], *args: Any, limit: float | 
         if clock.expired():
             raise PluginError(f"took longer than {seconds:g} s") from error
         raise
+
+
+async def _called(method: Callable[..., Awaitable[T]], *args: Any) -> T:
+    return await method(*args)
+
+
+@types.coroutine
+def _rest(call: Coroutine[Any, Any, T], waiting: Any) -> Generator[Any, Any, T]:
+    """Goes on with a call that has come to its first wait."""
+    try:
+        while True:
+            try:
+                sent = yield waiting
+            except BaseException as error:
+                waiting = call.throw(error)
+            else:
+                waiting = call.send(sent)
+    except StopIteration as ended:
+        value: T = ended.value
+        return value
