@@ -42,6 +42,8 @@ _DATA = (frozenset(READERS) - SHELLS - INTERPRETERS - {"command"}) | names(
 _LOOKED_INTO = names("git find alias tar")
 _RUNNING = names("run exec x start dlx tool shell create debug attach compose")
 _MANAGERS = names("npm yarn pnpm docker podman kubectl uv poetry bundle conda dotnet gh")
+_QUIET = _DATA - INTERPRETERS - _MANAGERS - _LOOKED_INTO - {"make"}
+"""Programs of whose arguments none is ever looked into."""
 _GIT_RUNNING = names("bisect submodule rebase filter-branch difftool mergetool for-each-repo")
 _TAR_RUNNING = names("-I -F --to-command --use-compress-program --info-script --new-volume-script --rsh-command")
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
@@ -74,6 +76,8 @@ def speaks_of(pattern: tuple[str, ...], line: Line) -> bool | None:
 @lru_cache(maxsize=256)
 def candidates(line: Line) -> tuple[tuple[str, ...], ...]:
     """Every argv that the line may run, as far as that can be seen; the last of words that come later is UNKNOWN."""
+    if not line.texts and not line.run and all(base(words[0]) in _QUIET for words in line.commands):
+        return tuple(dict.fromkeys(line.commands))
     found = tuple(dict.fromkeys(islice(_Search().within_line(line, DEPTH), MOST)))
     return found if len(found) < MOST else (*found, NOBODY_KNOWS)
 

@@ -19,6 +19,7 @@ from codetether.values import frozen
 _WRITERS = names(
     "rm rmdir unlink shred mv cp touch mkdir tee truncate chmod chown chgrp install mkfifo mknod sponge patch ln rsync"
 )
+_MAY_WRITE = _WRITERS | names("dd sed perl sort curl wget")
 _MODE_FIRST = names("chmod chown chgrp")
 _COPIES = names("cp install ln rsync")
 _REMOVERS = names("rm rmdir shred unlink mv chmod chown chgrp find")
@@ -53,7 +54,8 @@ def effects(line: Line, directory: str) -> Effects:
     hosts: list[str] = []
     for words in found:
         reads += _reads(words)
-        writes += _writes(words)
+        if base(words[0]) in _MAY_WRITE:
+            writes += _writes(words)
         hosts += _hosts(words)
     if places := places_of(found):
         reads, writes = [*reads, *_below(places, reads)], [*writes, *_below(places, writes)]
