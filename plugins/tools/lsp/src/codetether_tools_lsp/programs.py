@@ -38,8 +38,11 @@ class Program:
 
     def found(self, folders: Folders, workspace: Path) -> str | None:
         """Where the program is, absolute. One that lies in the workspace, or is found by way of it, does not count."""
-        command = str(Path(self.command[0]).expanduser())
-        path = shutil.which(command) if Path(command).name != command else _which(command, folders)
+        command = self.command[0]
+        if os.sep in command:
+            path = shutil.which(str(Path(command).expanduser()))
+        else:
+            path = _which(command, folders)
         if path is None or not Path(path).is_absolute() or Path(path).resolve().is_relative_to(workspace):
             return None
         return None if Path(path).is_relative_to(workspace) else path
