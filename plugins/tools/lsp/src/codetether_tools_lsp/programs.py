@@ -39,10 +39,7 @@ class Program:
     def found(self, folders: Folders, workspace: Path) -> str | None:
         """Where the program is, absolute. One that lies in the workspace, or is found by way of it, does not count."""
         command = self.command[0]
-        if os.sep in command:
-            path = shutil.which(str(Path(command).expanduser()))
-        else:
-            path = _which(command, folders)
+        path = shutil.which(str(Path(command).expanduser())) if os.sep in command else _which(command, folders)
         if path is None or not Path(path).is_absolute() or Path(path).resolve().is_relative_to(workspace):
             return None
         return None if Path(path).is_relative_to(workspace) else path
