@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from heapq import nsmallest
 from pathlib import Path
@@ -96,14 +96,16 @@ class Files:
 
     async def take(self) -> None:
         """Runs the search until it ends, until there is enough, or until the deadline."""
-        arguments = [*ALWAYS, "--files", "--null", RULES, "--", "./"]
+        arguments = [*ALWAYS, "--files", "--null", RULES]
         with _left_out(self._pattern) as rules:
             self._whole = await searched(arguments, self._add, DEADLINE, directory=self._directory, file=rules)
 
     def _add(self, piece: bytes) -> bool:
         names, _, self._rest = (self._rest + piece).rpartition(b"\0")
-        each = [name.removeprefix("./") for name in os.fsdecode(names).split("\0") if name]
-        self._stamp(list(filter(self._fits.fullmatch, each)))
+        each = os.fsdecode(names).split("\0") if names else []
+        if b".git/" in names:
+            each = [name for name in each if not _of_git(name)]
+        self._stamp(filter(self._fits.fullmatch, each))
         if self._found:
             self._deeper.clear()
         elif self._below:
@@ -111,8 +113,8 @@ class Files:
         self._size += len(piece)
         return self._size <= LISTED
 
-    def _stamp(self, names: Sequence[str]) -> None:
-        self._found += [(-_changed(self._directory, name), name) for name in names if not _of_git(name)]
+    def _stamp(self, names: Iterable[str]) -> None:
+        self._found += [(-_changed(self._directory, name), name) for name in names]
 
     def result(self, base: str) -> ToolResult:
         """The newest of them, for the model."""
@@ -283,7 +285,7 @@ def _left_out(glob: str | None) -> Iterator[int]:
 
 def _of_git(name: str) -> bool:
     """Whether it lies in what git keeps for itself: a .gitignore that names `!*/` brings that back."""
-    return ".git/" in name and ".git" in name.split("/")
+    return ".git" in name.split("/")
 
 
 def _relative(pattern: str, real: str) -> str:
@@ -301,7 +303,7 @@ def _is_directory(real: str, name: str) -> bool:
 
 def _changed(directory: int, name: str) -> float:
     try:
-        return os.stat(name, dir_fd=directory, follow_symlinks=False).st_mtime
+        return os.lstat(name, dir_fd=directory).st_mtime
     except OSError:
         return 0.0
 
