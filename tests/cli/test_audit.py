@@ -17,7 +17,7 @@ from .conftest import Answer, CommandLine, ModelServer
 @pytest.fixture
 def site(cli: CommandLine, model: ModelServer) -> CommandLine:
     """The command line with the audit log, after a run with a tool call and a setting that was changed."""
-    wanted = {"CODETETHER_PLUGINS": "openai,shell,audit-jsonl"}
+    wanted = {"CODETETHER_PLUGINS": "openai,shell,audit-jsonl,codetether-json"}
     made = attrs.evolve(cli, environment={**cli.environment, **wanted})
     model.script += [Answer(calls=[("bash", {"command": "echo hi"})]), Answer(texts=["done"])]
     assert made("run", "--allow", "bash", "go").code == 0
@@ -138,13 +138,15 @@ def test_a_digest_tells_an_auditor_whether_a_body_is_the_one_meant(site: Command
     assert site("audit", "digest", str(body)).out == f"{intent['arguments_digest']}\n"
 
 
-def test_trust_deletion_and_a_refused_change_are_told(site: CommandLine) -> None:
+def test_trust_deletion_and_what_is_taken_in_are_told(site: CommandLine, tmp_path: Path) -> None:
     file = site.workspace / ".codetether" / "config.toml"
     file.parent.mkdir()
     file.write_text("[session]\nmax_steps = 3\n")
     session = told(site)[0]["session_id"]
     assert [site("config", "trust").code, site("config", "trust", "--revoke").code] == [0, 0]
+    (tmp_path / "kept.json").write_text(site("sessions", "export", session).out)
     assert site("sessions", "delete", session).out == f"deleted {session}\n"
+    assert site("sessions", "import", str(tmp_path / "kept.json")).code == 0
     assert [(e["action"], e["outcome"]) for e in told(site)[5:]] == [
         ("config:trust", "intent"),
         ("config:trust", "success"),
@@ -152,6 +154,8 @@ def test_trust_deletion_and_a_refused_change_are_told(site: CommandLine) -> None
         ("config:untrust", "success"),
         ("session:delete", "intent"),
         ("session:delete", "success"),
+        ("session:import", "intent"),
+        ("session:import", "success"),
     ]
     assert site("audit", "verify").code == 0
 

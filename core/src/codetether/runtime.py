@@ -246,7 +246,11 @@ class Runtime:
         """The sessions of other products on this machine."""
         if self._foreign is None:
             self._foreign = ForeignSessions(
-                plugins=self.plugins, contexts=self.contexts, store=self.sessions, stack=self._stack
+                plugins=self.plugins,
+                contexts=self.contexts,
+                store=self.sessions,
+                stack=self._stack,
+                audit=self.audit,
             )
         return self._foreign
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import uuid4
 
 from codetether.cli.terminal import YELLOW, Screen
 from codetether.errors import CodetetherError, CredentialError, UsageError
@@ -41,22 +38,8 @@ async def audited(
     runtime: Runtime, action: str, provider: str, source: str, effect: Callable[[], Awaitable[object]]
 ) -> None:
     """The effect with its intent before it and its outcome after it; neither holds a value."""
-    from codetether.record.trail import reason
-
-    record = partial(runtime.audit.record, "auth", action, call_id=uuid4().hex)
-    detail = {"provider": provider, "source": source}
-    await record("intent", detail=detail)
-    began = time.monotonic()
-
-    def duration() -> float:
-        return (time.monotonic() - began) * 1000
-
-    try:
+    async with runtime.audit.around("auth", action, detail={"provider": provider, "source": source}):
         await effect()
-    except (Exception, asyncio.CancelledError) as error:  # whatever ended it is recorded and raised on
-        await record("failure", duration_ms=duration(), detail={**detail, "error": reason(error)})
-        raise
-    await record("success", duration_ms=duration(), detail=detail)
 
 
 async def chosen_store(runtime: Runtime, wanted: str | None) -> tuple[str, CredentialStore]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import click
 
@@ -147,15 +145,8 @@ def _agreed(screen: Screen, sessions: list[SessionSummary]) -> bool:
 async def _deleted(runtime: Runtime, session_id: str) -> bool:
     """Whether the session was there, between its intent and its outcome in the audit trail."""
     from codetether.ids import check_session_id
-    from codetether.record.trail import reason
 
     check_session_id(session_id)
-    record = partial(runtime.audit.record, "session", "session:delete", session_id=session_id, call_id=uuid4().hex)
-    await record("intent")
-    try:
-        gone = await runtime.sessions.delete(session_id)
-    except Exception as error:
-        await record("failure", detail={"error": reason(error)})
-        raise
-    await record("success", detail={"there": gone})
+    async with runtime.audit.around("session", "session:delete", session_id=session_id) as told:
+        gone = told["there"] = await runtime.sessions.delete(session_id)
     return gone

@@ -9,12 +9,10 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import partial
-from pathlib import PurePath
-from typing import Any, TypeVar
 
 from codetether.errors import AuditFailed, CodetetherError, PluginError
 from codetether.models.audit import AuditCategory, AuditEntry, AuditOutcome
@@ -22,11 +20,11 @@ from codetether.models.record import JSON
 from codetether.plugins.boundary import BROKEN, asked, plain, reason_of
 from codetether.protocols import AnchoredAuditSink, AuditSink
 from codetether.record.audit_key import AuditKey, derived_key, digest
+from codetether.record.detail import bounded
 from codetether.record.redact import Redactor
 from codetether.specs import AuditSinkSpec
 from codetether.wire import storable
 
-T = TypeVar("T")
 _Begin = Callable[[], Awaitable[None] | None]
 
 LIMIT = 10.0
@@ -38,8 +36,8 @@ PAUSE = 30.0
 ANCHOR_ENTRIES, ANCHOR_SECONDS = 100, 60.0
 """A sink that can is anchored after so many entries, and when an entry has waited so many seconds for it."""
 
-TEXT_LIMIT, VALUES_LIMIT, DEPTH_LIMIT = 4000, 500, 8
-"""The detail of an audit entry holds at most so many characters a text, values and levels."""
+TEXT_LIMIT = 4000
+"""Characters of one text in an audit entry."""
 
 
 class AuditTrail:
@@ -125,7 +123,7 @@ class AuditTrail:
             duration_ms=round(duration_ms, 3) if duration_ms is not None and math.isfinite(duration_ms) else None,
             arguments_digest=digest(key, arguments) if key and arguments is not None else None,
             output_digest=digest(key, output) if key and output is not None else None,
-            detail=_bounded(detail, text),
+            detail=bounded(detail, text),
         )
         failures = await self._give(entry, self._books)
         for book, why in zip(self._books, failures, strict=True):
@@ -135,6 +133,25 @@ class AuditTrail:
                     remedy="Make the sink work again; whether it is required stands in the settings under [audit].",
                 )
         self._anchor_in_time(session_id)
+
+    @asynccontextmanager
+    async def around(
+        self, category: AuditCategory, action: str, *, session_id: str | None = None, detail: Mapping[str, JSON] = {}
+    ) -> AsyncIterator[dict[str, JSON]]:
+        """What is done inside, between its intent and its outcome, which tells what is put into the mapping too.
+
+        Raises AuditFailed before anything is done, as `record` does.
+        """
+        record = partial(self.record, category, action, session_id=session_id, call_id=os.urandom(16).hex())
+        await record("intent", detail=detail)
+        told, began = dict(detail), time.perf_counter()
+        try:
+            yield told
+        except (Exception, asyncio.CancelledError) as error:  # whatever ended it is recorded and raised on
+            took = (time.perf_counter() - began) * 1000
+            await record("failure", duration_ms=took, detail={**told, "error": reason(error)})
+            raise
+        await record("success", duration_ms=(time.perf_counter() - began) * 1000, detail=told)
 
     async def _give(self, entry: AuditEntry, books: Sequence[_Book]) -> list[str]:
         """Why each of them does not have the entry; empty where it has."""
@@ -199,7 +216,7 @@ class AuditTrail:
                     action="audit:anchor",
                     outcome="success",
                     principal=self._text(self._principal),
-                    detail=_bounded({"sink": book.sink_name, **head}, self._text),
+                    detail=bounded({"sink": book.sink_name, **head}, self._text),
                 )
                 await self._give(book.anchored, [other for other in self._books if other is not book])
             if (anchored := book.anchored) is not None:
@@ -358,41 +375,3 @@ def _user_at_host() -> str:
     except (OSError, KeyError):  # no name for this uid
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
-
-
-def _bounded(detail: Mapping[str, JSON], text: Callable[[str], str]) -> dict[str, JSON]:
-    """Any value as a small piece of plain JSON: of bounded depth, size and numbers, whatever a plugin put in."""
-    left = VALUES_LIMIT
-
-    def bound(value: Any, depth: int) -> JSON:
-        nonlocal left
-        left -= 1
-        match value:
-            case None | bool():
-                return value
-            case int():
-                return value if -(2**63) <= value < 2**63 else f"(an integer of {value.bit_length()} bits)"
-            case float():
-                return value if math.isfinite(value) else str(value)
-            case str():
-                return text(value)
-            case PurePath() | Decimal() | datetime():
-                return text(str(value))
-            case Mapping() if depth < DEPTH_LIMIT:
-                return {key(k): bound(v, depth + 1) for k, v in some(value.items())}
-            case list() | tuple() if depth < DEPTH_LIMIT:
-                return [bound(v, depth + 1) for v in some(value)]
-            case _:
-                return f"({type(value).__name__})"
-
-    def key(name: Any) -> str:
-        return text(name) if isinstance(name, str) else str(bound(name, DEPTH_LIMIT))
-
-    def some(values: Iterable[T]) -> Iterator[T]:
-        for value in values:
-            if left <= 0:
-                return
-            yield value
-
-    made: dict[str, JSON] = bound(detail, 0)
-    return made

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import orjson
@@ -26,6 +26,9 @@ from codetether.storage.durable import private_directory, replace
 from codetether.storage.store import Store
 from codetether.values import define, frozen
 from codetether.wire import from_dict, to_dict
+
+if TYPE_CHECKING:
+    from codetether.record.trail import AuditTrail
 
 _CACHE = "foreign-sessions.json"
 _VERSION = 1
@@ -58,6 +61,7 @@ class ForeignSessions:
     Attributes:
         patience: seconds for sources that no listing has seen; None for as long as it takes.
         unseen: how many sources the last listing left for another time.
+        audit: is told what is taken in.
     """
 
     plugins: LoadedPlugins
@@ -66,6 +70,7 @@ class ForeignSessions:
     stack: AsyncExitStack
     patience: float | None = PATIENCE
     unseen: int = 0
+    audit: AuditTrail | None = None
     _formats: dict[str, SessionFormat] | None = field(default=None)
 
     async def formats(self) -> dict[str, SessionFormat]:
@@ -177,6 +182,14 @@ class ForeignSessions:
         `directory` is where it works that tells none. `again` makes another copy, `<id>_2`, of one that is here.
         Raises StorageError.
         """
+        if self.audit is None:
+            return await self._adopted(found, directory, again)
+        async with self.audit.around("session", "session:import", session_id=found.started.id) as told:
+            id_ = await self._adopted(found, directory, again)
+            told["id"] = id_
+        return id_
+
+    async def _adopted(self, found: ForeignSession, directory: Path, again: bool) -> str | None:
         records = _placed(found.records, str(directory))
         id_, number = found.started.id, 1
         while True:

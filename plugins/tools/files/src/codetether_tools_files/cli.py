@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import click
 
@@ -96,19 +94,7 @@ def _workspace(directory: str | None) -> Path:
 
 async def _audited(runtime: Runtime, session_id: str, changes: Any) -> Undone | None:
     """The effect between its intent and its outcome in the audit trail."""
-    call, began = uuid4().hex, time.monotonic()
-
-    async def record(outcome: Any, **detail: Any) -> None:
-        took = None if outcome == "intent" else (time.monotonic() - began) * 1000
-        await runtime.audit.record(
-            "session", "undo", outcome, session_id=session_id, call_id=call, duration_ms=took, detail=detail
-        )
-
-    await record("intent")
-    try:
+    async with runtime.audit.around("session", "undo", session_id=session_id) as told:
         undone: Undone | None = await asyncio.to_thread(changes.undo)
-    except Exception as error:
-        await record("failure", error=str(error))
-        raise
-    await record("success", **({} if undone is None else {"turn": undone.turn, **_files(undone)}))
+        told |= {} if undone is None else {"turn": undone.turn, **_files(undone)}
     return undone

@@ -6,11 +6,9 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import click
 from codetether import Runtime, Screen, UsageError, keep_setting, print_json, print_table, workplace
@@ -235,18 +233,10 @@ def approve(name: str, yes: bool, revoke: bool) -> int:
     return asyncio.run(approving())
 
 
-@asynccontextmanager
-async def _recorded(runtime: Runtime, category: str, action: str, server: Server) -> AsyncIterator[None]:
+def _recorded(runtime: Runtime, category: str, action: str, server: Server) -> AbstractAsyncContextManager[object]:
     """What is done inside, between its intent and its outcome in the audit trail."""
     detail = {"server": server.name, "what": server.what, "origin": server.origin, "fingerprint": server.fingerprint}
-    note = partial(runtime.audit.record, category, action, call_id=uuid4().hex)
-    await note("intent", detail=detail)
-    try:
-        yield
-    except (Exception, asyncio.CancelledError) as error:  # whatever ended it is recorded and raised on
-        await note("failure", detail={**detail, "error": str(error) or type(error).__name__})
-        raise
-    await note("success", detail=detail)
+    return runtime.audit.around(category, action, detail=detail)
 
 
 def _agreed(yes: bool, question: str) -> bool:
