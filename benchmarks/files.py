@@ -28,19 +28,19 @@ LINES = "".join(f"line {number} of a file that is read and edited\n" for number 
 
 
 def files(yardsticks: Yardsticks, rounds: int) -> Iterator[Figure]:
-    """Whole calls of the tools, in a process that has called them before; the server is not asked."""
-    with TemporaryDirectory() as made:
+    """Whole calls of the tools, in a loop that has called them before, as a session's; the server is not asked."""
+    with TemporaryDirectory() as made, asyncio.Runner() as runner:
         place = Path(made).resolve()
-        bench = asyncio.run(_bench(place / "one"))
-        yield from _changed(bench, place / "one" / "file.txt", rounds)
+        bench = runner.run(_bench(place / "one"))
+        yield from _changed(runner, bench, place / "one" / "file.txt", rounds)
         _grow(place / "many")
-        bench = asyncio.run(_bench(place / "many"))
+        bench = runner.run(_bench(place / "many"))
         rg = [program(), "--no-config", "--hidden", "--no-require-git", "--glob=!.git"]
         for name, call, plain in (
             ("grep", {"pattern": "needle"}, [*rg, "--line-number", "needle", "."]),
             ("glob", {"pattern": "**/*7.txt"}, [*rg, "--files", "--glob", "*7.txt", "."]),
         ):
-            ours, floor = _paired(_calling(bench, name, call), _running(plain, place / "many"), rounds)
+            ours, floor = _paired(_calling(runner, bench, name, call), _running(plain, place / "many"), rounds)
             yield Figure(name=f"{name} in 50,000 files", unit="ms", ours=ours, floor=floor, bar=SEARCH_BAR)
 
 
@@ -49,7 +49,7 @@ async def _bench(directory: Path) -> Workbench:
     return await workbench(directory, plugin, permissions={"allow": ["*"]}, mode="unsafe")
 
 
-def _changed(bench: Workbench, file: Path, rounds: int) -> Iterator[Figure]:
+def _changed(runner: asyncio.Runner, bench: Workbench, file: Path, rounds: int) -> Iterator[Figure]:
     file.write_text(LINES)
 
     line = "line 7 of a file that is read and"
@@ -57,14 +57,14 @@ def _changed(bench: Workbench, file: Path, rounds: int) -> Iterator[Figure]:
 
     def edit() -> None:
         old, new = next(ways)
-        _calling(bench, "edit", {"path": "file.txt", "old": old, "new": new})()
+        _calling(runner, bench, "edit", {"path": "file.txt", "old": old, "new": new})()
 
     def plain_edit() -> None:
         beside = file.with_suffix(".new")
         beside.write_text(file.read_text().replace("no such line", ""))
         beside.replace(file)
 
-    reading = _calling(bench, "read", {"path": "file.txt"})
+    reading = _calling(runner, bench, "read", {"path": "file.txt"})
     for name, call, plain, bar in (("read", reading, file.read_text, READ_BAR), ("edit", edit, plain_edit, EDIT_BAR)):
         call()
         ours, floor = _paired(call, plain, rounds, 20)
@@ -80,12 +80,12 @@ def _grow(place: Path) -> None:
         (folder / f"{number}.txt").write_text(text)
 
 
-def _calling(bench: Workbench, name: str, arguments: dict[str, Any]) -> Callable[[], None]:
+def _calling(runner: asyncio.Runner, bench: Workbench, name: str, arguments: dict[str, Any]) -> Callable[[], None]:
     def call() -> None:
         prepared, ctx = bench.prepared(name, **arguments)
         tool = bench.tools[name]
         tool.resources(prepared, ctx)
-        result = asyncio.run(tool.run(prepared, ctx))
+        result = runner.run(tool.run(prepared, ctx))
         assert result.success, result.output
 
     return call
