@@ -171,6 +171,7 @@ def test_F03_a_search_of_directories_asks_where_it_would_come_upon_what_is_denie
         ("ask", "git diff; git show; git show HEAD~1; git log -p; git log -L1,5:conf/prod.yml; git stash show -p"),
         ("ask", "git diff HEAD -- conf; git diff -- nothing.yml; git log -p --stat; git cat-file -p 1234abcd"),
         ("ask", "git grep word HEAD; git grep --cached word; git -C . diff; timeout 5 git diff"),
+        ("ask", "git show ':/word'; git show 'HEAD@{10:00}'; git cat-file blob 1234abcd; git diff --check"),
         ("deny", "git show HEAD:conf/prod.yml; git diff -- conf/prod.yml; git blame conf/prod.yml"),
         ("allow", "git status; git log; git log --stat; git diff --stat; git show --name-only; git diff -- src/a.py"),
         ("allow", "git show HEAD:src/a.py; git stash list; git log -p -- src/a.py; git grep word src"),

@@ -165,13 +165,13 @@ def test_settings_are_changed_and_comments_stay(bare: CommandLine) -> None:
 
 def test_what_a_plugin_does_not_take_is_not_set(cli: CommandLine) -> None:
     path = cli.settings('model = "a/b"\n')
-    named = {"CODETETHER_PLUGINS": "shell,audit-jsonl"}
+    named = "shell,audit-jsonl"
     wrong = [("max_entries", "many"), ("max_entris", "5"), ("max_entries", "1.5")]
-    ran = [cli("config", "set", f"plugins.audit-jsonl.{key}", value, **named) for key, value in wrong]
+    ran = [cli("config", "set", f"plugins.audit-jsonl.{key}", value, CODETETHER_PLUGINS=named) for key, value in wrong]
     assert ([one.code for one in ran], path.read_text()) == ([1, 1, 1], 'model = "a/b"\n')
     assert "plugins.audit-jsonl.max_entries" in ran[0].err
-    assert cli("config", "set", "plugins.audit-jsonl.max_entries", "1000", **named).code == 0
-    assert cli("config", "set", "plugins.weather.units", "metric", **named).code == 0
+    assert cli("config", "set", "plugins.audit-jsonl.max_entries", "1000", CODETETHER_PLUGINS=named).code == 0
+    assert cli("config", "set", "plugins.weather.units", "metric", CODETETHER_PLUGINS=named).code == 0
 
 
 def test_a_new_file_is_private(bare: CommandLine) -> None:

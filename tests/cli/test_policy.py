@@ -96,8 +96,7 @@ def test_a_past_session_is_judged_by_the_rules_of_today(cli: CommandLine, model:
     session = cli("run", "first", "--allow", "bash", "--format", "json").json["session_id"]
     (cli.workspace / "made").unlink()
     cli.settings(RULES + '[providers.openai]\nbase_url = "http://127.0.0.1:1"\n')
-    working = {"CODETETHER_PLUGINS": "openai,shell,work"}
-    told = cli("policy", "replay", session, "--json", **working).json
+    told = cli("policy", "replay", session, "--json", CODETETHER_PLUGINS="openai,shell,work").json
     assert [(c["decision"], c.get("rule"), c["ran"]) for c in told] == [
         ("allow", "read-only commands: allowed", True),
         ("ask", "mode default: execute asks", True),
@@ -106,5 +105,6 @@ def test_a_past_session_is_judged_by_the_rules_of_today(cli: CommandLine, model:
         (None, None, False),
     ]
     assert not (cli.workspace / "made").exists()
-    text = cli("policy", "replay", session, "--allow", "bash(touch *)", **working).out.splitlines()
+    again = ("policy", "replay", session, "--allow", "bash(touch *)")
+    text = cli(*again, CODETETHER_PLUGINS="openai,shell,work").out.splitlines()
     assert text[-1] == "5 calls: 3 allow, 0 ask, 1 deny"

@@ -223,7 +223,7 @@ _PATCHES = names(
 )
 _SUMMARIES = names(
     "s no-patch stat numstat shortstat dirstat dirstat-by-file summary compact-summary cumulative raw name-only"
-    " name-status check quiet"
+    " name-status quiet"
 )
 _VALUED = names("-C -c --git-dir --work-tree --namespace --config-env --attr-source --super-prefix")
 """Options of git itself whose value is the next word."""
@@ -258,14 +258,20 @@ def read_git(words: tuple[str, ...]) -> Use:
 
 def _shown(command: str, words: tuple[str, ...], found: Arguments) -> tuple[str, ...] | None:
     """The patterns behind `--` where it shows what files held; None where it does not, or only of `HEAD:file`."""
-    if command in ("show", "cat-file") and found.operands and all(":" in operand for operand in found.operands):
+    if command in ("show", "cat-file") and found.operands and all(map(_is_file, found.operands)):
         return None
     if command == "cat-file":
-        return () if "p" in found.used else None
+        return None if found.used & {"t", "s", "e"} else ()
     patches = bool(found.used & _PATCHES) or (command in ("diff", "show") and not found.used & _SUMMARIES)
     if command not in _WITH_PATCHES or not patches:
         return None
     return words[words.index("--") + 1 :] if "--" in words else ()
+
+
+def _is_file(operand: str) -> bool:
+    """Whether it is a file at a revision (`HEAD:x`) or in the index (`:x`), and no commit that is searched for."""
+    revision, _, path = operand.partition(":")
+    return bool(path) and not path.startswith("/") and "{" not in revision
 
 
 def subcommand(words: tuple[str, ...]) -> int:

@@ -85,9 +85,7 @@ _DATABASES = re.compile(
 """What makes the clients of databases run programs, or read and write files of their own."""
 _ASKS = re.compile(r"-[A-Za-z]*[cef].*|--(?:command|execute|file)\b.*", re.DOTALL)
 _PACKAGES = names("exec x dlx config explore set create init edit")
-_GIT_PROGRAMS = names(
-    "difftool filter-branch mergetool instaweb daemon gui citool hook maintenance credential shell for-each-repo"
-)
+_GIT_PROGRAMS = names("instaweb daemon gui citool hook maintenance credential shell for-each-repo")
 _SETS_CODE = re.compile(
     r"(?i)(alias\..*|core\.(fsmonitor|sshcommand|pager|editor|hookspath|askpass|gitproxy|attributesfile)|include.*|"
     r".*\.(textconv|command|clean|smudge|process|program|helper|cmd|driver|external)|sequence\.editor|pager\..*|"
@@ -210,7 +208,7 @@ def _git(words: tuple[str, ...], named: int) -> str:
         return "git rebase running commands"
     if command in ("bisect", "submodule") and any(word in ("run", "foreach") for word in rest) and at + 2 > named:
         return f"git {command} running commands"
-    if command in _GIT_PROGRAMS:
+    if command in ("difftool", "filter-branch", "mergetool") or (command in _GIT_PROGRAMS and at >= named):
         return f"git {command} runs programs"
     if command == "config" and any(_SETS_CODE.fullmatch(word.partition("=")[0]) for word in rest):
         return "git config naming a program"
