@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -69,9 +69,9 @@ def check_record(item: Any, kind: type[Any]) -> None:
     """Raises PluginError for a record of another kind than the hook must yield, or not as its class says."""
     if not isinstance(item, kind):
         raise PluginError(f"yielded {type(item).__name__}, not {kind.__name__}")
-    for name, hint in _hints(kind.__name__).items():
+    for name, hint, fits in _checks(kind):
         value = getattr(item, name)
-        if not _fits(value, hint):
+        if not fits(value):
             raise PluginError(f"yielded a {kind.__name__} whose `{name}` is {type(value).__name__}, not {_words(hint)}")
         if name == "name" and not (value and value.isprintable() and len(value) <= 100):
             raise PluginError(f"yielded a {kind.__name__} whose `name` is not 1 to 100 printable characters")
@@ -80,24 +80,26 @@ def check_record(item: Any, kind: type[Any]) -> None:
 
 
 @cache
-def _hints(spec: str) -> dict[str, Any]:
-    return get_type_hints(getattr(specs, spec))
+def _checks(kind: type[Any]) -> Sequence[tuple[str, Any, Callable[[Any], bool]]]:
+    """Each field of the record: its name, its type, and what tells whether a value is of that type."""
+    return [(name, hint, _check(hint)) for name, hint in get_type_hints(kind).items()]
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether the value is of the type, as deep as a plain tuple goes: enough that no reader stumbles over it."""
+def _check(hint: Any) -> Callable[[Any], bool]:
+    """Whether a value is of the type, as deep as a plain tuple goes: enough that no reader stumbles over it."""
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
-        return True
+        return lambda value: True
     if origin in (Union, types.UnionType):
-        return any(_fits(value, h) for h in arguments)
+        members = [_check(member) for member in arguments]
+        return lambda value: any(fits(value) for fits in members)
     if origin is Literal:
-        return value in arguments
+        return lambda value: value in arguments
     if origin is Callable:
-        return callable(value)
+        return callable
     if origin in (tuple, frozenset):
-        return isinstance(value, origin) and all(isinstance(v, arguments[0]) for v in value)
-    return isinstance(value, Mapping if origin is Mapping else origin or hint)
+        return lambda value: isinstance(value, origin) and all(isinstance(v, arguments[0]) for v in value)
+    return lambda value: isinstance(value, origin or hint)
 
 
 def _words(hint: Any) -> str:
