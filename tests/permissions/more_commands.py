@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 P07_MORE = (
+    "r{m,x} f",
+    "/bin/r{m,x} f",
+    "a{b,c{d,e}}; r{x,{m,y}} f",
+    "env {x,r}m f",
     "tar -I 'rm f' -cf a b",
     "tar cf a b --use-compress-program 'rm f'",
     "make SHELL='rm f'",

@@ -49,6 +49,11 @@ _PLAIN = re.compile(rf"{_COMMAND}(?: (?:\|\|?|&&) {_COMMAND})*+", re.ASCII)
 """Commands of plain words, and of quotes that hold nothing special: any shell reads them in one way."""
 _WIDE = re.compile(r"[^\x00-\x7f]")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_BRACES = str.maketrans("{,}", "\ue001\ue002\ue003")
+_PLAIN_BRACES = str.maketrans("\ue001\ue002\ue003", "{,}")
+_BRACED = re.compile("\ue001([^\ue001\ue003]*)\ue003")
+MOST_SPREAD = 100
+"""Words that one with braces becomes, at the most."""
 MOST_NODES = 20_000
 MOST_PIPES = 300
 """Beyond so many the parser takes seconds."""
@@ -203,19 +208,41 @@ def _take(kind: str, node: Node, children: list[Node], found: _Found) -> None:
 def _words(children: list[Node], found: _Found) -> Iterator[str]:
     for child in children:
         if child.type == "command_name":
-            yield from _split(_value(child.children[0], found), child)
+            yield from _split(child.children[0], found)
         elif child.type in _WORDS:
-            yield from _split(_value(child, found), child)
+            yield from _split(child, found)
         elif child.type == "variable_assignment" and child.parent is not None and child.parent.type != "command":
             yield _text(child)
 
 
-def _split(value: str, node: Node) -> Iterator[str]:
-    """A known variable without quotes becomes several words, as the shell splits it."""
-    if " " in value and _expands(node):
-        yield from value.split()
-    else:
-        yield value
+def _split(node: Node, found: _Found) -> Iterator[str]:
+    """Braces, and a known variable without quotes, become several words, as the shell splits them."""
+    braced = node.type == "concatenation" and any(_text(child) == "{" for child in node.children)
+    for value in _spread(node, found) if braced else [_value(node, found)]:
+        if " " in value and _expands(node):
+            yield from value.split()
+        else:
+            yield value
+
+
+def _spread(node: Node, found: _Found) -> list[str]:
+    """The words that a word with braces becomes: `a{b,c}` is `ab ac`."""
+    pieces = (
+        _value(child, found) if child.type != "word" else _value(child, found).translate(_BRACES)
+        for child in node.children
+    )
+    words = ["".join(pieces)]
+    while len(words) < MOST_SPREAD and any(map(_BRACED.search, words)):
+        words = [word for each in words for word in _alternatives(each)]
+    return [UNKNOWN] if len(words) >= MOST_SPREAD else [word.translate(_PLAIN_BRACES) for word in words]
+
+
+def _alternatives(word: str) -> list[str]:
+    braced = _BRACED.search(word)
+    if braced is None:
+        return [word]
+    before, after, inner = word[: braced.start()], word[braced.end() :], braced[1].split("\ue002")
+    return [f"{before}{each}{after}" for each in (inner if len(inner) > 1 else [f"{{{inner[0]}}}"])]
 
 
 def _expands(node: Node) -> bool:
