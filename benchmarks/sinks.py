@@ -81,7 +81,7 @@ def record(yardsticks: Yardsticks, rounds: int) -> Iterator[Figure]:
             "CODETETHER_AUDIT_LOG_PATH": str(home / "audit" / "audit.jsonl"),
         }
         with_, without = (
-            [_loop(yardsticks, home / name, f"s{n}-x{name}", more, "--steps", str(n), "--stream") for n in (10, 100)]
+            [_loop(yardsticks, home / name, f"s{n}-x{name}", more, "--steps", str(n), "--stream") for n in (100, 500)]
             for name, more in (("on", sinks), ("off", {}))
         )
         commands = (with_[0], without[0], with_[1], without[1])

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Awaitable
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from attrs import evolve
 from codetether import AuditEntry, Disk, StorageError, to_json
@@ -134,7 +134,7 @@ class _Line:
             return message
 
     def send_all(self, left: bytes) -> None:
-        """Sends a message, or what is left of one. Raises OSError."""
+        """Sends a message, or what is left of one, perhaps with its end. Raises OSError."""
         self._socket.settimeout(SECONDS)
         self._socket.sendall(left.removesuffix(b"\n") + self._end)
         self._socket.setblocking(False)
@@ -151,21 +151,26 @@ def _connected(address: str) -> socket.socket:
     where = found["host"].strip("[]"), int(found["port"] or 514)
     if found["kind"] == "tcp":
         return socket.create_connection(where, SECONDS)
-    family, kind, protocol, _, first = socket.getaddrinfo(*where, type=socket.SOCK_DGRAM)[0]
-    made = socket.socket(family, kind, protocol)
-    made.connect(first)  # once, so that no name is looked up for each message
-    return made
+    family, kind, _, _, first = socket.getaddrinfo(*where, type=socket.SOCK_DGRAM)[0]
+    return _dialled(family, kind, first)  # once, so that no name is looked up for each message
 
 
 def _local(path: str) -> socket.socket:
     """A socket of this machine: of datagrams as most are, else a stream."""
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        made.connect(path)
+        return _dialled(socket.AF_UNIX, socket.SOCK_DGRAM, path)
     except OSError as error:
-        made.close()
         if error.errno != errno.EPROTOTYPE:
             raise
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        made.connect(path)
+        return _dialled(socket.AF_UNIX, socket.SOCK_STREAM, path)
+
+
+def _dialled(family: int, kind: int, where: Any) -> socket.socket:
+    made = socket.socket(family, kind)
+    made.settimeout(SECONDS)
+    try:
+        made.connect(where)
+    except OSError:
+        made.close()
+        raise
     return made
