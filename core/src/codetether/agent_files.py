@@ -113,11 +113,11 @@ class AgentFiles:
 
     def _of_repository(self) -> Iterator[tuple[Path, Dialect]]:
         """Nearest first; the user's own are no repository's, where the home directory is one."""
-        own = {folder for folder, _ in self._own()}
+        own = {str(folder) for folder, _ in self._own()}  # paths themselves are slow to compare
         for place in reversed(project_paths(self.directory)):
             for dialect, names in FOLDERS.items():
                 folders = (place.parents[1] / name for name in names)
-                yield from ((folder, dialect) for folder in folders if folder not in own)
+                yield from ((folder, dialect) for folder in folders if str(folder) not in own)
 
     def _read(self, path: Path, dialect: Dialect, *, own: bool) -> FoundAgent:
         found = FoundAgent(name=path.stem, path=path, own=own)

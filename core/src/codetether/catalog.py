@@ -88,6 +88,7 @@ class Catalog:
         self._notice = notice
         self._kept: set[str] | None = None
         self._seen: Mapping[str, str] = {}
+        self._doubted: set[tuple[str, ModelRef]] = set()
         self._specs: dict[str, list[Provided[ProviderSpec]]] = {}
         for provided in specs:
             self._specs.setdefault(provided.record.name, []).append(provided)
@@ -313,7 +314,10 @@ class Catalog:
         from difflib import get_close_matches
 
         known = next((self._all_models(a) for a in available if a.name == ref.provider), ())
-        if not wish or ref.model in known or self.models.listed(ref) is not None:
+        if not wish or (wish, ref) in self._doubted:
+            return
+        self._doubted.add((wish, ref))
+        if ref.model in known or self.models.listed(ref) is not None:
             return
         if any(wish in p.record.models for provided in self._specs.values() for p in provided):
             return
