@@ -30,7 +30,7 @@ def watch(event, arguments):
         path, mode, flags = arguments
         writes = bool(flags & 3) if isinstance(flags, int) else False
         name = str(path)
-        if writes or not name.endswith((".py", ".pyc", ".so", ".pth", ".zip", ".typed")):
+        if writes or not name.endswith((".py", ".pyc", ".so", ".pth", ".zip", ".typed", "dist-info/METADATA")):  # a library's own version
             seen.append(f"open {{name}}")
     elif event.partition(".")[0] in ("socket", "subprocess", "shutil", "tempfile", "sqlite3"):
         seen.append(event)
