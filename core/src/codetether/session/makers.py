@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -12,7 +13,7 @@ import attrs
 from codetether import specs
 from codetether.agents import chosen
 from codetether.errors import ExecutorError, PluginError
-from codetether.models.tools import Mode
+from codetether.models.tools import Mode, ToolDefinition
 from codetether.plugins.boundary import BROKEN, HOOK_LIMIT, asked, plain, reason_of
 from codetether.plugins.life import created
 from codetether.plugins.loaded import Provided
@@ -37,6 +38,8 @@ OURS = frozenset(
     }
 )
 """The distributions whose tools keep their names; a stranger may call its distribution as it likes."""
+TRIED = OURS - {"codetether-tools-mcp"}
+"""Those whose schemas our tests have compiled: the tools of an MCP server are a stranger's."""
 
 
 @define(kw_only=True)
@@ -181,11 +184,12 @@ class Makers:
 
     async def _tools(self) -> dict[str, OfferedTool]:
         """Ours first, so that they keep their names; a stranger's clashing tool gets its plugin's name before it."""
-        ours = {info.name for info in self.runtime.plugins.plugins if info.distribution in OURS}
+        ours, tried = self._plugins_of(OURS), self._plugins_of(TRIED)
         found: dict[str, OfferedTool] = {}
         owners: dict[str, str] = {}
         made = await self._all(specs.ToolsetSpec)
         for provided, toolset in sorted(made, key=lambda pair: pair[0].plugin not in ours):
+            checked = partial(self.runtime.definitions.checked, tried=provided.plugin in tried)
             try:
                 tools = await asked(toolset.tools, limit=HOOK_LIMIT)
                 named = [(tool.definition.name, tool) for tool in tools]
@@ -194,7 +198,7 @@ class Makers:
                 continue
             for name, tool in named:
                 try:
-                    offered = self._offered(provided.plugin, tool, found, owners)
+                    offered = self._offered(provided.plugin, tool, checked, found, owners)
                 except BROKEN as error:  # one bad definition costs neither the others nor the request to the model
                     self.failed(provided.plugin, f"codetether_tools {plain(str(name), 64)}", error)
                 else:
@@ -202,14 +206,21 @@ class Makers:
                     owners.setdefault(_read_as(offered.definition.name), provided.plugin)
         return found
 
+    def _plugins_of(self, distributions: Set[str]) -> set[str]:
+        return {info.name for info in self.runtime.plugins.plugins if info.distribution in distributions}
+
     def _offered(
-        self, plugin: str, tool: Any, found: Mapping[str, OfferedTool], owners: Mapping[str, str]
+        self,
+        plugin: str,
+        tool: Any,
+        checked: Callable[[str, ToolDefinition], ToolDefinition],
+        found: Mapping[str, OfferedTool],
+        owners: Mapping[str, str],
     ) -> OfferedTool:
         """The tool under a name that is free; `owners`: whose a name is by how it is read.
 
         Raises PluginError for one that cannot be offered.
         """
-        checked = self.runtime.definitions.checked
         definition = checked(plugin, tool.definition)
         name = definition.name
         if (owner := owners.get(_read_as(name))) is not None:
