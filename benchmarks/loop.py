@@ -18,10 +18,11 @@ from codetether import Done, FunctionTools, RunningSession, Runtime, TextChunk, 
 LATE = """
     httpx httpcore._async.connection_pool anyio._backends._asyncio cattrs jsonschema_rs sqlite3 importlib_metadata
     codetether_http.connection codetether_provider_openai.wire codetether_tools_files.toolset
-    codetether_tools_shell.bash codetether_tools_shell.toolset codetether_tools_work.toolset codetether_tools_work.sections
-    codetether_tools_work.memory codetether_tools_lsp.definitions codetether_tools_lsp.toolset codetether_tools_mcp.toolset
-    codetether_tools_web.toolset codetether_context_compaction.compactor codetether_router_functiongemma.silent
-    codetether_router_text.router codetether_router_text.offers codetether_router_text.scanner ahocorasick_rs difflib
+    codetether_tools_shell.bash codetether_tools_shell.toolset codetether_tools_work.toolset
+    codetether_tools_work.sections codetether_tools_work.memory codetether_tools_lsp.definitions
+    codetether_tools_lsp.toolset codetether_tools_mcp.toolset codetether_tools_web.toolset
+    codetether_context_compaction.compactor codetether_router_functiongemma.silent codetether_router_text.router
+    codetether_router_text.offers codetether_router_text.scanner ahocorasick_rs difflib
 """
 """What a run imports at its first step, so that the memory above imports is not that of imports."""
 

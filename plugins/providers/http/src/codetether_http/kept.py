@@ -34,17 +34,25 @@ class Kept(Generic[T]):
         self._entries.clear()
 
     def _keep(self, message: Message) -> T:
-        """The entry goes when the message does, before its identity can be another's."""
-        key, entries, forgotten = id(message), self._entries, self._forgotten
-
-        def forget(_: weakref.ref[Message]) -> None:
-            entries.pop(key, None)
-            if forgotten is not None:
-                forgotten()
-
         rendered = self._render(message)
-        entries[key] = (weakref.ref(message, forget), rendered)
+        gone = _Gone(message, self._forget)
+        gone.key = id(message)
+        self._entries[gone.key] = gone, rendered
         return rendered
+
+    def _forget(self, gone: weakref.ref[Message]) -> None:
+        """The entry goes when the message does, before its identity can be another's."""
+        assert isinstance(gone, _Gone)
+        self._entries.pop(gone.key, None)
+        if self._forgotten is not None:
+            self._forgotten()
+
+
+class _Gone(weakref.ref[Message]):
+    """Knows of which message it was."""
+
+    __slots__ = ("key",)
+    key: int
 
 
 @frozen(kw_only=True, eq=False)
