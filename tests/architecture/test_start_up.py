@@ -24,13 +24,14 @@ WATCHED = """
 import sys
 sys.path[:0] = {sources!r}
 sys.dont_write_bytecode = True
+VERSION = ["dist-info/METADATA"]  # libraries look there which version of themselves they are
 seen = []
 def watch(event, arguments):
     if event == "open":
         path, mode, flags = arguments
         writes = bool(flags & 3) if isinstance(flags, int) else False
         name = str(path)
-        if writes or not name.endswith((".py", ".pyc", ".so", ".pth", ".zip", ".typed", "dist-info/METADATA")):  # a library's own version
+        if writes or not name.endswith((".py", ".pyc", ".so", ".pth", ".zip", ".typed", *VERSION)):
             seen.append(f"open {{name}}")
     elif event.partition(".")[0] in ("socket", "subprocess", "shutil", "tempfile", "sqlite3"):
         seen.append(event)
