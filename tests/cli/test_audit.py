@@ -138,13 +138,18 @@ def test_a_digest_tells_an_auditor_whether_a_body_is_the_one_meant(site: Command
     assert site("audit", "digest", str(body)).out == f"{intent['arguments_digest']}\n"
 
 
-def test_trust_deletion_and_what_is_taken_in_are_told(site: CommandLine, tmp_path: Path) -> None:
+def test_trust_and_what_is_done_to_sessions_are_told(site: CommandLine, tmp_path: Path) -> None:
     file = site.workspace / ".codetether" / "config.toml"
     file.parent.mkdir()
     file.write_text("[session]\nmax_steps = 3\n")
     session = told(site)[0]["session_id"]
     assert [site("config", "trust").code, site("config", "trust", "--revoke").code] == [0, 0]
     (tmp_path / "kept.json").write_text(site("sessions", "export", session).out)
+    fork = site("sessions", "fork", session).out.strip()
+    assert [site("sessions", "rename", session, "old").code, site("sessions", "repair").code] == [0, 0]
+    (journal,) = site.home.glob(f"data/sessions/*/{fork}/journal.jsonl")
+    journal.write_bytes(journal.read_bytes().replace(b'"title":', b'"titel":', 1))
+    assert site("sessions", "repair").code == 0
     assert site("sessions", "delete", session).out == f"deleted {session}\n"
     assert site("sessions", "import", str(tmp_path / "kept.json")).code == 0
     assert [(e["action"], e["outcome"]) for e in told(site)[5:]] == [
@@ -152,6 +157,12 @@ def test_trust_deletion_and_what_is_taken_in_are_told(site: CommandLine, tmp_pat
         ("config:trust", "success"),
         ("config:untrust", "intent"),
         ("config:untrust", "success"),
+        ("session:fork", "intent"),
+        ("session:fork", "success"),
+        ("session:rename", "intent"),
+        ("session:rename", "success"),
+        ("session:repair", "intent"),
+        ("session:repair", "success"),
         ("session:delete", "intent"),
         ("session:delete", "success"),
         ("session:import", "intent"),

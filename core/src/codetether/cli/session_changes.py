@@ -43,7 +43,9 @@ def fork(session_id: str, message: int | None, turn: int | None, title: str | No
         await runtime.providers()  # what they find of keys is taken out of what is written
         source = await journal_of(runtime, session_id)
         new_id = new_session_id()
-        await runtime.sessions.adopt(forked(source.records, new_id, messages=message, turn=turn, title=title))
+        records = forked(source.records, new_id, messages=message, turn=turn, title=title)
+        async with runtime.audit.around("session", "session:fork", session_id=new_id, detail={"of": session_id}):
+            await runtime.sessions.adopt(records)
         fresh = (await runtime.sessions.load(new_id)).session
         if as_json:
             count = len(fresh.messages)
@@ -68,9 +70,11 @@ def rename(session_id: str, title: str, as_json: bool) -> int:
 
     async def renaming(runtime: Runtime, screen: Screen) -> int:
         await runtime.providers()  # what they find of keys is taken out of what is written
-        journal = await runtime.sessions.open(await taken_in(runtime, session_id, runtime.directory, screen.notice))
-        journal.append(TitleChanged(title=" ".join(title.split()) or None))
-        await journal.close()
+        own_id = await taken_in(runtime, session_id, runtime.directory, screen.notice)
+        async with runtime.audit.around("session", "session:rename", session_id=own_id):
+            journal = await runtime.sessions.open(own_id)
+            journal.append(TitleChanged(title=" ".join(title.split()) or None))
+            await journal.close()
         named = journal.state.session.title
         if as_json:
             print_json(screen, {"id": session_id, "title": named})

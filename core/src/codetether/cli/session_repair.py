@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codetether.cli.completion import session_ids
-from codetether.cli.sessions import with_store
 from codetether.cli.table import as_json, print_json
 from codetether.cli.terminal import RED, YELLOW, Screen
 
 if TYPE_CHECKING:
-    from codetether.storage.store import Store
+    from codetether.runtime import Runtime
 
 
 @click.command("repair")
@@ -30,17 +29,23 @@ def repair(ids: tuple[str, ...], dry_run: bool, directory: Path | None, as_json:
 
     What cannot be read is put aside in a file beside the journal; the records around it stay as they are.
     """
+    from codetether.cli.listings import with_runtime
+
     work = str((directory or Path.cwd()).resolve())
 
-    async def repairing(store: Store, screen: Screen) -> int:
+    async def repairing(runtime: Runtime, screen: Screen) -> int:
         from codetether.errors import StorageError
 
+        store = runtime.sessions
         wanted = ids or tuple(sorted([*(s.id for s in await store.list()), *await store.unreadable()]))
         damaged: list[dict[str, Any]] = []
         failed: list[dict[str, str]] = []
         for session_id in wanted:
             try:
-                found = await store.mend(session_id, work, dry=dry_run)
+                found = await store.mend(session_id, work, dry=True)
+                if found.problems and not dry_run:
+                    async with runtime.audit.around("session", "session:repair", session_id=session_id):
+                        found = await store.mend(session_id, work)
             except StorageError as error:
                 failed.append({"id": session_id, "why": error.message})
                 screen.say(f"{session_id}: {error.message}" + (f"\n  {error.remedy}" if error.remedy else ""), RED)
@@ -60,4 +65,4 @@ def repair(ids: tuple[str, ...], dry_run: bool, directory: Path | None, as_json:
             screen.line(f"{sessions} looked at, {len(damaged)} {'damaged' if dry_run else 'mended'}")
         return 1 if failed else 0
 
-    return with_store(repairing)
+    return with_runtime(repairing)
