@@ -243,6 +243,7 @@ class Transport:
             yield Answer(self, response, deadline, self._kind(response))
         finally:
             await response.aclose()
+            del response.stream  # it holds the response in its turn: both would wait for the garbage collector
 
     def url(self, address: str) -> str:
         """The whole URL of an address below the base URL."""
