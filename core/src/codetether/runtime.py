@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from attrs import field
@@ -33,7 +33,6 @@ from codetether.record.redact import Redactor
 from codetether.record.sinks import AuditTrail
 from codetether.session.contexts import ContextFactory
 from codetether.session.definitions import Definitions
-from codetether.session.foreign import ForeignSessions
 from codetether.session.opening import Opening, open_session
 from codetether.session.pacing import Paces
 from codetether.session.running import RunningSession
@@ -42,7 +41,10 @@ from codetether.settings.settings import Settings, load_settings, looks_secret
 from codetether.storage.disk import Disk
 from codetether.storage.store import Store
 from codetether.values import define
-from codetether.wiring import Wiring, own_settings
+from codetether.wiring import Wiring, learn_secrets, own_settings
+
+if TYPE_CHECKING:
+    from codetether.session.foreign import ForeignSessions
 
 BLOCK_ONE = "block one: [plugins] block"
 BUILTIN = ("agents", "credentials", "executor", "policy", "prompts", "question", "selection")
@@ -245,6 +247,8 @@ class Runtime:
     def foreign(self) -> ForeignSessions:
         """The sessions of other products on this machine."""
         if self._foreign is None:
+            from codetether.session.foreign import ForeignSessions
+
             self._foreign = ForeignSessions(
                 plugins=self.plugins,
                 contexts=self.contexts,
@@ -317,15 +321,6 @@ def redactor_of(settings: Settings) -> Redactor:
     return redactor
 
 
-def _learn_secrets(sections: Mapping[str, Any], redactor: Redactor) -> None:
-    """What stands in plugins' settings under fields with the metadata `secret` is known to the redactor."""
-    for plugin, section in sections.items():
-        for attribute in attrs.fields(type(section)):
-            value = getattr(section, attribute.name)
-            if attribute.metadata.get("secret") and isinstance(value, str) and value:
-                redactor.add(value, f"{plugin}.{attribute.name}")
-
-
 async def _assemble(
     cls: type[Runtime],
     settings: Settings,
@@ -344,7 +339,7 @@ async def _assemble(
         notify=notify,
         sections=own_settings(settings, loaded, notify),
     )
-    _learn_secrets(contexts.sections, redactor)
+    learn_secrets(contexts.sections, redactor)
     wiring = Wiring(settings=settings, plugins=loaded, contexts=contexts, stack=stack, redactor=redactor, notify=notify)
     contexts.credentials = credentials = await wiring.credentials()
     audit = await wiring.audit()

@@ -81,6 +81,15 @@ def _say_unclaimed(settings: Settings, loaded: LoadedPlugins, notify: Notify) ->
             notify("settings", f"[plugins.{name}] changes nothing: this plugin has no settings")
 
 
+def learn_secrets(sections: Mapping[str, Any], redactor: Redactor) -> None:
+    """What stands in plugins' settings under fields with the metadata `secret` is known to the redactor."""
+    for plugin, section in sections.items():
+        for attribute in attrs.fields(type(section)):
+            value = getattr(section, attribute.name)
+            if attribute.metadata.get("secret") and isinstance(value, str) and value:
+                redactor.add(value, f"{plugin}.{attribute.name}")
+
+
 @frozen(kw_only=True)
 class _Creating:
     """A `create` with the name of what it makes."""

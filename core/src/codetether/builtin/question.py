@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from codetether.functions import FunctionTools
 from codetether.hookspecs import hookimpl
 from codetether.models.tools import Question, Resources, ToolCall, ToolDefinition, ToolResult, error_result, text_result
 from codetether.plugin_contexts import SessionContext, ToolContext
@@ -39,6 +38,10 @@ class Asking:
         timeout=DEADLINE + 10,
     )
 
+    async def tools(self) -> Sequence[Asking]:
+        """Itself: it is all of its toolset."""
+        return (self,)
+
     def resources(self, call: ToolCall, ctx: SessionContext) -> Resources:
         """It touches nothing."""
         return Resources()
@@ -55,4 +58,4 @@ class Asking:
 @hookimpl
 def codetether_tools() -> Iterable[ToolsetSpec]:
     """One tool."""
-    yield ToolsetSpec(name="question", create=lambda ctx: FunctionTools(Asking()))
+    yield ToolsetSpec(name="question", create=lambda ctx: Asking())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
-from codetether.models.foreign import ForeignSession, ForeignSummary, Unreadable
+if TYPE_CHECKING:
+    from codetether.models.foreign import ForeignSession, ForeignSummary, Unreadable
 
 
 class SessionFormat(Protocol):

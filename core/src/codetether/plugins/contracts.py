@@ -69,7 +69,7 @@ def check_record(item: Any, kind: type[Any]) -> None:
     """Raises PluginError for a record of another kind than the hook must yield, or not as its class says."""
     if not isinstance(item, kind):
         raise PluginError(f"yielded {type(item).__name__}, not {kind.__name__}")
-    for name, hint, fits in _checks(kind):
+    for name, hint, fits in _checks(kind.__name__):
         value = getattr(item, name)
         if not fits(value):
             raise PluginError(f"yielded a {kind.__name__} whose `{name}` is {type(value).__name__}, not {_words(hint)}")
@@ -80,9 +80,9 @@ def check_record(item: Any, kind: type[Any]) -> None:
 
 
 @cache
-def _checks(kind: type[Any]) -> Sequence[tuple[str, Any, Callable[[Any], bool]]]:
+def _checks(spec: str) -> Sequence[tuple[str, Any, Callable[[Any], bool]]]:
     """Each field of the record: its name, its type, and what tells whether a value is of that type."""
-    return [(name, hint, _check(hint)) for name, hint in get_type_hints(kind).items()]
+    return [(name, hint, _check(hint)) for name, hint in get_type_hints(getattr(specs, spec)).items()]
 
 
 def _check(hint: Any) -> Callable[[Any], bool]:

@@ -16,7 +16,6 @@ from codetether._version import __version__
 from codetether.errors import NoProviderAvailable, StorageError, UnknownModel, UsageError
 from codetether.models.audit import AuditEntry, AuditOutcome
 from codetether.models.events import AuditAnchor
-from codetether.models.foreign import ORIGIN
 from codetether.models.record import JSON
 from codetether.models.session import Announced, MetadataChanged, Remembered, SessionStarted
 from codetether.models.tools import Mode
@@ -250,6 +249,8 @@ async def _chain(runtime: Runtime, wish: str | None, stack: AsyncExitStack) -> C
 
 
 def _is_imported(journal: Journal) -> bool:
+    from codetether.models.foreign import ORIGIN
+
     return any(key == ORIGIN for _, key in journal.state.memory)
 
 

@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -94,6 +93,8 @@ def _values(path: Path, text: str) -> dict[str, Any]:
     if found := _LONG_KEY.search(text):
         line = text.count("\n", 0, found.start()) + 1
         raise SettingsError("not valid TOML: a key of more than 100 parts", file=path, line=line, remedy=_MEND)
+    import tomllib  # here: where nobody has settings, nothing needs it
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -111,6 +112,8 @@ _MEND = "Mend that line; nothing is started with settings that were only read in
 
 def _line(text: str, path: Sequence[str]) -> int | None:
     """Goes statement by statement, each parsed alone: a table's header, or a key with its value."""
+    import tomllib
+
     table: tuple[str, ...] = ()
     counts: dict[tuple[str, ...], int] = {}
     for number, statement in _statements(text):
@@ -144,6 +147,8 @@ _CLOSES = re.compile(r"[\]}]|\"\"\"|'''")
 
 
 def _parses(text: str) -> bool:
+    import tomllib
+
     try:
         tomllib.loads(text)
     except tomllib.TOMLDecodeError:

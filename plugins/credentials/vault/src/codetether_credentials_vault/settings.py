@@ -12,9 +12,11 @@ Method = Literal["auto", "token", "approle", "jwt", "kubernetes", "userpass"]
 
 
 def _address(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
+    if not value:
+        return
     from codetether_credentials_vault.site import wrong_address
 
-    if value and (why := wrong_address(value)):
+    if why := wrong_address(value):
         raise ValueError(why)
 
 
