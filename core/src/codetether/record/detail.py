@@ -19,11 +19,19 @@ VALUES_LIMIT, DEPTH_LIMIT = 500, 8
 
 def bounded(detail: Mapping[str, JSON], text: Callable[[str], str]) -> dict[str, JSON]:
     """Any value with so many values, levels and digits at most; `text` cuts and cleans each text in it."""
-    left = VALUES_LIMIT
+    made: dict[str, JSON] = _Bound(text).value(detail, 0)
+    return made
 
-    def bound(value: Any, depth: int) -> JSON:
-        nonlocal left
-        left -= 1
+
+class _Bound:
+    """What may still be told of one entry."""
+
+    def __init__(self, text: Callable[[str], str]) -> None:
+        self._text = text
+        self._left = VALUES_LIMIT
+
+    def value(self, value: Any, depth: int) -> Any:
+        self._left -= 1
         match value:
             case None | bool():
                 return value
@@ -32,24 +40,21 @@ def bounded(detail: Mapping[str, JSON], text: Callable[[str], str]) -> dict[str,
             case float():
                 return value if math.isfinite(value) else str(value)
             case str():
-                return text(value)
+                return self._text(value)
             case PurePath() | Decimal() | datetime():
-                return text(str(value))
+                return self._text(str(value))
             case Mapping() if depth < DEPTH_LIMIT:
-                return {key(k): bound(v, depth + 1) for k, v in some(value.items())}
+                return {self._key(k): self.value(v, depth + 1) for k, v in self._some(value.items())}
             case list() | tuple() if depth < DEPTH_LIMIT:
-                return [bound(v, depth + 1) for v in some(value)]
+                return [self.value(v, depth + 1) for v in self._some(value)]
             case _:
                 return f"({type(value).__name__})"
 
-    def key(name: Any) -> str:
-        return text(name) if isinstance(name, str) else str(bound(name, DEPTH_LIMIT))
+    def _key(self, name: Any) -> str:
+        return self._text(name) if isinstance(name, str) else str(self.value(name, DEPTH_LIMIT))
 
-    def some(values: Iterable[T]) -> Iterator[T]:
+    def _some(self, values: Iterable[T]) -> Iterator[T]:
         for value in values:
-            if left <= 0:
+            if self._left <= 0:
                 return
             yield value
-
-    made: dict[str, JSON] = bound(detail, 0)
-    return made
