@@ -21,7 +21,6 @@ from codetether import (
     ToolCallPart,
     ToolResultPart,
     Unknown,
-    storable,
 )
 
 KEPT = "anthropic_block"
@@ -37,14 +36,6 @@ _NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 def kept(provider: str, block: Mapping[str, JSON]) -> dict[str, JSON]:
     """A block that only its provider can read, as what an `Unknown` part holds."""
     return {"type": KEPT, "provider": provider, "block": dict(block)}
-
-
-def dumps(value: Any) -> bytes:
-    """JSON, also of text that UTF-8 cannot hold."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:  # lone surrogates, which tools and models do produce
-        return orjson.dumps(storable(value))
 
 
 def call_id(id_: str) -> str:

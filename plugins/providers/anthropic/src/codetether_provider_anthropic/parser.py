@@ -23,13 +23,10 @@ from codetether import (
     UsageReported,
     WholePart,
 )
-from codetether_http import Fault, ServerSentEvent, malformed, read_fault, read_object
+from codetether_http import OF_A_DELTA, Fault, ServerSentEvent, check_size, malformed, read_fault, read_object
 
 from codetether_provider_anthropic.blocks import kept
 
-_LARGEST_ANSWER = 16 * 1024 * 1024
-_OF_A_DELTA = 32
-"""What a piece of text costs beyond its characters, so that an endless answer of small ones ends as well."""
 _OF_A_BLOCK = 400
 _REASONS: Mapping[str, FinishReason] = {
     "end_turn": "stop",
@@ -87,8 +84,7 @@ class MessagesParser:
             self._event(body.get("type") or event.event.decode("ascii", "replace"), body, chunks)
         except (AttributeError, KeyError, TypeError, ValueError) as error:  # whatever a server sends, it ends typed
             raise malformed(self._provider, f"an event of an unknown shape ({error!r:.200})") from None
-        if self._size > _LARGEST_ANSWER:
-            raise malformed(self._provider, f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
+        check_size(self._provider, self._size)
         return chunks
 
     def whole(self, body: bytes) -> list[StreamChunk]:
@@ -216,12 +212,12 @@ class MessagesParser:
 
     def _say(self, text: str, block: _Block, chunks: list[StreamChunk]) -> None:
         if text:
-            self._size += len(_text(text)) + _OF_A_DELTA
+            self._size += len(_text(text)) + OF_A_DELTA
             chunks.append(TextDelta(text, block.number))
 
     def _think(self, text: str, block: _Block, chunks: list[StreamChunk]) -> None:
         if text:
-            self._size += len(_text(text)) + _OF_A_DELTA
+            self._size += len(_text(text)) + OF_A_DELTA
             chunks.append(ThinkingDelta(text, block.number))
 
     def _sign(self, signature: str | None, block: _Block, chunks: list[StreamChunk]) -> None:
@@ -236,13 +232,13 @@ class MessagesParser:
         if block.kind != "tool_use":
             raise ValueError("arguments in a block that is no call")
         if piece:
-            self._size += len(_text(piece)) + _OF_A_DELTA
+            self._size += len(_text(piece)) + OF_A_DELTA
             block.pieces.append(piece)
             chunks.append(ToolCallDelta(block.number, None, None, piece))
 
     def _grow(self, block: _Block, delta: dict[str, Any]) -> None:
         """More of a block that we only keep: texts go on, other values are replaced."""
-        self._size += len(orjson.dumps(delta)) + _OF_A_DELTA
+        self._size += len(orjson.dumps(delta)) + OF_A_DELTA
         if delta["type"] == "input_json_delta":
             block.pieces.append(_text(delta.get("partial_json") or ""))
             return

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import orjson
 from codetether import JSON, CompletionRequest, Message, SamplingParams, ToolDefinition
-from codetether_http import Kept
+from codetether_http import Kept, dumps
 
-from codetether_provider_anthropic.blocks import Blocks, dumps, fixed_schema
+from codetether_provider_anthropic.blocks import Blocks, fixed_schema
 from codetether_provider_anthropic.quirks import Quirks
 
 _MOST_TOKENS = 4096

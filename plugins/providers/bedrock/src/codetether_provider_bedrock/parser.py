@@ -21,15 +21,12 @@ from codetether import (
     UsageReported,
     WholePart,
 )
-from codetether_http import Fault, malformed, read_object
+from codetether_http import OF_A_DELTA, Fault, check_size, malformed, read_object
 
 from codetether_provider_bedrock.blocks import Growing, is_run_there, kept
 from codetether_provider_bedrock.failures import fault_of
 from codetether_provider_bedrock.frames import Frame
 
-_LARGEST_ANSWER = 16 * 1024 * 1024
-_OF_A_DELTA = 32
-"""What a piece of text costs beyond its characters, so that an endless answer of small ones ends as well."""
 _REASONS: Mapping[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -71,8 +68,7 @@ class ConverseParser:
                 self._fail(event)
         except (AttributeError, TypeError, ValueError, KeyError) as error:  # whatever a server sends, it ends typed
             raise malformed(self._provider, f"an event of an unknown shape ({error})") from None
-        if self._size > _LARGEST_ANSWER:
-            raise malformed(self._provider, f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
+        check_size(self._provider, self._size)
         return chunks
 
     def whole(self, body: bytes) -> list[StreamChunk]:
@@ -143,7 +139,7 @@ class ConverseParser:
             case _:
                 if growing is None:
                     growing = self._growing[index] = Growing({})
-                self._size += growing.add(delta) + _OF_A_DELTA
+                self._size += growing.add(delta) + OF_A_DELTA
 
     def _think(self, index: int, piece: dict[str, Any], chunks: list[StreamChunk]) -> None:
         match piece:
@@ -162,7 +158,7 @@ class ConverseParser:
                 pass
 
     def _grow(self, text: str) -> None:
-        self._size += len(text) + _OF_A_DELTA
+        self._size += len(text) + OF_A_DELTA
 
     def _close(self, index: int, chunks: list[StreamChunk]) -> None:
         growing = self._growing.pop(index, None)

@@ -20,9 +20,8 @@ from codetether import (
     ToolCallPart,
     ToolResultPart,
     Unknown,
-    storable,
 )
-from codetether_http import Kept, exact
+from codetether_http import Kept, dumps, exact
 
 from codetether_provider_bedrock.blocks import block_in
 from codetether_provider_bedrock.models import same_maker
@@ -55,16 +54,16 @@ class Renderer:
         body: dict[str, Any] = {"messages": self._messages(request.messages, "messages" in cached)}
         if request.system.strip():
             point = [_CACHE_POINT] if "system" in cached else []
-            body["system"] = [orjson.Fragment(dumped({"text": request.system})), *point]
+            body["system"] = [orjson.Fragment(dumps({"text": request.system})), *point]
         inference = _sampling(request.sampling)
         if inference:
             body["inferenceConfig"] = inference
         tools = tool_config(request, self._quirks.system_tools, cached="tools" in cached)
         if tools:
-            body["toolConfig"] = orjson.Fragment(dumped(tools))
+            body["toolConfig"] = orjson.Fragment(dumps(tools))
         if self._quirks.additional_model_request_fields:
             body["additionalModelRequestFields"] = self._quirks.additional_model_request_fields
-        return dumped({**body, **self._quirks.extra_body})
+        return dumps({**body, **self._quirks.extra_body})
 
     def _turn_to(self, model: str) -> None:
         """Forgets what was rendered for a model of another maker: it takes no thoughts of others."""
@@ -86,7 +85,7 @@ class Renderer:
             else:
                 turns.append((role, [content]))
         if turns and turns[0][0] == "assistant":  # Converse begins with the user
-            turns.insert(0, ("user", [dumped({"text": BEFORE})]))
+            turns.insert(0, ("user", [dumps({"text": BEFORE})]))
         if cached:  # at the end, and where the end was when the model was last asked: what is read, what is written
             for _, contents in [turn for turn in turns if turn[0] == "user"][-2:]:
                 contents.append(orjson.dumps(_CACHE_POINT))
@@ -95,7 +94,7 @@ class Renderer:
 
     def _rendered(self, message: Message) -> bytes:
         blocks = self._assistant(message) if message.role == "assistant" else self._user(message)
-        return exact(b",".join(dumped(block) for block in blocks))
+        return exact(b",".join(dumps(block) for block in blocks))
 
     def _user(self, message: Message) -> list[Mapping[str, JSON]]:
         """Results first, then what the user says; a document needs words beside it, which are its name."""
@@ -165,11 +164,3 @@ def _sampling(sampling: SamplingParams) -> dict[str, JSON]:
         "stopSequences": list(sampling.stop) or None,
     }
     return {name: value for name, value in said.items() if value is not None}
-
-
-def dumped(value: Any) -> bytes:
-    """JSON bytes; lone surrogates, which tools and models do produce, are replaced."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        return orjson.dumps(storable(value))

@@ -24,13 +24,10 @@ from codetether import (
     UsageReported,
     WholePart,
 )
-from codetether_http import Fault, ServerSentEvent, malformed, read_fault, read_json
+from codetether_http import OF_A_DELTA, Fault, ServerSentEvent, check_size, malformed, read_fault, read_json
 
 from codetether_provider_google.calls import made_id
 
-_LARGEST_ANSWER = 16 * 1024 * 1024
-_OF_A_DELTA = 32
-"""What a piece of text costs beyond its characters, so that an endless answer of small ones ends as well."""
 _OF_A_PART = 200
 _UNSAID = ("FINISH_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED")
 _FILTERED = (
@@ -123,8 +120,7 @@ class GenerateParser:
                 self._read(body, chunks)
             except (AttributeError, KeyError, TypeError, ValueError) as error:  # whatever a server sends, it ends typed
                 raise malformed(self._provider, f"an event of an unknown shape ({error})") from None
-            if self._size > _LARGEST_ANSWER:
-                raise malformed(self._provider, f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
+            check_size(self._provider, self._size)
             if self.done:
                 break
         return chunks
@@ -182,7 +178,7 @@ class GenerateParser:
         """A text with a signature is a part of its own: it goes back as it came."""
         if not (text or own):
             return
-        self._size += len(text) + _OF_A_DELTA
+        self._size += len(text) + OF_A_DELTA
         if own:
             self._block += 1
         delta = ThinkingDelta if thought else TextDelta

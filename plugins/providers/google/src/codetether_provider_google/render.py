@@ -18,9 +18,8 @@ from codetether import (
     ToolCallPart,
     ToolDefinition,
     ToolResultPart,
-    storable,
 )
-from codetether_http import Kept, Offer, Offers, exact
+from codetether_http import Kept, Offer, Offers, dumps
 
 from codetether_provider_google.calls import given
 from codetether_provider_google.media import attachment
@@ -44,7 +43,7 @@ class Renderer:
         self._quirks = quirks
         self._model = ""
         self._kept = Kept(self._content)
-        self._offer: Offer[orjson.Fragment] | None = None
+        self._offer: Offer | None = None
         self._system = ""
         self._system_rendered = orjson.Fragment(b"")
 
@@ -64,11 +63,11 @@ class Renderer:
         config = _laid_over(sampled, quirks.generation_config)
         if config:
             body["generationConfig"] = config
-        return _dumps(_laid_over(body, quirks.extra_body))
+        return dumps(_laid_over(body, quirks.extra_body))
 
     def _instruction(self, system: str) -> orjson.Fragment:
         if system != self._system:
-            self._system_rendered = orjson.Fragment(_dumps({"parts": [{"text": system}]}))
+            self._system_rendered = orjson.Fragment(dumps({"parts": [{"text": system}]}))
             self._system = system
         return self._system_rendered
 
@@ -189,7 +188,7 @@ def _together(results: Iterable[_Results]) -> orjson.Fragment:
 
 
 def _joined(parts: Iterable[Mapping[str, JSON]]) -> bytes:
-    return b",".join(map(_dumps, parts))
+    return b",".join(map(dumps, parts))
 
 
 def _media(results: Iterable[ToolResultPart]) -> Iterator[dict[str, JSON]]:
@@ -212,7 +211,7 @@ def _tool(tool: ToolDefinition) -> dict[str, JSON]:
     return {"name": tool.name, "description": tool.description, "parametersJsonSchema": portable(tool.schema)}
 
 
-_OFFERS = Offers(lambda tools: orjson.Fragment(exact(_dumps([_tool(tool) for tool in tools]))))
+_OFFERS = Offers(_tool)
 
 
 def _choice(choice: str) -> dict[str, JSON]:
@@ -248,10 +247,3 @@ def _laid_over(base: dict[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]
         else:
             made[name] = value
     return made
-
-
-def _dumps(value: Any) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except TypeError:  # UTF-8 cannot hold lone surrogates, which tools and models do produce
-        return orjson.dumps(storable(value))

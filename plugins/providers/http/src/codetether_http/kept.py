@@ -6,8 +6,11 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
+import orjson
 from attrs import frozen
-from codetether import Message, ToolDefinition
+from codetether import JSON, Message, ToolDefinition
+
+from codetether_http.bodies import dumps, exact
 
 T = TypeVar("T")
 
@@ -56,29 +59,25 @@ class _Gone(weakref.ref[Message]):
 
 
 @frozen(kw_only=True, eq=False)
-class Offer(Generic[T]):
+class Offer:
     """Tools with what was rendered of them."""
 
     tools: tuple[ToolDefinition, ...]
-    rendered: T
+    rendered: orjson.Fragment
 
 
-class Offers(Generic[T]):
+class Offers:
     """Renders the very same tools once for all sessions of a process, and keeps that for as long as an offer lives."""
 
-    def __init__(self, render: Callable[[tuple[ToolDefinition, ...]], T]) -> None:
+    def __init__(self, render: Callable[[ToolDefinition], JSON]) -> None:
         self._render = render
-        self._offers: weakref.WeakValueDictionary[tuple[int, ...], Offer[T]] = weakref.WeakValueDictionary()
+        self._offers: weakref.WeakValueDictionary[tuple[int, ...], Offer] = weakref.WeakValueDictionary()
 
-    def of(self, tools: tuple[ToolDefinition, ...]) -> Offer[T]:
-        """The offer of these tools."""
+    def of(self, tools: tuple[ToolDefinition, ...]) -> Offer:
+        """The offer of these tools, rendered as a JSON array."""
         key = tuple(map(id, tools))
         offer = self._offers.get(key)
         if offer is None:
-            offer = self._offers[key] = Offer(tools=tools, rendered=self._render(tools))
+            rendered = exact(dumps([self._render(tool) for tool in tools]))
+            offer = self._offers[key] = Offer(tools=tools, rendered=orjson.Fragment(rendered))
         return offer
-
-
-def exact(data: bytes) -> bytes:
-    """A copy of its own size: orjson's bytes keep the 4 KiB that they grew in."""
-    return bytes(memoryview(data))

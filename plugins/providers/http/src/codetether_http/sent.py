@@ -7,6 +7,11 @@ from typing import Any
 import orjson
 from codetether import MalformedResponse
 
+LARGEST_ANSWER = 16 * 1024 * 1024
+"""Characters that an answer may add up to."""
+OF_A_DELTA = 32
+"""What a piece of text costs beyond its characters, so that an endless answer of small ones ends as well."""
+
 
 def malformed(provider: str, what: str) -> MalformedResponse:
     """The error for something that no wire says."""
@@ -27,3 +32,9 @@ def read_object(provider: str, data: bytes) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise malformed(provider, "JSON that is no object")
     return body
+
+
+def check_size(provider: str, size: int) -> None:
+    """Raises MalformedResponse where an answer is too large."""
+    if size > LARGEST_ANSWER:
+        raise malformed(provider, f"an answer of more than {LARGEST_ANSWER >> 20} MiB")

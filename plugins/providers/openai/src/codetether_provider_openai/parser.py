@@ -22,13 +22,10 @@ from codetether import (
     Usage,
     UsageReported,
 )
-from codetether_http import Fault, ServerSentEvent, malformed, read_fault, read_object
+from codetether_http import OF_A_DELTA, Fault, ServerSentEvent, check_size, malformed, read_fault, read_object
 
 from codetether_provider_openai.alike import Alike
 
-_LARGEST_ANSWER = 16 * 1024 * 1024
-_OF_A_DELTA = 32
-"""What a piece of text costs beyond its characters, so that an endless answer of small ones ends as well."""
 _REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
     "eos": "stop",
@@ -79,8 +76,7 @@ class ChatParser:
         else:
             chunks = []
             self._say(text, chunks)
-        if self._size > _LARGEST_ANSWER:
-            raise malformed(self._provider, f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
+        check_size(self._provider, self._size)
         return chunks
 
     def _read(self, data: bytes, name: bytes = b"") -> list[StreamChunk]:
@@ -142,7 +138,7 @@ class ChatParser:
         if delta.get("refusal"):
             self._flush(chunks)
             refusal = "".join(delta["refusal"])
-            self._size += len(refusal) + _OF_A_DELTA
+            self._size += len(refusal) + OF_A_DELTA
             chunks.append(RefusalDelta(refusal))
         if delta.get("tool_calls"):
             self._flush(chunks)
@@ -160,7 +156,7 @@ class ChatParser:
             return
         if self._noted:
             self._flush(chunks)
-        self._size += len(text) + _OF_A_DELTA
+        self._size += len(text) + OF_A_DELTA
         chunks.append(TextDelta(text))
 
     def _content(self, parts: Iterable[Any], chunks: list[StreamChunk]) -> None:
@@ -180,7 +176,7 @@ class ChatParser:
             return
         if not isinstance(text, str):
             raise TypeError("reasoning that is no text")
-        self._size += len(text) + _OF_A_DELTA
+        self._size += len(text) + OF_A_DELTA
         note = None if self._noted else {self._provider: {"field": field}}
         self._noted = True
         chunks.append(ThinkingDelta(text, 0, note))
@@ -228,7 +224,7 @@ class ChatParser:
             index = call.get("index")
             if not isinstance(index, int):
                 index = self._index(call.get("id"), place)
-            self._size += len(arguments) + _OF_A_DELTA
+            self._size += len(arguments) + OF_A_DELTA
             name = function.get("name")
             id_ = None if self._calls.get(index) else self._identity(index, call.get("id"))
             chunks.append(ToolCallDelta(index, id_, str(name) if name else None, arguments))

@@ -23,9 +23,8 @@ from codetether import (
     ToolCallPart,
     ToolDefinition,
     ToolResultPart,
-    storable,
 )
-from codetether_http import Kept, Offer, Offers, exact, is_strict
+from codetether_http import Kept, Offer, Offers, dumps, exact, is_strict
 
 from codetether_provider_openai.quirks import Quirks
 
@@ -41,7 +40,7 @@ class Renderer:
         self._quirks = quirks
         self._kept = Kept(self._rendered)
         self._replaced: dict[str, str] = {}
-        self._offer: Offer[orjson.Fragment] | None = None
+        self._offer: Offer | None = None
         self._system = ""
         self._system_rendered = orjson.Fragment(b"")
 
@@ -63,7 +62,7 @@ class Renderer:
         if quirks.stream and quirks.stream_usage:
             body["stream_options"] = {"include_usage": True}
         body.update(quirks.extra_body)
-        return _dumps(body)
+        return dumps(body)
 
     def _sampling(self, sampling: SamplingParams) -> dict[str, JSON]:
         said: dict[str, JSON] = {
@@ -89,14 +88,14 @@ class Renderer:
         made = []
         if request.system:
             if request.system != self._system:
-                self._system_rendered = orjson.Fragment(_dumps({"role": "system", "content": request.system}))
+                self._system_rendered = orjson.Fragment(dumps({"role": "system", "content": request.system}))
                 self._system = request.system
             made.append(self._system_rendered)
         made += self._kept.of(request.messages)
         return [fragment for fragment in made if fragment is not _NOTHING]
 
     def _rendered(self, message: Message) -> orjson.Fragment:
-        rendered = exact(b",".join(_dumps(body) for body in self._bodies(message)))
+        rendered = exact(b",".join(dumps(body) for body in self._bodies(message)))
         return orjson.Fragment(rendered) if rendered else _NOTHING
 
     def _bodies(self, message: Message) -> list[dict[str, JSON]]:
@@ -210,7 +209,7 @@ def _tool(tool: ToolDefinition) -> dict[str, JSON]:
     return {"type": "function", "function": function}
 
 
-_OFFERS = Offers(lambda tools: orjson.Fragment(exact(_dumps([_tool(tool) for tool in tools]))))
+_OFFERS = Offers(_tool)
 
 
 def _choice(choice: str) -> JSON:
@@ -223,10 +222,3 @@ def _is_text(media_type: str) -> bool:
 
 def _data_url(media_type: str, data: bytes | None) -> str:
     return f"data:{media_type};base64,{b64encode(data or b'').decode()}"
-
-
-def _dumps(value: Any) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except TypeError:  # UTF-8 cannot hold lone surrogates, which tools and models do produce
-        return orjson.dumps(storable(value))

@@ -22,7 +22,7 @@ from codetether import (
     UsageReported,
     WholePart,
 )
-from codetether_http import Fault, ServerSentEvent, malformed, read_fault, read_object
+from codetether_http import OF_A_DELTA, Fault, ServerSentEvent, check_size, malformed, read_fault, read_object
 
 from codetether_provider_responses.items import (
     CALLS,
@@ -42,9 +42,6 @@ from codetether_provider_responses.items import (
 )
 from codetether_provider_responses.usage import read_usage
 
-_LARGEST_ANSWER = 16 * 1024 * 1024
-_OF_A_DELTA = 32
-"""What a piece of text costs beyond its characters, so that an endless answer of small ones ends as well."""
 _OF_AN_ITEM = 500
 _CUT: Mapping[str, FinishReason] = {"content_filter": "content_filter"}
 """Why an answer is incomplete; any other cause means that it was cut off."""
@@ -90,8 +87,7 @@ class ResponsesParser:
                 self._failed(body, chunks)
         except _NONSENSE as error:  # whatever a server sends, it ends typed
             raise malformed(self._provider, f"an event of an unknown shape ({error})") from None
-        if self._size > _LARGEST_ANSWER:
-            raise malformed(self._provider, f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
+        check_size(self._provider, self._size)
         return chunks
 
     def whole(self, body: bytes) -> list[StreamChunk]:
@@ -164,7 +160,7 @@ class ResponsesParser:
             self._calls += 1
         id_, name = word(said.get("call_id") or said.get("id")), word(said.get("name"))
         extra = extra_of(item)
-        self._size += len(arguments) + _OF_A_DELTA
+        self._size += len(arguments) + OF_A_DELTA
         chunks.append(ToolCallDelta(item.call, id_, name, arguments, {self._provider: extra} if extra else None))
 
     def _arguments(self, body: dict[str, Any], chunks: list[StreamChunk]) -> None:
@@ -185,7 +181,7 @@ class ResponsesParser:
         if not text or item.final is not None:  # a finished item has the last word
             return
         key = (field, place_of(body, place))
-        self._size += len(text) + _OF_A_DELTA
+        self._size += len(text) + OF_A_DELTA
         item.said.setdefault(key, []).append(text)
         if self._speaking is not item:
             item.held = item.held or self._speaking is not None

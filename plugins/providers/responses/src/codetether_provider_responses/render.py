@@ -17,9 +17,8 @@ from codetether import (
     TextPart,
     ToolDefinition,
     ToolResultPart,
-    storable,
 )
-from codetether_http import Kept, Offer, Offers, exact, is_strict
+from codetether_http import Kept, Offer, Offers, dumps, exact, is_strict
 
 from codetether_provider_responses.echo import call_id, echoed
 from codetether_provider_responses.quirks import Quirks
@@ -35,7 +34,7 @@ class Renderer:
         self._provider = provider
         self._quirks = quirks
         self._kept = Kept(self._rendered)
-        self._offer: Offer[orjson.Fragment] | None = None
+        self._offer: Offer | None = None
 
     def render(self, request: CompletionRequest) -> bytes:
         """The body of the request, as JSON."""
@@ -60,7 +59,7 @@ class Renderer:
             body["store"] = quirks.store
         body["stream"] = quirks.stream
         body.update(quirks.extra_body)
-        return _dumps(body)
+        return dumps(body)
 
     def _sampling(self, sampling: SamplingParams) -> dict[str, JSON]:
         """There is no room for stop sequences and seeds."""
@@ -83,7 +82,7 @@ class Renderer:
         return [fragment for fragment in made if fragment is not _NOTHING]
 
     def _rendered(self, message: Message) -> orjson.Fragment:
-        rendered = exact(b",".join(_dumps(item) for item in self._items(message)))
+        rendered = exact(b",".join(dumps(item) for item in self._items(message)))
         return orjson.Fragment(rendered) if rendered else _NOTHING
 
     def _items(self, message: Message) -> list[dict[str, JSON]]:
@@ -152,7 +151,7 @@ def _tool(tool: ToolDefinition) -> dict[str, JSON]:
     }
 
 
-_OFFERS = Offers(lambda tools: orjson.Fragment(exact(_dumps([_tool(tool) for tool in tools]))))
+_OFFERS = Offers(_tool)
 
 
 def _choice(choice: str) -> JSON:
@@ -165,10 +164,3 @@ def _is_text(media_type: str) -> bool:
 
 def _data_url(media_type: str, data: bytes | None) -> str:
     return f"data:{media_type};base64,{b64encode(data or b'').decode()}"
-
-
-def _dumps(value: Any) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except TypeError:  # UTF-8 cannot hold lone surrogates, which tools and models do produce
-        return orjson.dumps(storable(value))
