@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -11,7 +10,6 @@ import click
 
 from codetether.cli.keeping import (
     answered,
-    audited,
     chosen_store,
     installed_sources,
     keep,
@@ -109,7 +107,8 @@ async def _forgotten(runtime: Runtime, screen: Screen, name: str, place: str, st
     secret = await answered(store.get, name, ()) if await answered(store.usable) else None
     if secret is None:
         return False
-    await audited(runtime, "auth:logout", name, place, partial(answered, store.delete, name))
+    async with runtime.audit.around("auth", "auth:logout", detail={"provider": name, "source": place}):
+        await answered(store.delete, name)
     screen.line(f"forgotten: {name} in {secret.source}")
     return True
 

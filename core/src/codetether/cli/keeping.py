@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from codetether.cli.terminal import YELLOW, Screen
@@ -32,14 +31,6 @@ async def answered(method: Callable[..., Awaitable[T]], *args: Any) -> T:
         raise CredentialError(
             f"a source of credentials failed: {reason_of(error)}", remedy="codetether plugins"
         ) from error
-
-
-async def audited(
-    runtime: Runtime, action: str, provider: str, source: str, effect: Callable[[], Awaitable[object]]
-) -> None:
-    """The effect with its intent before it and its outcome after it; neither holds a value."""
-    async with runtime.audit.around("auth", action, detail={"provider": provider, "source": source}):
-        await effect()
 
 
 async def chosen_store(runtime: Runtime, wanted: str | None) -> tuple[str, CredentialStore]:
@@ -86,7 +77,8 @@ async def keep(
     runtime: Runtime, screen: Screen, name: str, place: str, store: CredentialStore, values: Mapping[str, JSON]
 ) -> Secret:
     """Keeps the values in the store, recorded as a login. Raises CredentialError where they are not there then."""
-    await audited(runtime, "auth:login", name, place, partial(answered, store.put, name, values))
+    async with runtime.audit.around("auth", "auth:login", detail={"provider": name, "source": place}):
+        await answered(store.put, name, values)
     kept = await answered(store.get, name, ())
     if kept is None or kept.get("api_key") != values["api_key"]:
         raise CredentialError(f"{place} took the key of {name}, and does not have it", remedy="choose another --source")

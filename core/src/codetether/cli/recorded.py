@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
-from uuid import uuid4
 
 from codetether.cli.terminal import YELLOW, Screen
 from codetether.errors import SettingsError
@@ -51,7 +48,6 @@ class _Unreadable(Exception):
 async def _recorded(
     screen: Screen, settings: Settings, category: str, action: str, detail: Mapping[str, JSON], effect: Callable[[], T]
 ) -> T:
-    from codetether.record.trail import reason
     from codetether.runtime import Runtime
 
     def notice(source: str, text: str) -> None:
@@ -64,19 +60,10 @@ async def _recorded(
             runtime = await stack.enter_async_context(opening)
         except SettingsError as error:
             raise _Unreadable(error) from error
-        record = partial(runtime.audit.record, category, action, call_id=uuid4().hex)
-        await record("intent", detail=detail)
-        began = time.perf_counter()
-        try:
+        async with runtime.audit.around(category, action, detail=detail) as told:
             done = effect()
-        except (Exception, KeyboardInterrupt) as error:  # whatever ended it is recorded and raised on
-            took = (time.perf_counter() - began) * 1000
-            await record("failure", duration_ms=took, detail={**detail, "error": reason(error)})
-            raise
-        failed = isinstance(done, int) and not isinstance(done, bool) and done != 0  # an exit code
-        more = {"error": f"exit code {done}"} if failed else {}
-        took = (time.perf_counter() - began) * 1000
-        await record("failure" if failed else "success", duration_ms=took, detail={**detail, **more})
+            if isinstance(done, int) and not isinstance(done, bool) and done != 0:
+                told["error"] = f"exit code {done}"
         return done
 
 

@@ -136,22 +136,34 @@ class AuditTrail:
 
     @asynccontextmanager
     async def around(
-        self, category: AuditCategory, action: str, *, session_id: str | None = None, detail: Mapping[str, JSON] = {}
+        self,
+        category: AuditCategory,
+        action: str,
+        *,
+        session_id: str | None = None,
+        turn: int | None = None,
+        detail: Mapping[str, JSON] = {},
     ) -> AsyncIterator[dict[str, JSON]]:
         """What is done inside, between its intent and its outcome, which tells what is put into the mapping too.
 
-        Raises AuditFailed before anything is done, as `record` does.
+        It is a failure where it raises, and where an `error` is put in. Raises AuditFailed before anything is done, as
+        `record` does.
         """
-        record = partial(self.record, category, action, session_id=session_id, call_id=os.urandom(16).hex())
+        record = partial(self.record, category, action, session_id=session_id, turn=turn, call_id=os.urandom(16).hex())
         await record("intent", detail=detail)
         told, began = dict(detail), time.perf_counter()
+
+        async def end() -> None:
+            outcome: AuditOutcome = "failure" if "error" in told else "success"
+            await record(outcome, duration_ms=(time.perf_counter() - began) * 1000, detail=told)
+
         try:
             yield told
-        except (Exception, asyncio.CancelledError) as error:  # whatever ended it is recorded and raised on
-            took = (time.perf_counter() - began) * 1000
-            await record("failure", duration_ms=took, detail={**told, "error": reason(error)})
+        except (Exception, KeyboardInterrupt, asyncio.CancelledError) as error:
+            told["error"] = reason(error)  # whatever ended it is told, and raised on
+            await end()
             raise
-        await record("success", duration_ms=(time.perf_counter() - began) * 1000, detail=told)
+        await end()
 
     async def _give(self, entry: AuditEntry, books: Sequence[_Book]) -> list[str]:
         """Why each of them does not have the entry; empty where it has."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable
-from functools import partial
-from uuid import uuid4
 
 from codetether.models.completion import CompletionRequest, CompletionResponse
-from codetether.record.trail import AuditTrail, reason
+from codetether.models.record import JSON
+from codetether.record.trail import AuditTrail
 
 
 async def recorded(
@@ -21,22 +18,15 @@ async def recorded(
     """
     if not audit.model_calls:
         return await ask()
-    note = partial(audit.record, "api", f"model:{request.model}", session_id=request.session_id, turn=turn)
-    note = partial(note, call_id=uuid4().hex)
-    await note("intent", detail={"messages": len(request.messages), "tools": len(request.tools)})
-    began = time.perf_counter()
-    try:
+    asked: dict[str, JSON] = {"messages": len(request.messages), "tools": len(request.tools)}
+    around = audit.around("api", f"model:{request.model}", session_id=request.session_id, turn=turn, detail=asked)
+    async with around as told:
         response = await ask()
-    except (Exception, asyncio.CancelledError) as error:  # whatever ended it is recorded and raised on
-        await note("failure", duration_ms=(time.perf_counter() - began) * 1000, detail={"error": reason(error)})
-        raise
-    usage = response.usage
-    detail = {
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "finish_reason": response.finish_reason,
-        "answered_by": "/".join(filter(None, (response.message.provider, response.message.model))),
-        "output_len": len(response.message.text),
-    }
-    await note("success", duration_ms=(time.perf_counter() - began) * 1000, detail=detail)
+        told |= {
+            "input_tokens": response.usage.input_tokens,
+            "output_tokens": response.usage.output_tokens,
+            "finish_reason": response.finish_reason,
+            "answered_by": "/".join(filter(None, (response.message.provider, response.message.model))),
+            "output_len": len(response.message.text),
+        }
     return response

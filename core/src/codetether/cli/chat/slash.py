@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -12,9 +12,9 @@ from codetether.cli.app import say_error
 from codetether.cli.table import print_table
 from codetether.cli.terminal import Screen, one_line
 from codetether.errors import CodetetherError, UsageError
-from codetether.models.audit import AuditOutcome
 from codetether.models.messages import Message
 from codetether.models.providers import Availability
+from codetether.models.record import JSON
 from codetether.plugins.boundary import BROKEN, asked, reason_of
 from codetether.plugins.life import created
 from codetether.plugins.loaded import Provided
@@ -99,22 +99,12 @@ class SlashCommands:
             return None
         try:
             if name in _CHANGING and rest.strip():
-                return await self._noted(name, rest.strip(), command)
+                async with self._audited(name, value=rest.strip()):
+                    return await command.run(rest.strip())
             return await command.run(rest.strip())
         except CodetetherError as error:
             say_error(self._screen, error)
             return None
-
-    async def _noted(self, name: str, rest: str, command: Slash) -> Next:
-        """A command that changes what the session may or does, between its intent and its outcome in the audit."""
-        await self._note(name, "intent", value=rest)
-        try:
-            done = await command.run(rest)
-        except BROKEN as error:
-            await self._note(name, "failure", value=rest, error=reason_of(error))
-            raise
-        await self._note(name, "success", value=rest)
-        return done
 
     async def words(self) -> Mapping[str, Sequence[str]]:
         """What each command can be completed with."""
@@ -224,18 +214,17 @@ class SlashCommands:
 
         async def run(arguments: str) -> Next:
             ctx = self._runtime.contexts.session(provided.plugin, self._session.shared)
-            await self._note(name, "intent")
-            try:
-                async with AsyncExitStack() as stack:
-                    command = await created(stack, provided.record, ctx)
-                    said = await asked(command.run, arguments)
-            except BROKEN as error:  # a plugin's command must not end the conversation: it is named and said
-                await self._note(name, "failure", error=reason_of(error))
-                if isinstance(error, UsageError):  # a refusal, in words meant for the user
+            async with self._audited(name) as told:
+                try:
+                    async with AsyncExitStack() as stack:
+                        command = await created(stack, provided.record, ctx)
+                        said = await asked(command.run, arguments)
+                except UsageError:  # a refusal, in words meant for the user
                     raise
-                self._screen.say(f"/{name} ({provided.plugin}) failed: {reason_of(error)}")
-                return None
-            await self._note(name, "success")
+                except BROKEN as error:  # a plugin's command must not end the conversation: it is named and said
+                    told["error"] = reason_of(error)
+                    self._screen.say(f"/{name} ({provided.plugin}) failed: {reason_of(error)}")
+                    return None
             if isinstance(said, Message):
                 return Send(message=said)
             if said:
@@ -244,11 +233,11 @@ class SlashCommands:
 
         return run
 
-    async def _note(self, name: str, outcome: AuditOutcome, **detail: str) -> None:
-        """What such a command does is the user's own doing, and stands in the audit trail."""
+    def _audited(self, name: str, **detail: str) -> AbstractAsyncContextManager[dict[str, JSON]]:
+        """What such a command does is the user's own doing: between its intent and its outcome in the audit trail."""
         session = self._session.session
-        await self._runtime.audit.record(
-            "session", f"slash:{name}", outcome, session_id=session.id, turn=session.turn, detail=detail
+        return self._runtime.audit.around(
+            "session", f"slash:{name}", session_id=session.id, turn=session.turn, detail=detail
         )
 
 
