@@ -6,9 +6,12 @@ import asyncio
 import contextvars
 import queue
 import threading
+import time
 import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from codetether.errors import CodetetherError, PluginError
@@ -56,16 +59,54 @@ def _said(error: BaseException) -> str:
 
 
 @frozen
-class _Outcome:
+class Outcome:
     """What a call on a thread came to: a value, or the very exception, even one that would end the process."""
 
     value: Any = None
     error: BaseException | None = None
+    seconds: float = 0.0
 
     def get(self) -> Any:
+        """The value. Raises PluginError that names what the call raised."""
         if self.error is not None:
             raise PluginError(reason_of(self.error)) from self.error
         return self.value
+
+
+def _outcome(call: Callable[[], Any]) -> Outcome:
+    began = time.perf_counter()
+    # The plugin boundary, the one place where everything is caught: the caller reports it.
+    try:
+        return Outcome(call(), seconds=time.perf_counter() - began)
+    except BaseException as error:
+        return Outcome(error=error, seconds=time.perf_counter() - began)
+
+
+class _Turn:
+    """Calls that a thread makes one after the other, until it is abandoned within one."""
+
+    def __init__(self, calls: Sequence[Callable[[], Any]]) -> None:
+        self.outcomes: list[Outcome] = []
+        self._calls = calls
+        self._began = time.monotonic()
+        self._abandoned = False
+        self._lock = threading.Lock()
+
+    def __call__(self) -> None:
+        for call in self._calls:
+            outcome = _outcome(call)
+            with self._lock:
+                if self._abandoned:
+                    return
+                self.outcomes.append(outcome)
+                self._began = time.monotonic()
+
+    def left(self, limit: float) -> float:
+        """The seconds that the call at work has left. Where there are none it is abandoned, and gets no outcome."""
+        with self._lock:
+            left = self._began + limit - time.monotonic()
+            self._abandoned = left <= 0
+            return left
 
 
 class Limiter:
@@ -76,12 +117,24 @@ class Limiter:
 
     def run(self, call: Callable[[], T], limit: float) -> T:
         """The call's value. Raises PluginError that names what the call raised, or that `limit` seconds passed."""
-        try:
-            outcome = self._start(call).result(limit)
-        except TimeoutError:  # of the waiting: what the call raised lies in the outcome
-            raise self._abandoned(limit) from None
-        value: T = outcome.get()
+        value: T = self.run_each([call], limit)[0].get()
         return value
+
+    def run_each(self, calls: Sequence[Callable[[], Any]], limit: float) -> list[Outcome]:
+        """What each call came to, in their order. One thread takes all; after one that hangs, another the rest."""
+        outcomes: list[Outcome] = []
+        while len(outcomes) < len(calls):
+            turn = _Turn(calls[len(outcomes) :])
+            future = self._start(turn)
+            while not future.done():
+                if (left := turn.left(limit)) > 0:
+                    with suppress(TimeoutError):  # of the waiting: what a call raised lies in its outcome
+                        future.result(left)
+                else:
+                    turn.outcomes.append(Outcome(error=self._abandoned(limit), seconds=limit))
+                    break
+            outcomes += turn.outcomes
+        return outcomes
 
     async def wait(self, call: Callable[[], T], limit: float) -> T:
         """The same, while the event loop goes on."""
@@ -103,15 +156,11 @@ class Limiter:
             self._jobs.put(None)
             self._jobs = None
 
-    def _start(self, call: Callable[..., Any], *args: Any) -> Future[_Outcome]:
-        future: Future[_Outcome] = Future()
+    def _start(self, call: Callable[..., Any], *args: Any) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
 
         def job() -> None:
-            # The plugin boundary, the one place where everything is caught: the caller reports it.
-            try:
-                outcome = _Outcome(call(*args))
-            except BaseException as error:
-                outcome = _Outcome(error=error)
+            outcome = _outcome(partial(call, *args))
             if future.set_running_or_notify_cancel():
                 future.set_result(outcome)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -19,7 +18,7 @@ from attrs import field
 from codetether import hookspecs, specs
 from codetether.errors import PluginError, RequiredPluginMissing
 from codetether.plugins import boundary
-from codetether.plugins.boundary import Limiter, plain, reason_of
+from codetether.plugins.boundary import Limiter, Outcome, plain, reason_of
 from codetether.plugins.contracts import YIELDS, check_record
 from codetether.plugins.discovery import Candidate
 from codetether.plugins.entry_points import normalised
@@ -119,8 +118,8 @@ class LoadedPlugins:
         self._collected: dict[str, list[Provided[Any]]] = {}
 
     def load(self, candidates: Iterable[Candidate], wanted: Wanted) -> None:
-        """Loads those that are wanted, one by one; the others are listed with the reason."""
-        found = list(candidates)
+        """Loads those that are wanted, in their order; the others are listed with the reason."""
+        found, chosen = list(candidates), []
         names = Counter(normalised(candidate.name) for candidate in found)
         for candidate in found:
             info = PluginInfo(
@@ -140,7 +139,8 @@ class LoadedPlugins:
                 others = ", ".join(plain(c.distribution or c.module, 100) for c in twins)
                 self._fail(info, f"the name {candidate.name!r} is also used by {others}; uninstall one of them")
             elif not self._is_altered(info, candidate, wanted.altered):
-                self._load_one(info, candidate)
+                chosen.append((info, candidate))
+        self._load(chosen)
 
     def _is_altered(self, info: PluginInfo, candidate: Candidate, said: str) -> bool:
         """Whether a file of it was changed since it was installed and it is refused for that; else that is told.
@@ -162,20 +162,28 @@ class LoadedPlugins:
         self._report(info, "", what)
         return False
 
-    def _load_one(self, info: PluginInfo, candidate: Candidate) -> None:
-        began, before = time.perf_counter(), watched()
-        try:
-            plugin = self._limiter.run(partial(_imported, candidate), self._import_limit)
-            self._limiter.run(partial(self._manager.register, plugin, candidate.name), self._hook_limit)
-        except PluginError as error:
-            self._unregister(candidate.name)
-            self._fail(info, error.message)
-            return
-        finally:
-            info.seconds = time.perf_counter() - began
-        self._check_hooks(info, plugin)
-        for name in replaced(before):
-            self._report(info, "", f"it replaced {name}, which others rely on; nothing fences a plugin in")
+    def _load(self, chosen: Sequence[tuple[PluginInfo, Candidate]]) -> None:
+        imports = [partial(_imported, candidate) for _, candidate in chosen]
+        imported = self._limiter.run_each(imports, self._import_limit)
+        entries = [partial(self._enter, c, outcome) for (_, c), outcome in zip(chosen, imported, strict=True)]
+        entered = self._limiter.run_each(entries, self._hook_limit)
+        for (info, candidate), first, second in zip(chosen, imported, entered, strict=True):
+            info.seconds = first.seconds + second.seconds
+            try:
+                plugin, touched = second.get()
+            except PluginError as error:
+                self._unregister(candidate.name)
+                self._fail(info, error.message)
+                continue
+            self._check_hooks(info, plugin)
+            for name in touched:
+                self._report(info, "", f"it replaced {name}, which others rely on; nothing fences a plugin in")
+
+    def _enter(self, candidate: Candidate, imported: Outcome) -> tuple[Any, list[str]]:
+        """Registers what was imported; the plugin, with the names of what it replaced."""
+        (plugin, touched), before = imported.get(), watched()
+        self._manager.register(plugin, candidate.name)
+        return plugin, [*touched, *replaced(before)]
 
     def _check_hooks(self, info: PluginInfo, plugin: Any) -> None:
         hooks = set()
@@ -197,16 +205,24 @@ class LoadedPlugins:
         hook = next(name for name, cls in YIELDS.items() if cls is kind)
         if hook not in self._collected:
             infos = sorted((p for p in self.plugins if hook in p.hooks), key=lambda p: p.name)
-            self._collected[hook] = [provided for info in infos for provided in self._ask(info, hook, kind)]
+            asked = self._limiter.run_each([partial(self._ask, info.name, hook) for info in infos], self._hook_limit)
+            self._collected[hook] = [
+                Provided(plugin=info.name, record=item)
+                for info, outcome in zip(infos, asked, strict=True)
+                for item in self._sound(info, hook, kind, outcome)
+            ]
         return self._collected[hook]
 
-    def _ask(self, info: PluginInfo, hook: str, kind: type[R]) -> list[Provided[R]]:
-        plugin = self._manager.get_plugin(info.name)
+    def _ask(self, name: str, hook: str) -> list[Any]:
+        plugin = self._manager.get_plugin(name)
         impls = (i for i in getattr(self._manager.hook, hook).get_hookimpls() if i.plugin is plugin)
-        functions = [i.function for i in impls if not (i.wrapper or i.hookwrapper)]
-        began = time.perf_counter()
+        return [item for i in impls if not (i.wrapper or i.hookwrapper) for item in _records(i.function)]
+
+    def _sound(self, info: PluginInfo, hook: str, kind: type[R], outcome: Outcome) -> list[R]:
+        """The records that a plugin's hook yielded; none where it broke its promise, which is listed."""
+        info.hook_seconds[hook] = outcome.seconds
         try:
-            records = self._limiter.run(lambda: [item for f in functions for item in _records(f)], self._hook_limit)
+            records: list[R] = outcome.get()
             for item in records:
                 check_record(item, kind)
             if kind is specs.SettingsSpec and len(records) > 1:
@@ -216,9 +232,7 @@ class LoadedPlugins:
                 self._drop(info)
             self._report(info, hook, error.message)
             return []
-        finally:
-            info.hook_seconds[hook] = time.perf_counter() - began
-        return [Provided(plugin=info.name, record=item) for item in records]
+        return records
 
     def drop(self, plugin: str, hook: str, error: BaseException) -> None:
         """Lists what went wrong, and asks none of the plugin's hooks from now on: without its settings it is not it."""
@@ -275,11 +289,13 @@ class LoadedPlugins:
                 self._manager.unregister(name=name)
 
 
-def _imported(candidate: Candidate) -> Any:
+def _imported(candidate: Candidate) -> tuple[Any, list[str]]:
+    """The plugin, with the names of what it replaced."""
+    before = watched()
     plugin = candidate.load()
     if not (candidate.given or isinstance(plugin, ModuleType)):
         raise PluginError(f"its entry point {plain(candidate.module, 200)!r} is no module")
-    return plugin
+    return plugin, replaced(before)
 
 
 def _records(function: Callable[[], Any]) -> list[Any]:
