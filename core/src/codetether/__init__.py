@@ -70,7 +70,7 @@ _ROOMS = {
     "settings.trust": "is_trusted",
     "record.audit_key": "AuditKey AuditUse body_digest derived_key key_bytes",
     "cli.config": "keep_setting",
-    "cli.table": "print_json print_table",
+    "cli.table": "as_json print_json print_table",
     "cli.terminal": "Screen visible",
     "cli.sign_in": "SignIn SignedIn sign_in",
     "storage.disk": "Disk",

@@ -7,6 +7,7 @@ from codetether.cli.config import keep_setting as keep_setting
 from codetether.cli.sign_in import SignedIn as SignedIn
 from codetether.cli.sign_in import SignIn as SignIn
 from codetether.cli.sign_in import sign_in as sign_in
+from codetether.cli.table import as_json as as_json
 from codetether.cli.table import print_json as print_json
 from codetether.cli.table import print_table as print_table
 from codetether.cli.terminal import Screen as Screen

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 import click
-from codetether import AuditEntry, AuditKey, Runtime, Screen, Settings, StorageError, UsageError, load_settings
+from codetether import AuditEntry, AuditKey, Runtime, Screen, Settings, StorageError, UsageError, as_json, load_settings
 from codetether import key_bytes as as_key
 
 from codetether_sink_audit_jsonl.files import anchor_path, log_path
@@ -71,7 +71,7 @@ def command() -> None:
     metavar="FILE",
     help="A file in which another sink stored audit:anchor entries (syslog, events); repeatable.",
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@as_json
 def verify_(
     path: Path | None, keys: tuple[Path, ...], anchors: Path | None, witnesses: tuple[Path, ...], as_json: bool
 ) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from codetether import as_json
 
 if TYPE_CHECKING:
     from codetether import Runtime
@@ -19,7 +20,7 @@ PLUGIN = "files"
 
 @click.command("undo")
 @click.argument("session_id", metavar="[SESSION]", required=False)
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@as_json
 @click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
 def command(session_id: str | None, as_json: bool, dry_run: bool) -> int:
     """Take back what the file tools changed in the last turn of a session, as a whole.

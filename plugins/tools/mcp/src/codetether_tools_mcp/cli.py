@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from codetether import Runtime, Screen, UsageError, keep_setting, print_json, print_table, workplace
+from codetether import Runtime, Screen, UsageError, as_json, keep_setting, print_json, print_table, workplace
 
 from codetether_tools_mcp.definitions import Listing, ToolEntry, offered_name
 from codetether_tools_mcp.pins import Pin, Pins
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 PLUGIN = "mcp"
 TOKEN = "CODETETHER_MCP_TOKEN"
 """The variable that may hold the token of `serve --http`."""
-
-as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
 
 @click.group("mcp")

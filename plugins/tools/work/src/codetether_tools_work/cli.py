@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 from attrs import frozen
+from codetether import as_json
 
 if TYPE_CHECKING:
     from codetether import Directories
@@ -28,7 +29,7 @@ def command() -> None:
 
 
 @command.command("show")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@as_json
 def show(as_json: bool) -> int:
     """Show all notes that hold here."""
     from codetether import Screen, print_json
@@ -93,7 +94,7 @@ def clear(of_user: bool, yes: bool) -> int:
 
 
 @click.command("skills")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@as_json
 def skills(as_json: bool) -> int:
     """List the skills that a session here would have, and what is wrong with those that it would not."""
     from codetether import Screen, load_settings, print_json, print_table
