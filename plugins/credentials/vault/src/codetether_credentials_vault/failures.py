@@ -108,8 +108,8 @@ def words(error: Exception, hidden: tuple[str, ...] = ()) -> str:
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
-def from_network(error: Exception, site: Site) -> CredentialError:
-    """Why no answer came at all."""
+def from_network(error: Exception, site: Site, seconds: float) -> CredentialError:
+    """Why no answer came at all; `seconds` is how long it was waited for."""
     from requests import exceptions
 
     why = _deepest(error)
@@ -122,7 +122,7 @@ def from_network(error: Exception, site: Site) -> CredentialError:
         case exceptions.SSLError():
             return _without_trust(site, why)
         case exceptions.Timeout():
-            why = "no answer in time"
+            return silent(site, seconds)
         case exceptions.TooManyRedirects():
             why = "it redirects for ever"
     remedy = "look at VAULT_ADDR, the network and whether it runs"

@@ -57,6 +57,7 @@ class Server:
 
     def __init__(self, site: Site, wallet: Wallet, timeout: float) -> None:
         """`timeout`: seconds for one request. Loads hvac, which takes a while."""
+        self._timeout = timeout
         import hvac
         from hvac import exceptions
 
@@ -322,7 +323,7 @@ class Server:
         except exceptions.VaultError as error:
             raise failures.from_server(error, self.site, (self._client.token or "",)) from error
         except RequestException as error:
-            raise failures.from_network(error, self.site) from error
+            raise failures.from_network(error, self.site, self._timeout) from error
 
     def _guard(self, response: Response, **_: Any) -> None:
         """A redirection to plain http would show the token to everybody on the way."""
