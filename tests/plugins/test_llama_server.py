@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import pytest
@@ -23,7 +24,6 @@ from codetether import (
     ToolCallPart,
     ToolDefinition,
     ToolResultPart,
-    Wire,
     user,
 )
 from codetether.session.assemble import Assembly
@@ -32,7 +32,7 @@ from codetether_provider_openai.wire import ChatWire
 from codetether_provider_responses.wire import ResponsesWire
 
 KEY = "key-of-this-test"
-WIRES: Mapping[str, tuple[Callable[[], Wire], str]] = {
+WIRES: Mapping[str, tuple[type[Any], str]] = {
     "openai-chat": (ChatWire, "/v1"),
     "openai-responses": (ResponsesWire, "/v1"),
     "anthropic-messages": (MessagesWire, ""),
