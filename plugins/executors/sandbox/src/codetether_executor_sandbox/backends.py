@@ -1,13 +1,15 @@
-"""What confines a command: the common shape of all backends, and bubblewrap's."""
+"""What confines a command: what all backends have in common."""
 
 from __future__ import annotations
 
 import fnmatch
 import os
 import platform
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -15,15 +17,9 @@ from typing import Protocol
 from attrs import define, field, frozen
 from codetether import ExecutorError, Launch
 
-from codetether_executor_sandbox.bubblewrap import Bubblewrap
-from codetether_executor_sandbox.door import opened
 from codetether_executor_sandbox.environment import clean_environment, program_file
 from codetether_executor_sandbox.groups import Groups
-from codetether_executor_sandbox.guard import Seals, Watch, fences
-from codetether_executor_sandbox.hosts import allowed_hosts
 from codetether_executor_sandbox.layout import Layout, inside
-from codetether_executor_sandbox.limits import anonymous_file, exit_code, limited
-from codetether_executor_sandbox.proxy import Proxy
 from codetether_executor_sandbox.seccomp import packed, program
 from codetether_executor_sandbox.settings import PROTECTED, SandboxSettings
 from codetether_executor_sandbox.syscalls import ARCHITECTURES
@@ -51,24 +47,6 @@ class Prepared:
     left_behind: Callable[[], bool] = _nothing
     notes: Callable[[], Sequence[str]] = tuple
     exit_code: Callable[[int], int] = int
-
-
-class Backend(Protocol):
-    """A way to confine commands."""
-
-    name: str
-
-    @property
-    def workspace(self) -> Path:
-        """What commands may change."""
-
-    def prepared(
-        self, argv: Sequence[str], directory: Path, environment: Mapping[str, str], *, lasting: bool = False
-    ) -> AbstractContextManager[Prepared]:
-        """The command made ready, for as long as it runs. Raises ExecutorError where it cannot be.
-
-        `lasting`: it is a server, beside which others work: nothing is put back when it ends.
-        """
 
 
 @define(kw_only=True)
@@ -157,6 +135,30 @@ class Common:
             directories[:] = [name for name in directories if name not in _PRUNED]
 
 
+class Backend(Protocol):
+    """A way to confine commands."""
+
+    common: Common
+
+    def prepared(
+        self, argv: Sequence[str], directory: Path, environment: Mapping[str, str], *, lasting: bool = False
+    ) -> AbstractContextManager[Prepared]:
+        """The command made ready, for as long as it runs. Raises ExecutorError where it cannot be.
+
+        `lasting`: it is a server, beside which others work: nothing is put back when it ends.
+        """
+
+
+@contextmanager
+def scratch_directory() -> Iterator[str]:
+    """A directory of the command's own, removed in the end: no link in it is followed then."""
+    made = tempfile.mkdtemp(prefix="codetether-")
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
 @cache
 def filter_for(sockets: tuple[str, ...]) -> bytes:
     """The system call filter of this machine. Raises ExecutorError where none is known for its processor."""
@@ -166,68 +168,3 @@ def filter_for(sockets: tuple[str, ...]) -> bytes:
             f"no system call filter for {platform.machine()}", remedy=f"There are: {', '.join(ARCHITECTURES)}."
         )
     return packed(program(architecture, sockets))
-
-
-@define(kw_only=True)
-class BubblewrapBackend:
-    """Namespaces by bubblewrap, system calls by seccomp."""
-
-    common: Common
-    bubblewrap: Bubblewrap
-    name: str = "bubblewrap"
-
-    @property
-    def workspace(self) -> Path:
-        """What commands may change."""
-        return self.common.workspace
-
-    @contextmanager
-    def prepared(
-        self, argv: Sequence[str], directory: Path, environment: Mapping[str, str], *, lasting: bool = False
-    ) -> Iterator[Prepared]:
-        """The command in namespaces of its own."""
-        common, protected = self.common, self.common.protected
-        variables = common.environment(environment)
-        command = common.resolved(argv, directory, variables)
-        with ExitStack() as stack:
-            report, theirs = _pipe(stack)
-            seccomp = anonymous_file(filter_for(("tcp", "route", *common.settings.sockets)))
-            stack.callback(os.close, seccomp)
-            hosts = allowed_hosts(common.settings.hosts)
-            door = stack.enter_context(opened(Proxy(hosts=hosts))) if hosts else None
-            before = stack.enter_context(common.started())
-            sealed = stack.enter_context(Seals(workspace=self.workspace, protected=protected))
-            shut = fences(self.workspace, protected, sealed)
-            watched = () if lasting else shut.watched
-            watch = stack.enter_context(Watch(workspace=self.workspace, paths=watched))
-            if door is not None:
-                command = door.wrapped(common.python, command)
-            wrapped = self.bubblewrap.argv(
-                shut,
-                directory=directory,
-                seccomp=seccomp,
-                command=limited(command, common.settings, theirs, common.grace),
-                hidden=common.hidden_files(),
-            )
-            fds = (seccomp, theirs) if door is None else (seccomp, theirs, door.theirs)
-            yield Prepared(
-                launch=Launch(argv=[*before, *wrapped], environment=variables, fds=fds, enclosed=True),
-                left_behind=lambda: _told(report),
-                notes=lambda: [*watch.notes, *(door.proxy.refused if door else ())],
-                exit_code=exit_code,
-            )
-
-
-def _pipe(stack: ExitStack) -> tuple[int, int]:
-    ends = os.pipe()
-    for end in ends:
-        stack.callback(os.close, end)
-    return ends
-
-
-def _told(report: int) -> bool:
-    """Whether anything was reported."""
-    os.set_blocking(report, False)
-    with suppress(BlockingIOError):
-        return os.read(report, 16) != b""
-    return False

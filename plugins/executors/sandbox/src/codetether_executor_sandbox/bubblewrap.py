@@ -1,18 +1,25 @@
-"""Bubblewrap: a command in namespaces of its own, as an argument list."""
+"""Bubblewrap: commands in namespaces of their own."""
 
 from __future__ import annotations
 
 import os
 import stat
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from attrs import frozen
+from attrs import define, frozen
+from codetether import Launch
 
-from codetether_executor_sandbox.guard import Fences
+from codetether_executor_sandbox.backends import Common, Prepared, filter_for
+from codetether_executor_sandbox.door import opened
+from codetether_executor_sandbox.guard import Fences, Seals, Watch, fences
+from codetether_executor_sandbox.hosts import allowed_hosts
 from codetether_executor_sandbox.layout import Layout, inside
+from codetether_executor_sandbox.limits import anonymous_file, exit_code, limited
+from codetether_executor_sandbox.proxy import Proxy
 
 PLACES = ("/usr/bin/bwrap", "/bin/bwrap", "/usr/local/bin/bwrap", "/run/current-system/sw/bin/bwrap")
 """Where it is taken from: never from where PATH leads."""
@@ -112,3 +119,62 @@ class Bubblewrap:
             yield from ("--perms", "0500", "--tmpfs", real, "--remount-ro", real)
         else:
             yield from ("--ro-bind", "/dev/null", real)
+
+
+@define(kw_only=True)
+class BubblewrapBackend:
+    """Namespaces by bubblewrap, system calls by seccomp."""
+
+    common: Common
+    bubblewrap: Bubblewrap
+
+    @contextmanager
+    def prepared(
+        self, argv: Sequence[str], directory: Path, environment: Mapping[str, str], *, lasting: bool = False
+    ) -> Iterator[Prepared]:
+        """The command in namespaces of its own."""
+        common, protected = self.common, self.common.protected
+        variables = common.environment(environment)
+        command = common.resolved(argv, directory, variables)
+        with ExitStack() as stack:
+            report, theirs = _pipe(stack)
+            seccomp = anonymous_file(filter_for(("tcp", "route", *common.settings.sockets)))
+            stack.callback(os.close, seccomp)
+            hosts = allowed_hosts(common.settings.hosts)
+            door = stack.enter_context(opened(Proxy(hosts=hosts))) if hosts else None
+            before = stack.enter_context(common.started())
+            sealed = stack.enter_context(Seals(workspace=common.workspace, protected=protected))
+            shut = fences(common.workspace, protected, sealed)
+            watched = () if lasting else shut.watched
+            watch = stack.enter_context(Watch(workspace=common.workspace, paths=watched))
+            if door is not None:
+                command = door.wrapped(common.python, command)
+            wrapped = self.bubblewrap.argv(
+                shut,
+                directory=directory,
+                seccomp=seccomp,
+                command=limited(command, common.settings, theirs, common.grace),
+                hidden=common.hidden_files(),
+            )
+            fds = (seccomp, theirs) if door is None else (seccomp, theirs, door.theirs)
+            yield Prepared(
+                launch=Launch(argv=[*before, *wrapped], environment=variables, fds=fds, enclosed=True),
+                left_behind=lambda: _told(report),
+                notes=lambda: [*watch.notes, *(door.proxy.refused if door else ())],
+                exit_code=exit_code,
+            )
+
+
+def _pipe(stack: ExitStack) -> tuple[int, int]:
+    ends = os.pipe()
+    for end in ends:
+        stack.callback(os.close, end)
+    return ends
+
+
+def _told(report: int) -> bool:
+    """Whether anything was reported."""
+    os.set_blocking(report, False)
+    with suppress(BlockingIOError):
+        return os.read(report, 16) != b""
+    return False

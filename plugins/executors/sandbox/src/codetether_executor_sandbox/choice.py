@@ -15,8 +15,8 @@ import attrs
 from attrs import define, field
 from codetether import Confinement, ExecutorError, from_json, replace_file, to_json
 
-from codetether_executor_sandbox.backends import GRACE, Backend, BubblewrapBackend, Common
-from codetether_executor_sandbox.bubblewrap import Bubblewrap, find_bubblewrap
+from codetether_executor_sandbox.backends import GRACE, Backend, Common
+from codetether_executor_sandbox.bubblewrap import Bubblewrap, BubblewrapBackend, find_bubblewrap
 from codetether_executor_sandbox.executor import SandboxExecutor
 from codetether_executor_sandbox.groups import Groups, usable_groups
 from codetether_executor_sandbox.landlock import LACKS, LandlockBackend, landlock_version

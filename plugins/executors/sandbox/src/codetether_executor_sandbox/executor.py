@@ -71,7 +71,7 @@ class SandboxExecutor:
     ) -> Prepared:
         if not argv or any("\0" in word for word in argv):
             raise ExecutorError(f"cannot run {argv!r}", remedy="A command has words, none with a null in it.")
-        place = self.backend.workspace if directory is None else directory.absolute()
+        place = self.backend.common.workspace if directory is None else directory.absolute()
         if not place.is_dir():
             raise ExecutorError(
                 f"cannot run {argv[0]!r}: there is no directory {place}", remedy="Name one that exists."

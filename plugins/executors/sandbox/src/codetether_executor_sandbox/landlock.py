@@ -5,9 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +13,7 @@ from pathlib import Path
 from attrs import define
 from codetether import ExecutorError, Launch
 
-from codetether_executor_sandbox.backends import Common, Prepared, filter_for
+from codetether_executor_sandbox.backends import Common, Prepared, filter_for, scratch_directory
 from codetether_executor_sandbox.guard import Watch
 from codetether_executor_sandbox.layout import inside
 from codetether_executor_sandbox.limits import exit_code, resource_limits
@@ -41,12 +39,6 @@ class LandlockBackend:
     """Paths by Landlock, system calls and sockets by seccomp, the end of all by a parent that inherits."""
 
     common: Common
-    name: str = "landlock"
-
-    @property
-    def workspace(self) -> Path:
-        """What commands may change."""
-        return self.common.workspace
 
     @contextmanager
     def prepared(
@@ -57,35 +49,26 @@ class LandlockBackend:
         if settings.hosts:
             remedy = "Install bubblewrap, or leave hosts in [plugins.sandbox] empty."
             raise ExecutorError("hosts can be reached from a sandbox of bubblewrap only", remedy=remedy)
-        scratch = tempfile.mkdtemp(prefix="codetether-")
-        variables = common.environment({"TMPDIR": scratch, **environment})
-        command = common.resolved(argv, directory, variables)
-        spec = {
-            "readable": [*self._readable(), "/proc"],
-            "writable": [str(self.workspace), scratch, *common.layout.writable],
-            "devices": [*DEVICES],
-            "limits": {f"RLIMIT_{name.upper()}": value for name, value in resource_limits(settings).items()},
-            "grace": common.grace,
-            "seccomp": filter_for(settings.sockets).hex(),
-        }
         source = Path(__file__).with_name("confine.py").read_text()
-        python = [common.python, "-I", "-S", "-c", source, json.dumps(spec)]
-        paths = [] if lasting else [self.workspace / each for each in common.protected]
-        paths += [] if lasting or (self.workspace / ".git").exists() else [self.workspace / ".git"]
-        try:
-            with common.started() as before, Watch(workspace=self.workspace, paths=paths) as watch:
-                yield Prepared(
-                    launch=Launch(
-                        argv=[*before, *python, *command],
-                        directory=directory,
-                        environment=variables,
-                        enclosed=True,
-                    ),
-                    notes=lambda: watch.notes,
-                    exit_code=exit_code,
-                )
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        paths = [] if lasting else [common.workspace / each for each in common.protected]
+        paths += [] if lasting or (common.workspace / ".git").exists() else [common.workspace / ".git"]
+        watching = Watch(workspace=common.workspace, paths=paths)
+        with scratch_directory() as scratch, common.started() as before, watching as watch:
+            variables = common.environment({"TMPDIR": scratch, **environment})
+            command = common.resolved(argv, directory, variables)
+            spec = {
+                "readable": [*self._readable(), "/proc"],
+                "writable": [str(common.workspace), scratch, *common.layout.writable],
+                "devices": [*DEVICES],
+                "limits": {f"RLIMIT_{name.upper()}": value for name, value in resource_limits(settings).items()},
+                "grace": common.grace,
+                "seccomp": filter_for(settings.sockets).hex(),
+            }
+            python = [common.python, "-I", "-S", "-c", source, json.dumps(spec)]
+            launch = Launch(
+                argv=[*before, *python, *command], directory=directory, environment=variables, enclosed=True
+            )
+            yield Prepared(launch=launch, notes=lambda: watch.notes, exit_code=exit_code)
 
     def _readable(self) -> Iterator[str]:
         """The trees that may be read; those that hold something hidden, in pieces."""

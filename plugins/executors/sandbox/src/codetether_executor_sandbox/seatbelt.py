@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,7 @@ from pathlib import Path
 from attrs import define
 from codetether import ExecutorError, Launch
 
-from codetether_executor_sandbox.backends import Common, Prepared
+from codetether_executor_sandbox.backends import Common, Prepared, scratch_directory
 from codetether_executor_sandbox.guard import Watch
 from codetether_executor_sandbox.layout import Layout
 
@@ -63,12 +61,6 @@ class SeatbeltBackend:
     """Commands under a Seatbelt profile."""
 
     common: Common
-    name: str = "seatbelt"
-
-    @property
-    def workspace(self) -> Path:
-        """What commands may change."""
-        return self.common.workspace
 
     @contextmanager
     def prepared(
@@ -78,16 +70,12 @@ class SeatbeltBackend:
         if sys.platform != "darwin" or not Path(PROGRAM).exists():
             raise ExecutorError("Seatbelt is a part of macOS", remedy="On Linux, bubblewrap does more.")
         common = self.common
-        scratch = tempfile.mkdtemp(prefix="codetether-")
-        variables = common.environment({"TMPDIR": scratch, **environment})
-        command = common.resolved(argv, directory, variables)
-        paths = [self.workspace / each for each in common.protected]
-        text = profile(common.layout, paths, str(Path(scratch).resolve()))
-        try:
-            with Watch(workspace=self.workspace, paths=[] if lasting else paths) as watch:
-                yield Prepared(
-                    launch=Launch(argv=[PROGRAM, "-p", text, *command], directory=directory, environment=variables),
-                    notes=lambda: watch.notes,
-                )
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        paths = [common.workspace / each for each in common.protected]
+        with scratch_directory() as scratch, Watch(workspace=common.workspace, paths=[] if lasting else paths) as watch:
+            variables = common.environment({"TMPDIR": scratch, **environment})
+            command = common.resolved(argv, directory, variables)
+            text = profile(common.layout, paths, str(Path(scratch).resolve()))
+            yield Prepared(
+                launch=Launch(argv=[PROGRAM, "-p", text, *command], directory=directory, environment=variables),
+                notes=lambda: watch.notes,
+            )
