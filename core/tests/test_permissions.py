@@ -141,6 +141,34 @@ def test_a_denied_command_is_seen_through_wrappers_and_spellings(workspace: Path
     assert verdict == ("deny", "deny bash(rm *)")
 
 
+def test_a_variable_that_may_hold_something_else_does_not_hide_a_denied_command(workspace: Path) -> None:
+    hiding = (
+        "for X in rm; do ${X:-ls} f; done",
+        "X=${Y:-ls}; $X f",
+        "X=ls; read X <names; $X f",
+        "X=rm; false && X=ls; $X f",
+        "(X=ls); $X f",
+        "X=ls true; $X f",
+        "run() { X=ls; }; $X f",
+        "X=ls | true; $X f",
+        "X=ls & $X f",
+        "X=r; X+=m; $X f",
+        "Y=rm; declare -n X=Y; $X f",
+        "IFS=_; X=env_rm_f; $X",
+        "for X in 'rm f'; do $X; done",
+        'set -- rm f; "$@"',
+        "$(echo rm f)",
+    )
+    plain = ("X=ls; $X f", "X=src && ls $X", "export X=src; ls ${X:-f}", "ls $HOME")
+    rules = Rules.parse({"deny": ["bash(rm *)"]})
+
+    def verdicts(commands: Iterable[str]) -> dict[str, str]:
+        asked = (request(workspace, "bash", Resources(commands=(c,)), mode="unsafe") for c in commands)
+        return {asked_.resources.commands[0]: rules.decide(asked_).verdict for asked_ in asked}
+
+    assert verdicts((*hiding, *plain)) == {**dict.fromkeys(hiding, "ask"), **dict.fromkeys(plain, "allow")}
+
+
 @pytest.mark.parametrize(
     ("command", "verdict"),
     [

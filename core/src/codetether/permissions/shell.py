@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import field
 
@@ -17,6 +18,7 @@ from codetether.values import define, frozen
 if TYPE_CHECKING:
     from tree_sitter import Language, Node, Parser
 
+T = TypeVar("T")
 UNKNOWN = "\0"
 """Stands in a word for what only running the command can tell."""
 _SIMPLE = names(
@@ -35,6 +37,11 @@ _ENCODED = re.compile(
     r"\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|([0-7]{1,3})|c(.)|(.))", re.DOTALL
 )
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
+_NAMED = re.compile(r"(?<![\w$])(?<!\$\{)[A-Za-z_]\w*|\$'")
+"""What may name a variable other than to read it, and quotes in which names can be hidden."""
+_ALL = re.compile(r'"\$(?:@|\{@\}|\{\w+\[@\]\})"')
+"""What becomes many words although it stands in quotes."""
+_SHELLS_OWN = names("_ REPLY MAPFILE OPTARG OPTIND PWD OLDPWD COPROC LINENO SECONDS RANDOM HISTCMD")
 _PARTS = re.compile(r"[;&|\n\r(){}\[\]`<>,=:\s]+|\$\(")
 _TICKED = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL)
 _TAKEN = frozenset(
@@ -89,6 +96,14 @@ class Line:
 
 @define
 class _Found:
+    """What was found so far.
+
+    Attributes:
+        values: what variables hold as it seems; `sure`: those of them that cannot hold anything else.
+        named: how often each name stands in the line, other than to be read.
+        seeming: whether variables are read as they seem; else one that is not sure may hold anything.
+    """
+
     commands: list[tuple[str, ...]] = field(factory=list)
     reads: list[str] = field(factory=list)
     writes: list[str] = field(factory=list)
@@ -96,6 +111,9 @@ class _Found:
     run: list[str] = field(factory=list)
     assigned: list[str] = field(factory=list)
     values: dict[str, str] = field(factory=dict)
+    sure: set[str] = field(factory=set)
+    named: Mapping[str, int] = field(factory=dict)
+    seeming: bool = True
     kinds: set[str] = field(factory=set)
 
 
@@ -157,7 +175,8 @@ def _parsed(text: str, *, whole: bool) -> tuple[_Found, bool]:
     if text.count("|") > MOST_PIPES:
         return _Found(), True
     home = os.environ.get("HOME") or os.path.expanduser("~")
-    found = _Found(values={"HOME": home, "PWD": "."})
+    named = Counter(_NAMED.findall(text))
+    found = _Found(values={"HOME": home, "PWD": "."}, sure={"HOME", "PWD"} - named.keys(), named=named)
     # As the shell joins lines; ASCII only, since the grammar's scanner asks tables of 256 entries about characters.
     data = _WIDE.sub("_", _UNSEEN.sub(" ", text.replace("\\\n", ""))).encode()
     root = _parser().parse(data).root_node
@@ -181,21 +200,23 @@ def _parsed(text: str, *, whole: bool) -> tuple[_Found, bool]:
 def _take(kind: str, node: Node, children: list[Node], found: _Found) -> None:
     match kind:
         case "command":
-            words = tuple(_words(children, found))
-            if words:
-                found.commands.append(words)
+            found.commands += filter(None, _readings(lambda: tuple(_words(children, found)), found))
         case "declaration_command" | "unset_command":
             found.commands.append((_text(children[0]), *_words(children[1:], found)))
         case "test_command":
             found.commands.append(("test", UNKNOWN))
         case "variable_assignment":
             name, value = _text(children[0]), children[-1]
-            found.values[name] = _value(value, found) if value.type in _WORDS else UNKNOWN
-            found.assigned.append(f"{name}={found.values[name]}")
+            given = _readings(lambda: _value(value, found) if value.type in _WORDS else UNKNOWN, found)
+            found.values[name] = given[0]
+            found.assigned.append(f"{name}={given[0]}")
+            if len(given) == 1 and _is_sure(node, found.named):
+                found.sure.add(name)
         case "file_redirect":
             _redirect(children, found)
         case "herestring_redirect":
-            found.texts += [_value(child, found) for child in children if child.type in _WORDS]
+            here = [child for child in children if child.type in _WORDS]
+            found.texts += [text for child in here for text in _readings(partial(_value, child, found), found)]
         case "heredoc_body":
             found.texts.append(_text(node))
             found.run += _TICKED.findall(_text(node))
@@ -203,6 +224,30 @@ def _take(kind: str, node: Node, children: list[Node], found: _Found) -> None:
             found.run += _TICKED.findall(_text(node))
         case "function_definition":
             found.commands.append(("function", UNKNOWN))
+
+
+def _is_sure(node: Node, named: Mapping[str, int]) -> bool:
+    """Whether the variable has this value from here on: a plain statement gives it, and nothing else names it."""
+    name, operator, parent = _text(node.children[0]), node.children[1].type, node.parent
+    if operator != "=" or named.get(name) != 1 or name in _SHELLS_OWN or "IFS" in named or "$'" in named:
+        return False
+    if parent is not None and parent.type == "declaration_command":
+        if {child.type for child in parent.children} != {"export", "variable_assignment"}:
+            return False
+        node, parent = parent, parent.parent
+    while parent is not None and parent.type == "list" and parent.children[0] == node:
+        node, parent = parent, parent.parent
+    after = node.next_sibling
+    return parent is not None and parent.type == "program" and (after is None or after.type != "&")
+
+
+def _readings(read: Callable[[], T], found: _Found) -> list[T]:
+    """What is read where variables are as they seem, and where those that are not sure may hold anything."""
+    first = read()
+    found.seeming = False
+    other = read()
+    found.seeming = True
+    return [first] if other == first else [first, other]
 
 
 def _words(children: list[Node], found: _Found) -> Iterator[str]:
@@ -216,10 +261,12 @@ def _words(children: list[Node], found: _Found) -> Iterator[str]:
 
 
 def _split(node: Node, found: _Found) -> Iterator[str]:
-    """Braces, and a known variable without quotes, become several words, as the shell splits them."""
+    """Braces and variables without quotes become several words, as the shell splits them; nobody knows how many."""
     braced = node.type == "concatenation" and any(_text(child) == "{" for child in node.children)
     for value in _spread(node, found) if braced else [_value(node, found)]:
-        if " " in value and _expands(node):
+        if value == UNKNOWN and _expands(node):
+            yield from (UNKNOWN, UNKNOWN)
+        elif " " in value and _expands(node):
             yield from value.split()
         else:
             yield value
@@ -248,7 +295,9 @@ def _alternatives(word: str) -> list[str]:
 def _expands(node: Node) -> bool:
     if node.type in ("concatenation", "command_name"):
         return any(_expands(child) for child in node.children)
-    return node.type in ("simple_expansion", "expansion")
+    if node.type == "string":
+        return bool(_ALL.fullmatch(_text(node)))
+    return node.type in ("simple_expansion", "expansion", "command_substitution")
 
 
 def _redirect(children: list[Node], found: _Found) -> None:
@@ -314,8 +363,11 @@ def _expanded(node: Node, found: _Found) -> str:
     kinds = {child.type for child in node.children}
     if len(named) != 1 or not kinds <= {"$", "${", "}", "variable_name", *_DEFAULTS, "word", "string", "raw_string"}:
         return UNKNOWN
-    otherwise = _value(node.children[-2], found) if kinds & _DEFAULTS else UNKNOWN
-    return found.values.get(named[0], otherwise)
+    name, defaults = named[0], kinds & _DEFAULTS
+    known = found.values.get(name, UNKNOWN) if found.seeming or name in found.sure else UNKNOWN
+    if defaults and ((known == UNKNOWN and found.seeming) or (not known and defaults & {":-", ":="})):
+        return _value(node.children[-2], found)
+    return known
 
 
 def _decoded(match: re.Match[str]) -> str:
