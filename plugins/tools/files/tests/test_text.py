@@ -30,7 +30,7 @@ def test_an_edit_changes_its_place_alone(before: str, after: str, codec: str) ->
     encoding = Encoding.of(data)
     made = change(encoding.decode(data), {"old": "OLD", "new": "neu"}, "f")
     assert encoding.encode(made.after) == f"{before}neu{after}".encode(codec)
-    assert (made.count, made.where) == (1, f"line {before.count(chr(10)) + 1}")
+    assert made.said == f"1 replacement at line {before.count(chr(10)) + 1}"
 
 
 @given(TEXTS)

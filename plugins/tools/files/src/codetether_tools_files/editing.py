@@ -1,16 +1,15 @@
-"""The tool edit: an exact text in a file, replaced by another."""
+"""Changes parts of a file: the tool edit replaces an exact text by another, multiedit several."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from attrs import frozen
-from codetether import JSON, Resources, SessionContext, ToolCall, ToolContext, ToolResult, text_result
+from attrs import evolve, frozen
+from codetether import JSON, Resources, SessionContext, ToolCall, ToolContext, ToolDefinition, ToolResult, text_result
 
 from codetether_tools_files.changes import Changes
-from codetether_tools_files.definitions import EDIT
 from codetether_tools_files.diffs import unified
 from codetether_tools_files.nearest import nearest
 from codetether_tools_files.repairs import repaired
@@ -25,21 +24,22 @@ NAMED = 20
 
 @frozen(kw_only=True)
 class Change:
-    """A replacement in a text: in how many places, at which lines, as far as anybody reads them; what was repaired."""
+    """A text as it was changed, and what is said of that."""
 
-    before: str
     after: str
-    count: int
-    where: str
-    note: str = ""
+    said: str
+
+
+Make = Callable[[str, Mapping[str, JSON], str], Change]
+"""Makes of a text what the arguments of a call ask for; is told the file's name, for what it says. Raises Refused."""
 
 
 class Edit:
-    """Changes parts of files."""
+    """Changes parts of files, as `make` does their texts."""
 
-    definition = EDIT
-
-    def __init__(self, workspace: Workspace, changes: Changes) -> None:
+    def __init__(self, definition: ToolDefinition, make: Make, workspace: Workspace, changes: Changes) -> None:
+        self.definition = definition
+        self._make = make
         self._workspace = workspace
         self._changes = changes
 
@@ -55,8 +55,8 @@ class Edit:
             real = self._workspace.looked_at(call, path)
             if Path(real).lstat().st_size <= PREVIEWED:
                 data, _ = content_of(real, name)
-                made = change(Encoding.of(data).decode(data), call.arguments, name)
-                return unified(made.before, made.after, name)
+                before = Encoding.of(data).decode(data)
+                return unified(before, self._make(before, call.arguments, name).after, name)
         return ""
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolResult:
@@ -68,14 +68,20 @@ class Edit:
         real, name = self._workspace.target(call, path), shown(path)
         data, status = content_of(real, name)
         if is_binary(data[:8192]):
-            raise Refused(f"{name} is a binary file; edit changes text only")
+            raise Refused(f"{name} is a binary file; {self.definition.name} changes text only")
         encoding = Encoding.of(data)
-        made = change(encoding.decode(data), call.arguments, name)
+        before = encoding.decode(data)
+        made = self._make(before, call.arguments, name)
         new = encoded(encoding, made.after, name)
         self._workspace.saw(real, self._changes.replace(turn, real, name, new, (data, status)))
-        diff = unified(made.before, made.after, name)
-        places = counted(made.count, "replacement")
-        return text_result(f"{name} edited: {places} at {made.where}{made.note}", path=real, diff=diff[:DIFF])
+        diff = unified(before, made.after, name)
+        return text_result(f"{name} edited{made.said}", path=real, diff=diff[:DIFF])
+
+
+def edited(text: str, arguments: Mapping[str, JSON], name: str) -> Change:
+    """What the tool edit makes of a text."""
+    made = change(text, arguments, name)
+    return evolve(made, said=f": {made.said}")
 
 
 def change(text: str, arguments: Mapping[str, JSON], name: str) -> Change:
@@ -97,8 +103,8 @@ def change(text: str, arguments: Mapping[str, JSON], name: str) -> Change:
         if repair.old == repair.new:
             raise Refused(f"but for {repair.what}, {name} holds already what new says; nothing would change")
         after = text.replace(repair.old, repair.new)
-        note = f" (old differs there in {repair.what}; the file's was kept)"
-        return Change(before=text, after=after, count=1, where=_where(text, repair.old), note=note)
+        note = f"(old differs there in {repair.what}; the file's was kept)"
+        return Change(after=after, said=f"1 replacement at {_where(text, repair.old)} {note}")
     if count == 0:
         near = nearest(text, old)
         raise Refused(f"old does not stand in {name}. {near}" if near else f"old does not stand in {name}; read it")
@@ -107,7 +113,8 @@ def change(text: str, arguments: Mapping[str, JSON], name: str) -> Change:
             f"old stands {count} times in {name}, at {_where(text, old)}; give more of the lines around the one you "
             "mean, or set replace_all"
         )
-    return Change(before=text, after=text.replace(old, new), count=count, where=_where(text, old))
+    said = f"{counted(count, 'replacement')} at {_where(text, old)}"
+    return Change(after=text.replace(old, new), said=said)
 
 
 def _where(text: str, old: str) -> str:

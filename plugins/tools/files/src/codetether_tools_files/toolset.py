@@ -66,14 +66,15 @@ class FileTools:
         return Write(self._workspace, self._changes)
 
     def _edit(self) -> Tool:
-        from codetether_tools_files.editing import Edit
+        from codetether_tools_files.editing import Edit, edited
 
-        return Edit(self._workspace, self._changes)
+        return Edit(definitions.EDIT, edited, self._workspace, self._changes)
 
     def _multiedit(self) -> Tool:
-        from codetether_tools_files.multiediting import MultiEdit
+        from codetether_tools_files.editing import Edit
+        from codetether_tools_files.multiediting import all_edited
 
-        return MultiEdit(self._workspace, self._changes)
+        return Edit(definitions.MULTIEDIT, all_edited, self._workspace, self._changes)
 
     def _apply_patch(self) -> Tool:
         from codetether_tools_files.patching import ApplyPatch
