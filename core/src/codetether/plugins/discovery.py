@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any, NoReturn
 
 from codetether._version import __version__
 from codetether.errors import PluginError
 from codetether.plugins.altered import altered
 from codetether.plugins.boundary import reason_of
-from codetether.plugins.entry_points import EntryPoint, entry_points
+from codetether.plugins.entry_points import entry_points
 from codetether.plugins.fitting import unfit
 from codetether.values import frozen
 
@@ -64,9 +63,9 @@ def _found() -> Iterator[Candidate]:
         load: Callable[[], Any] = point.load
         distribution, version = "", ""
         try:
-            if isinstance(point, EntryPoint) or point.dist:
-                head = _head(point)
-                distribution, version = _identity(point, head)
+            if point.dist:
+                head = (point.dist.read_text("METADATA") or "").partition("\n\n")[0]
+                distribution, version = _identity(point.dist, head)
                 if why := unfit(head, __version__):
                     load = partial(_refuse, why)
         except Exception as error:  # metadata that cannot be read: the plugin is listed with the reason
@@ -77,32 +76,14 @@ def _found() -> Iterator[Candidate]:
             distribution=str(distribution),
             version=str(version),
             module=point.value,
-            altered=partial(_altered, point) if distribution else _untouched,
+            altered=partial(altered, point.dist, point.value) if distribution else _untouched,
         )
 
 
-def _altered(point: Any) -> str | None:
-    if isinstance(point, EntryPoint):
-        return altered(_text(point, "RECORD"), Path(point.info).parent.joinpath, point.value)
-    return altered(point.dist.read_text("RECORD") or "", point.dist.locate_file, point.value)
-
-
-def _identity(point: Any, head: str) -> tuple[str, str]:
+def _identity(distribution: Any, head: str) -> tuple[str, str]:
     """Name and version, from the head of the metadata where it is plain: parsing all of it costs more than the rest."""
     found = dict(re.findall(r"^(Name|Version): *(\S+) *$", head, re.MULTILINE))
-    return (found["Name"], found["Version"]) if len(found) == 2 else (point.dist.name, point.dist.version)
-
-
-def _head(point: Any) -> str:
-    text = _text(point, "METADATA") if isinstance(point, EntryPoint) else point.dist.read_text("METADATA") or ""
-    return text.partition("\n\n")[0]
-
-
-def _text(point: EntryPoint, file: str) -> str:
-    try:
-        return Path(point.info, file).read_text(encoding="utf-8")
-    except FileNotFoundError:  # an egg's has another name, and what a system's packager installed has no RECORD
-        return ""
+    return (found["Name"], found["Version"]) if len(found) == 2 else (distribution.name, distribution.version)
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -6,7 +6,7 @@ import importlib.machinery
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -15,7 +15,7 @@ from codetether.errors import PluginError
 
 METADATA = (".dist-info", ".egg-info")
 NOT_THERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
-"""What importlib_metadata, too, takes for no list."""
+"""What importlib_metadata, too, takes for no file."""
 
 
 def normalised(name: str) -> str:
@@ -23,22 +23,36 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-class EntryPoint(NamedTuple):
-    """One of a plain list, that looks like importlib_metadata's. `info`: the directory of its distribution's metadata.
+class Distribution:
+    """One that looks like importlib_metadata's, which is asked only for what takes more than reading a file."""
 
-    A value is plain that names a module and nothing within it.
-    """
+    def __init__(self, path: str) -> None:
+        """`path`: the directory of its metadata."""
+        self._path = path
+
+    def read_text(self, name: str) -> str | None:
+        """A file of its metadata; None where there is none."""
+        try:
+            return Path(self._path, name).read_text(encoding="utf-8")
+        except NOT_THERE:
+            return None
+
+    def locate_file(self, path: str) -> Path:
+        """A file that its RECORD names."""
+        return Path(self._path).parent / path
+
+    def __getattr__(self, name: str) -> Any:
+        import importlib_metadata
+
+        return getattr(importlib_metadata.Distribution.at(self._path), name)
+
+
+class EntryPoint(NamedTuple):
+    """One of a plain list, that looks like importlib_metadata's: its value names a module, and nothing within it."""
 
     name: str
     value: str
-    info: str
-
-    @property
-    def dist(self) -> Any:
-        """The distribution, as importlib_metadata knows it."""
-        import importlib_metadata
-
-        return importlib_metadata.Distribution.at(self.info)
+    dist: Distribution
 
     def load(self) -> Any:
         """Imports the module."""
@@ -71,10 +85,8 @@ def entry_points(group: str) -> Iterator[Any]:
             continue
         seen.add(name)
         try:
-            if not isinstance(distribution, str):
-                yield from distribution.entry_points.select(group=group)
-            elif (text := _list_of(distribution)) is not None and f"[{group}]" in text:
-                yield from _read(distribution, text, group)
+            plain = _plain(distribution, group) if isinstance(distribution, Distribution) else None
+            yield from distribution.entry_points.select(group=group) if plain is None else plain
         except Exception as error:  # the very one; nothing says whether it holds plugins, so it is listed
             where = str(getattr(distribution, "_path", distribution))
             yield Unreadable(name=Path(where).name, error=error)
@@ -89,8 +101,8 @@ def _only_directories() -> bool:
     return not any(place.lower().endswith(".egg") or Path(place).is_file() for place in sys.path)
 
 
-def _directories() -> Iterator[tuple[str, str]]:
-    """Name and directory of each distribution's metadata."""
+def _directories() -> Iterator[tuple[str, Distribution]]:
+    """Each distribution, with its name."""
     for place in sys.path:
         try:
             found = list(os.scandir(place or "."))
@@ -98,7 +110,7 @@ def _directories() -> Iterator[tuple[str, str]]:
             continue
         for entry in found:
             if entry.name.lower().endswith(METADATA):
-                yield normalised(entry.name.rpartition(".")[0].partition("-")[0]), entry.path
+                yield normalised(entry.name.rpartition(".")[0].partition("-")[0]), Distribution(entry.path)
 
 
 def _distributions() -> Iterator[tuple[str, Any]]:
@@ -112,23 +124,15 @@ def _distributions() -> Iterator[tuple[str, Any]]:
         yield name, distribution
 
 
-def _list_of(info: str) -> str | None:
-    try:
-        return Path(info, "entry_points.txt").read_text(encoding="utf-8")
-    except NOT_THERE:
-        return None
-
-
-def _read(info: str, text: str, group: str) -> Iterable[Any]:
-    within, plain = False, []
+def _plain(distribution: Distribution, group: str) -> list[EntryPoint] | None:
+    """Those of a list that is plain; None where it is not."""
+    text, within, lines = distribution.read_text("entry_points.txt") or "", False, []
+    if f"[{group}]" not in text:
+        return []
     for line in map(str.strip, text.splitlines()):
         if line.startswith("["):
             within = line == f"[{group}]"
         elif within and line and not line.startswith("#"):
-            plain.append(re.fullmatch(r"([^=]*[^=\s])\s*=\s*([A-Za-z_][\w.]*)", line))
-    points = [EntryPoint(name=found[1], value=found[2], info=info) for found in plain if found]
-    if len(points) == len(plain):
-        return points
-    import importlib_metadata
-
-    return importlib_metadata.Distribution.at(info).entry_points.select(group=group)
+            lines.append(re.fullmatch(r"([^=]*[^=\s])\s*=\s*([A-Za-z_][\w.]*)", line))
+    points = [EntryPoint(name=found[1], value=found[2], dist=distribution) for found in lines if found]
+    return points if len(points) == len(lines) else None
