@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 from collections.abc import AsyncIterator
@@ -198,6 +199,26 @@ async def test_of_many_sessions_each_keeps_the_anchor_of_its_own_end_and_all_tho
         await trail.anchor(asking)
     await trail.anchor("a")  # nothing is new: it is given the last
     assert heard == {"a": [1, 3, 4], "b": [2, 3, 4]}
+    await trail.close()
+
+
+async def test_sessions_that_end_at_the_same_time_each_keep_an_anchor_of_their_end(tmp_path: Path) -> None:
+    class Slow(Book):
+        async def anchor(self) -> dict[str, Any] | None:
+            made = await super().anchor()
+            await asyncio.sleep(0)
+            return made
+
+    trail = AuditTrail(
+        [("p", AuditSinkSpec(name="book", create=lambda ctx: book), book := Slow())], Redactor(), "me", print
+    )
+    heard: dict[str, list[Any]] = {"a": [], "b": []}
+    trail.listeners["a"] = lambda entry: heard["a"].append(entry.detail["records"])
+    trail.listeners["b"] = lambda entry: heard["b"].append(entry.detail["records"])
+    for ending in ("a", "b"):
+        await trail.record("session", "session:close", "success", session_id=ending)
+    await asyncio.gather(trail.anchor("a"), trail.anchor("b"))
+    assert heard == {"a": [2], "b": [2]}
     await trail.close()
 
 

@@ -156,6 +156,31 @@ async def test_D02_a_sink_that_hangs_has_its_limit(monkeypatch: pytest.MonkeyPat
     assert required.entries[-1].outcome == "intent"
 
 
+async def test_D02_a_sink_that_hangs_has_its_limit_also_where_nobody_waits_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trail, "LIMIT", 0.05)
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    book = Book(hang)
+    audit, said = opened(("b", True, book))
+    task = asyncio.create_task(audit.record("tool_execution", "tool:bash", "success"))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    book.before = None
+    await asyncio.sleep(0.1)
+    await audit.record("tool_execution", "tool:bash", "intent")
+    assert [e.outcome for e in book.entries] == ["intent"]
+    assert said == [
+        'audit sink "b" (corp-b) fails: it did not answer within 0.05 s',
+        'audit sink "b" (corp-b) works again; 1 audit entries did not reach it',
+    ]
+
+
 async def test_a_cancelled_caller_loses_no_entry() -> None:
     gate = asyncio.Event()
 

@@ -75,6 +75,7 @@ class AuditTrail:
         self._bodies = bodies
         self._timer: asyncio.TimerHandle | None = None
         self._anchoring: asyncio.Task[None] | None = None
+        self._anchors = asyncio.Lock()
 
     async def record(
         self,
@@ -169,8 +170,16 @@ class AuditTrail:
         """Why each of them does not have the entry; empty where it has."""
         tries = [book.record(entry) for book in books]
         running = [said for said in tries if isinstance(said, asyncio.Future) and not said.done()]
-        if running:
-            await asyncio.wait(running, timeout=LIMIT)
+        try:
+            if running:
+                await asyncio.wait(running, timeout=LIMIT)
+        except asyncio.CancelledError:
+            for book, tried in zip(books, tries, strict=True):
+                if isinstance(tried, str):
+                    book.settle(tried)
+                else:
+                    tried.add_done_callback(book.settle)
+            raise
         return [book.settle(tried) for book, tried in zip(books, tries, strict=True)]
 
     def _whole(self, arguments: str | None, output: str | None) -> dict[str, JSON]:
@@ -213,36 +222,35 @@ class AuditTrail:
         anchors as entries. It is given the last anchor where there is nothing new. A failure is said and never raised:
         the next anchor covers what this one should have.
         """
-        asking = self.listeners.get(session_id or "")
-        listeners = tuple(self.listeners.values()) if asking is None else (asking,)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        for book in self._books:
-            head = await book.anchor()
-            if head is not None:
-                book.anchored = AuditEntry(
-                    id=os.urandom(16).hex(),
-                    timestamp=datetime.now(UTC),
-                    category="audit",
-                    action="audit:anchor",
-                    outcome="success",
-                    principal=self._text(self._principal),
-                    detail=bounded({"sink": book.sink_name, **head}, self._text),
-                )
-                await self._give(book.anchored, [other for other in self._books if other is not book])
-            if (anchored := book.anchored) is not None:
-                for listener in listeners:
-                    listener(anchored)
+        async with self._anchors:  # who ends while one is made waits for it: it tells of his end too
+            asking = self.listeners.get(session_id or "")
+            listeners = tuple(self.listeners.values()) if asking is None else (asking,)
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            for book in self._books:
+                head = await book.anchor()
+                if head is not None:
+                    book.anchored = AuditEntry(
+                        id=os.urandom(16).hex(),
+                        timestamp=datetime.now(UTC),
+                        category="audit",
+                        action="audit:anchor",
+                        outcome="success",
+                        principal=self._text(self._principal),
+                        detail=bounded({"sink": book.sink_name, **head}, self._text),
+                    )
+                    await self._give(book.anchored, [other for other in self._books if other is not book])
+                if (anchored := book.anchored) is not None:
+                    for listener in listeners:
+                        listener(anchored)
 
     async def close(self) -> None:
         """Waits for what is on its way, at most the limit of one entry, and anchors it."""
-        if self._anchoring is not None:
-            await asyncio.wait({self._anchoring}, timeout=LIMIT)
-        await self.anchor()
-        running = [book.last for book in self._books if book.last is not None and not book.last.done()]
-        if running:
+        under_way = (self._anchoring, *(book.last for book in self._books))
+        if running := [each for each in under_way if each is not None and not each.done()]:
             await asyncio.wait(running, timeout=LIMIT)
+        await self.anchor()
 
     def _text(self, text: str) -> str:
         """Redacted first and cut then, so that no half of a secret is left."""
@@ -313,7 +321,10 @@ class _Book:
                 continue
             task = asyncio.create_task(_awaited(made))
             self._now = said, task
-            await asyncio.wait({task})
+            while not task.done():
+                await asyncio.wait({task}, timeout=LIMIT)
+                if not task.done() and not said.done():  # who asked for it was cancelled
+                    self._given_up(said)
             if not said.done():
                 said.set_result(_why(task))
 
@@ -349,12 +360,12 @@ class _Book:
         return head
 
     def _given_up(self, tried: asyncio.Future[str]) -> str:
-        tried.cancel()
+        tried.set_result(why := f"it did not answer within {LIMIT:g} s")
         if self._now is not None and self._now[0] is tried:
             self._hung = self._now[1]
             self._hung.cancel()  # which a sink may swallow
         self._paused_until = 0.0 if self.required else time.monotonic() + PAUSE
-        return f"it did not answer within {LIMIT:g} s"
+        return why
 
 
 def _why(task: asyncio.Task[None]) -> str:
