@@ -12,12 +12,14 @@ import os
 import random
 import re
 import string
+import threading
 import time
 from base64 import b32encode, b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus
 
 import pytest
 from codetether.models.messages import Message, TextPart, ToolCallPart
+from codetether.record.forms import forms
 from codetether.record.redact import Redactor
 from codetether.record.search import ShapeSearch
 from codetether.record.shapes import shapes
@@ -80,6 +82,24 @@ def test_text_without_secrets_is_the_same_object() -> None:
     assert made.data(data) is data
     message = Message(role="user", parts=(TextPart(text="hello"),))
     assert made.value(message) is message
+
+
+def test_what_another_thread_found_clean_is_looked_through_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, text, message = redactor(OLD="the-first-secret"), "say hunter2-hunter2", TextPart("say hunter2-hunter2")
+    seen: list[str] = []
+
+    def meanwhile(value: str) -> frozenset[str]:
+        thread = threading.Thread(target=lambda: seen.append(made.text(text) + made.stream().feed(text)))
+        thread.start()
+        thread.join()
+        assert made.lasting(message) is message
+        return forms(value)
+
+    monkeypatch.setattr("codetether.record.redact.forms", meanwhile)
+    made.add("hunter2-hunter2", "NEW")
+    hidden = "say [redacted:NEW]"
+    assert seen == [text * 2]  # nobody had told of it yet
+    assert (made.text(text), made.stream().feed(text), made.lasting(message)) == (hidden, hidden, TextPart(hidden))
 
 
 def test_data_and_values_are_walked_keys_too() -> None:

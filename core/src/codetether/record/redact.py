@@ -58,20 +58,19 @@ class Redactor:
             return False
         if self._added.get(value) == name:
             return True
-        self._added[value] = name
-        self._names.add(name)
-        self._clean = set()
-        self._quiet_until.clear()
-        self._lasting.clear()
         for form in forms(value.strip()):
             self._known.add(form, name)
+        self._names.add(name)
+        self._added[value] = name
+        # Others only now: another thread that looks something through meanwhile puts it into the old ones.
+        self._clean, self._quiet_until, self._lasting = set(), {}, {}
         return True
 
     def text(self, text: str) -> str:
         """The text without the secrets; the same object where it holds none."""
-        if len(text) < SHORTEST or text in self._clean or self.empty:
+        clean = self._clean
+        if len(text) < SHORTEST or text in clean or self.empty:
             return text
-        clean = self._clean  # another one as soon as another secret is known
         data = text.encode("utf-8", "surrogatepass")
         spans, _ = self._spans(data)
         if spans:
@@ -102,11 +101,12 @@ class Redactor:
 
     def lasting(self, value: T) -> T:
         """The same for a value that is there for long, and never changes: it is looked through once for all."""
-        held = self._lasting.get(id(value))
+        lasting = self._lasting
+        held = lasting.get(id(value))
         if held is None:
             held = value, self.value(value)
-            if len(self._lasting) < _REMEMBERED:
-                self._lasting[id(value)] = held
+            if len(lasting) < _REMEMBERED:
+                lasting[id(value)] = held
         made: T = held[1]
         return made
 
@@ -194,12 +194,13 @@ class Redactor:
 
     def _quiet(self, data: bytes) -> int | None:
         """Up to where short data is decided, since no secret begins in it; None where one may."""
+        quiet_until = self._quiet_until
         try:
-            return self._quiet_until[data]
+            return quiet_until[data]
         except KeyError:
             found = self._looked_through(data)
-        if len(self._quiet_until) < _REMEMBERED:
-            self._quiet_until[data] = found
+        if len(quiet_until) < _REMEMBERED:
+            quiet_until[data] = found
         return found
 
     def _looked_through(self, data: bytes) -> int | None:
