@@ -24,6 +24,7 @@ from codetether.models.providers import Availability, Provider
 from codetether.models.tools import Mode, ToolDefinition
 from codetether.permissions.approvals import Approvals, approvals_of
 from codetether.plugins.boundary import BROKEN, reason_of
+from codetether.plugins.contracts import YIELDS
 from codetether.plugins.discovery import Candidate, in_process, installed
 from codetether.plugins.life import created, entered
 from codetether.plugins.loaded import LoadedPlugins
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from codetether.session.foreign import ForeignSessions
 
 BLOCK_ONE = "block one: [plugins] block"
+_LATER = (specs.SessionFormatSpec, specs.SlashCommandSpec)
+"""What plugins are asked for where it is used; for all else at the start, which tells what is wrong with it."""
 BUILTIN = ("agents", "credentials", "executor", "policy", "prompts", "question", "selection")
 Notify = Callable[[str, str], None]
 """Told (source, text): one line for the user."""
@@ -343,37 +346,10 @@ async def _assemble(
     wiring = Wiring(settings=settings, plugins=loaded, contexts=contexts, stack=stack, redactor=redactor, notify=notify)
     contexts.credentials = credentials = await wiring.credentials()
     audit = await wiring.audit()
-    selectors = await wiring.selectors()
-
-    def failed(plugin: str, hook: str, error: BaseException) -> None:
-        loaded.report(plugin, hook, error)
-        notify("plugins", f"{plugin} ({hook}): {reason_of(error)}")
-
-    catalog = Catalog(
-        loaded.collect(specs.ProviderSpec),
-        loaded.collect(specs.ModelDefaults),
-        settings.core,
-        credentials,
-        selectors,
-        os.environ,
-        failed,
-        partial(notify, ""),
-        await wiring.catalogues(),
-    )
-    for kind in (
-        specs.ToolsetSpec,
-        specs.ToolFilterSpec,
-        specs.PromptSectionSpec,
-        specs.RouterSpec,
-        specs.ResultReviewerSpec,
-        specs.WireSpec,
-        specs.ContextPolicySpec,
-        specs.PolicySpec,
-        specs.ExecutorSpec,
-        specs.EventSinkSpec,
-        specs.AgentSpec,
-    ):
-        loaded.collect(kind)
+    catalog = await wiring.catalog(credentials)
+    for kind in YIELDS.values():
+        if kind not in _LATER:
+            loaded.collect(kind)
     disk = Disk()
     stack.push_async_callback(disk.close)
     store = await stack.enter_async_context(Store(settings.directories.data, disk, redactor))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Any
 import attrs
 
 from codetether import specs
-from codetether.catalog import NamedSelector
+from codetether.catalog import Catalog, NamedSelector
 from codetether.credentials import Chain
 from codetether.errors import PluginError, SettingsError
 from codetether.known_models import NamedCatalogue
@@ -167,7 +168,21 @@ class Wiring:
         self.stack.push_async_callback(trail.close)
         return trail
 
-    async def selectors(self) -> list[NamedSelector]:
+    async def catalog(self, credentials: Chain) -> Catalog:
+        """Providers and models, and who chooses among them."""
+        return Catalog(
+            self.plugins.collect(specs.ProviderSpec),
+            self.plugins.collect(specs.ModelDefaults),
+            self.settings.core,
+            credentials,
+            await self._selectors(),
+            os.environ,
+            self._failed,
+            partial(self.notify, ""),
+            await self._catalogues(),
+        )
+
+    async def _selectors(self) -> list[NamedSelector]:
         """Who chooses the model, in the order of (place, name)."""
         found = sorted(self.plugins.collect(specs.SelectorSpec), key=lambda p: (p.record.place, p.record.name))
         return [
@@ -176,7 +191,7 @@ class Wiring:
             if (made := await self._made(p)) is not None
         ]
 
-    async def catalogues(self) -> list[NamedCatalogue]:
+    async def _catalogues(self) -> list[NamedCatalogue]:
         """What is known of many models, in the order of (place, name)."""
         found = sorted(self.plugins.collect(specs.CatalogueSpec), key=lambda p: (p.record.place, p.record.name))
         return [
@@ -200,9 +215,12 @@ class Wiring:
                     if made is not None:
                         archives.append(NamedArchive(name=f'archive "{spec.name}" ({provided.plugin})', archive=made))
             except BROKEN as error:  # the plugin boundary: the session works without it, and the user is told
-                self.plugins.report(provided.plugin, f"archive of {spec.name}", error)
-                self.notify("plugins", f"{provided.plugin} (archive of {spec.name}): {reason_of(error)}")
+                self._failed(provided.plugin, f"archive of {spec.name}", error)
         return Archives(spools=tuple(spools), archives=tuple(archives))
+
+    def _failed(self, plugin: str, hook: str, error: BaseException) -> None:
+        self.plugins.report(plugin, hook, error)
+        self.notify("plugins", f"{plugin} ({hook}): {reason_of(error)}")
 
     async def _made(self, provided: Provided[Any], *, required: bool = False) -> Any:
         """What the record's `create` makes; None where it fails, which is listed, or raised where it is required."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import attrs
 from codetether import specs
 from codetether.agents import chosen
 from codetether.errors import ExecutorError, PluginError
-from codetether.models.tools import Mode, ToolDefinition
+from codetether.models.tools import Mode
 from codetether.plugins.boundary import BROKEN, HOOK_LIMIT, asked, plain, reason_of
 from codetether.plugins.life import created
 from codetether.plugins.loaded import Provided
@@ -184,12 +184,12 @@ class Makers:
 
     async def _tools(self) -> dict[str, OfferedTool]:
         """Ours first, so that they keep their names; a stranger's clashing tool gets its plugin's name before it."""
-        ours, tried = self._plugins_of(OURS), self._plugins_of(TRIED)
+        loaded = (info for info in self.runtime.plugins.plugins if info.status == "loaded")
+        distributions = {info.name: info.distribution for info in loaded}
         found: dict[str, OfferedTool] = {}
-        owners: dict[str, str] = {}
         made = await self._all(specs.ToolsetSpec)
-        for provided, toolset in sorted(made, key=lambda pair: pair[0].plugin not in ours):
-            checked = partial(self.runtime.definitions.checked, tried=provided.plugin in tried)
+        for provided, toolset in sorted(made, key=lambda pair: distributions.get(pair[0].plugin) not in OURS):
+            tried = distributions.get(provided.plugin) in TRIED
             try:
                 tools = await asked(toolset.tools, limit=HOOK_LIMIT)
                 named = [(tool.definition.name, tool) for tool in tools]
@@ -198,37 +198,27 @@ class Makers:
                 continue
             for name, tool in named:
                 try:
-                    offered = self._offered(provided.plugin, tool, checked, found, owners)
+                    offered = self._offered(provided.plugin, tool, found, tried=tried)
                 except BROKEN as error:  # one bad definition costs neither the others nor the request to the model
                     self.failed(provided.plugin, f"codetether_tools {plain(str(name), 64)}", error)
                 else:
-                    found[offered.definition.name] = offered
-                    owners.setdefault(_read_as(offered.definition.name), provided.plugin)
-        return found
+                    found[_read_as(offered.definition.name)] = offered
+        return {offered.definition.name: offered for offered in found.values()}
 
-    def _plugins_of(self, distributions: Set[str]) -> set[str]:
-        return {info.name for info in self.runtime.plugins.plugins if info.distribution in distributions}
-
-    def _offered(
-        self,
-        plugin: str,
-        tool: Any,
-        checked: Callable[[str, ToolDefinition], ToolDefinition],
-        found: Mapping[str, OfferedTool],
-        owners: Mapping[str, str],
-    ) -> OfferedTool:
-        """The tool under a name that is free; `owners`: whose a name is by how it is read.
+    def _offered(self, plugin: str, tool: Any, found: Mapping[str, OfferedTool], *, tried: bool) -> OfferedTool:
+        """The tool under a name that is free: `found` are the others, by what their names are read as.
 
         Raises PluginError for one that cannot be offered.
         """
-        definition = checked(plugin, tool.definition)
+        checked = partial(self.runtime.definitions.checked, plugin, tried=tried)
+        definition = checked(tool.definition)
         name = definition.name
-        if (owner := owners.get(_read_as(name))) is not None:
+        if (other := found.get(_read_as(name))) is not None:
             free = f"{plugin.replace('.', '_')}__{name}"
-            if free in found:
+            if _read_as(free) in found:
                 raise PluginError("the plugin has two tools of this name")
-            definition = checked(plugin, attrs.evolve(definition, name=free))
-            text = f"{plugin}: the tool {name} is {owner}'s already, so it is now {free}"
+            definition = checked(attrs.evolve(definition, name=free))
+            text = f"{plugin}: the tool {name} is {other.plugin}'s already, so it is now {free}"
             self.runtime.notify("plugins", text)
         return OfferedTool(plugin=plugin, definition=definition, tool=tool)
 
