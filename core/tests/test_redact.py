@@ -85,11 +85,15 @@ def test_text_without_secrets_is_the_same_object() -> None:
 
 
 def test_what_another_thread_found_clean_is_looked_through_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    made, text, message = redactor(OLD="the-first-secret"), "say hunter2-hunter2", TextPart("say hunter2-hunter2")
-    seen: list[str] = []
+    made, text, message = redactor(OLD="the-first-secret"), "say hunter2-hunter2", TextPart(text="say hunter2-hunter2")
+    seen: list[tuple[str, str]] = []
+
+    def shown() -> tuple[str, str]:
+        stream = made.stream()
+        return made.text(text), stream.feed(text) + stream.finish()
 
     def meanwhile(value: str) -> frozenset[str]:
-        thread = threading.Thread(target=lambda: seen.append(made.text(text) + made.stream().feed(text)))
+        thread = threading.Thread(target=lambda: seen.append(shown()))
         thread.start()
         thread.join()
         assert made.lasting(message) is message
@@ -98,8 +102,8 @@ def test_what_another_thread_found_clean_is_looked_through_again(monkeypatch: py
     monkeypatch.setattr("codetether.record.redact.forms", meanwhile)
     made.add("hunter2-hunter2", "NEW")
     hidden = "say [redacted:NEW]"
-    assert seen == [text * 2]  # nobody had told of it yet
-    assert (made.text(text), made.stream().feed(text), made.lasting(message)) == (hidden, hidden, TextPart(hidden))
+    assert seen == [(text, text)]  # nobody had told of it yet
+    assert (*shown(), made.lasting(message)) == (hidden, hidden, TextPart(text=hidden))
 
 
 def test_data_and_values_are_walked_keys_too() -> None:
