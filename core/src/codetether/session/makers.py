@@ -187,6 +187,7 @@ class Makers:
         loaded = (info for info in self.runtime.plugins.plugins if info.status == "loaded")
         distributions = {info.name: info.distribution for info in loaded}
         found: dict[str, OfferedTool] = {}
+        owners: dict[str, str] = {}
         made = await self._all(specs.ToolsetSpec)
         for provided, toolset in sorted(made, key=lambda pair: distributions.get(pair[0].plugin) not in OURS):
             tried = distributions.get(provided.plugin) in TRIED
@@ -198,27 +199,30 @@ class Makers:
                 continue
             for name, tool in named:
                 try:
-                    offered = self._offered(provided.plugin, tool, found, tried=tried)
+                    offered = self._offered(provided.plugin, tool, found, owners, tried=tried)
                 except BROKEN as error:  # one bad definition costs neither the others nor the request to the model
                     self.failed(provided.plugin, f"codetether_tools {plain(str(name), 64)}", error)
                 else:
-                    found[_read_as(offered.definition.name)] = offered
-        return {offered.definition.name: offered for offered in found.values()}
+                    found[offered.definition.name] = offered
+                    owners.setdefault(_read_as(offered.definition.name), provided.plugin)
+        return found
 
-    def _offered(self, plugin: str, tool: Any, found: Mapping[str, OfferedTool], *, tried: bool) -> OfferedTool:
-        """The tool under a name that is free: `found` are the others, by what their names are read as.
+    def _offered(
+        self, plugin: str, tool: Any, found: Mapping[str, OfferedTool], owners: Mapping[str, str], *, tried: bool
+    ) -> OfferedTool:
+        """The tool under a name that is free; `owners`: whose a name is, by what it is read as.
 
         Raises PluginError for one that cannot be offered.
         """
         checked = partial(self.runtime.definitions.checked, plugin, tried=tried)
         definition = checked(tool.definition)
         name = definition.name
-        if (other := found.get(_read_as(name))) is not None:
+        if (owner := owners.get(_read_as(name))) is not None:
             free = f"{plugin.replace('.', '_')}__{name}"
-            if _read_as(free) in found:
+            if free in found:
                 raise PluginError("the plugin has two tools of this name")
             definition = checked(attrs.evolve(definition, name=free))
-            text = f"{plugin}: the tool {name} is {other.plugin}'s already, so it is now {free}"
+            text = f"{plugin}: the tool {name} is {owner}'s already, so it is now {free}"
             self.runtime.notify("plugins", text)
         return OfferedTool(plugin=plugin, definition=definition, tool=tool)
 
