@@ -87,10 +87,11 @@ class KnownForms:
         """Those that stand in the data, from left to right."""
         if not self._needles:
             return []
-        if self._automaton is None:
-            self._automaton = _Needles(self._needles)
+        automaton = self._automaton  # another thread may make one more form known meanwhile
+        if automaton is None:
+            automaton = self._automaton = _Needles(self._needles)
         broken = b"\n" in data or b"\r" in data
-        found = self._automaton.find(data.translate(None, _BREAKS) if broken else data)
+        found = automaton.find(data.translate(None, _BREAKS) if broken else data)
         if not found:
             return []
         breaks = [m.start() - n for n, m in enumerate(re.finditer(rb"[\r\n]", data))] if broken else []
