@@ -91,7 +91,7 @@ async def test_every_fault_ends_named_in_time_and_in_little_memory(fault: Fault)
     assert isinstance(error, ProviderError)
     assert error.retry_after == pytest.approx(fault.retry_after)
     assert ending.seconds < deadline + 2
-    assert ending.grown < 32.0
+    assert ending.grown < 40.0  # 16 MiB of text twice: in its pieces, until its end has said the same, and as shown
     assert error.message.startswith("faulty")
     assert KEY not in repr((str(error), error.details))
 
