@@ -364,7 +364,7 @@ async def test_headers_and_compression_are_the_sdks_to_say(receiver: Any, monkey
 
 
 async def until(seen: Callable[[], bool]) -> None:
-    for _ in range(500):
+    for _ in range(2000):
         if seen():
             return
         await asyncio.sleep(0.02)
@@ -425,6 +425,7 @@ async def test_a_slow_receiver_holds_up_nobody(receiver: Any, monkeypatch: pytes
 
 async def test_what_failed_for_a_moment_is_sent_again(receiver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "1")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "60")  # each pause is twice the one before
     receiver.status = 503
     said: list[str] = []
     async with session(receiver, "1", notices=said) as (s, _):
