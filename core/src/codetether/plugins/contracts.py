@@ -110,7 +110,7 @@ def _words(hint: Any) -> str:
 
 
 def check_definition(definition: ToolDefinition) -> None:
-    """Raises PluginError for a definition that no model could be offered; its schema is not compiled."""
+    """Raises PluginError for a definition that no model could be offered; nothing is ever fetched."""
     if not isinstance(definition, ToolDefinition):
         raise PluginError(f"its definition is {type(definition).__name__}, not ToolDefinition")
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", str(definition.name)):
@@ -128,10 +128,6 @@ def check_definition(definition: ToolDefinition) -> None:
         raise PluginError(f"its schema has {size} bytes, more than {SCHEMA_LIMIT}")
     if definition.schema.get("type") != "object":
         raise PluginError('its schema is not of the type "object"')
-
-
-def check_schema(definition: ToolDefinition) -> None:
-    """Raises PluginError for one whose schema cannot be compiled; nothing is ever fetched."""
     try:
         validator(definition.schema)
     except ValueError as error:

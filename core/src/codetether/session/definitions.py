@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codetether.arguments import Arguments
 from codetether.models.tools import ToolDefinition
-from codetether.plugins.contracts import check_definition, check_schema
+from codetether.plugins.contracts import check_definition
 
 
 class Definitions:
@@ -18,16 +18,11 @@ class Definitions:
         self.arguments = Arguments()
         self._checked: dict[tuple[str, str], ToolDefinition] = {}
 
-    def checked(self, plugin: str, definition: ToolDefinition, *, tried: bool) -> ToolDefinition:
-        """The definition, the first of its equals. Raises PluginError for one that no model could be offered.
-
-        `tried`: tests have compiled its schema. Then the first call does that: two dozen take a sixth of the memory.
-        """
+    def checked(self, plugin: str, definition: ToolDefinition) -> ToolDefinition:
+        """The definition, the first of its equals. Raises PluginError for one that no model could be offered."""
         known = self._checked.get((plugin, definition.name))
         if known is not None and known == definition:
             return known
         check_definition(definition)
-        if not tried:
-            check_schema(definition)
         self._checked[plugin, definition.name] = definition
         return definition

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -38,8 +37,6 @@ OURS = frozenset(
     }
 )
 """The distributions whose tools keep their names; a stranger may call its distribution as it likes."""
-TRIED = OURS - {"codetether-tools-mcp"}
-"""Those whose schemas our tests have compiled: the tools of an MCP server are a stranger's."""
 
 
 @define(kw_only=True)
@@ -185,12 +182,11 @@ class Makers:
     async def _tools(self) -> dict[str, OfferedTool]:
         """Ours first, so that they keep their names; a stranger's clashing tool gets its plugin's name before it."""
         loaded = (info for info in self.runtime.plugins.plugins if info.status == "loaded")
-        distributions = {info.name: info.distribution for info in loaded}
+        ours = {info.name for info in loaded if info.distribution in OURS}
         found: dict[str, OfferedTool] = {}
         owners: dict[str, str] = {}
         made = await self._all(specs.ToolsetSpec)
-        for provided, toolset in sorted(made, key=lambda pair: distributions.get(pair[0].plugin) not in OURS):
-            tried = distributions.get(provided.plugin) in TRIED
+        for provided, toolset in sorted(made, key=lambda pair: pair[0].plugin not in ours):
             try:
                 tools = await asked(toolset.tools, limit=HOOK_LIMIT)
                 named = [(tool.definition.name, tool) for tool in tools]
@@ -199,7 +195,7 @@ class Makers:
                 continue
             for name, tool in named:
                 try:
-                    offered = self._offered(provided.plugin, tool, found, owners, tried=tried)
+                    offered = self._offered(provided.plugin, tool, found, owners)
                 except BROKEN as error:  # one bad definition costs neither the others nor the request to the model
                     self.failed(provided.plugin, f"codetether_tools {plain(str(name), 64)}", error)
                 else:
@@ -208,20 +204,20 @@ class Makers:
         return found
 
     def _offered(
-        self, plugin: str, tool: Any, found: Mapping[str, OfferedTool], owners: Mapping[str, str], *, tried: bool
+        self, plugin: str, tool: Any, found: Mapping[str, OfferedTool], owners: Mapping[str, str]
     ) -> OfferedTool:
         """The tool under a name that is free; `owners`: whose a name is, by what it is read as.
 
         Raises PluginError for one that cannot be offered.
         """
-        checked = partial(self.runtime.definitions.checked, plugin, tried=tried)
-        definition = checked(tool.definition)
+        checked = self.runtime.definitions.checked
+        definition = checked(plugin, tool.definition)
         name = definition.name
         if (owner := owners.get(_read_as(name))) is not None:
             free = f"{plugin.replace('.', '_')}__{name}"
             if free in found:
                 raise PluginError("the plugin has two tools of this name")
-            definition = checked(attrs.evolve(definition, name=free))
+            definition = checked(plugin, attrs.evolve(definition, name=free))
             text = f"{plugin}: the tool {name} is {owner}'s already, so it is now {free}"
             self.runtime.notify("plugins", text)
         return OfferedTool(plugin=plugin, definition=definition, tool=tool)
