@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from attrs import frozen
-from codetether import CredentialError, CredentialSourceSpec, PluginContext, Secret, SettingsSpec, hookimpl
+from codetether import CredentialError, CredentialSourceSpec, PluginContext, Secret, SettingsSpec, frozen, hookimpl
 
 NAME = "change-me"
 

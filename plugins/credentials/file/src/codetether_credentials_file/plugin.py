@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from attrs import frozen
-from codetether import LAST, CredentialSource, CredentialSourceSpec, PluginContext, SettingsSpec, hookimpl
+from codetether import LAST, CredentialSource, CredentialSourceSpec, PluginContext, SettingsSpec, frozen, hookimpl
 
 
 @frozen(kw_only=True)

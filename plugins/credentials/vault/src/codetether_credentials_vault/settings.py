@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import attrs
-from attrs import field, frozen
+from attrs import field
+from codetether import frozen
 
 Method = Literal["auto", "token", "approle", "jwt", "kubernetes", "userpass"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import field
+from codetether import frozen
 
 BackendName = Literal["auto", "bwrap", "landlock", "seatbelt", "none"]
 PROTECTED = (

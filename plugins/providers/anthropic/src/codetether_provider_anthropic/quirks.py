@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from attrs import field, frozen, validators
+from attrs import field, validators
+from codetether import frozen
 
 _bool = validators.instance_of(bool)
 _mapping = validators.instance_of(Mapping)  # type: ignore[type-abstract]

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from attrs import field, frozen, validators
+from attrs import field, validators
+from codetether import frozen
 
 PLACES = frozenset({"system", "tools", "messages"})
 _mapping = validators.instance_of(Mapping)  # type: ignore[type-abstract]

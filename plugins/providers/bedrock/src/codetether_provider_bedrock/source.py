@@ -6,8 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import frozen
-from codetether import CredentialError, Secret
+from codetether import CredentialError, Secret, frozen
 
 PROVIDER = "bedrock"
 _BEARER = "AWS_BEARER_TOKEN_BEDROCK"

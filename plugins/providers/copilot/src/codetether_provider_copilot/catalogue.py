@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from attrs import frozen
 from codetether import (
     CodetetherError,
     ModelDefaults,
@@ -18,6 +17,7 @@ from codetether import (
     Provider,
     ProviderSpec,
     Secret,
+    frozen,
     replace_file,
 )
 

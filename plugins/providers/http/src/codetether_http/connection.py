@@ -18,6 +18,7 @@ from codetether import (
     StreamChunk,
     TextDelta,
     ThinkingDelta,
+    frozen,
 )
 
 from codetether_http.codec import Codec, Parser
@@ -29,7 +30,7 @@ from codetether_http.transport import Transport, secrets_of
 _TEXTS = (TextDelta, ThinkingDelta)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Outgoing:
     """A request that is about to be sent: its whole URL, its body, its headers."""
 
@@ -38,7 +39,7 @@ class Outgoing:
     headers: Mapping[str, str]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Grant:
     """What lets a request through.
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 import orjson
-from attrs import frozen
-from codetether import JSON, Message, ToolDefinition
+from codetether import JSON, Message, ToolDefinition, frozen
 
 from codetether_http.bodies import dumps, exact
 

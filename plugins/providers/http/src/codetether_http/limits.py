@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
-from codetether import SettingsError
+from codetether import SettingsError, frozen
 
 _OPTIONS = {"connect_timeout": "connect", "idle_timeout": "idle"}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import field
+from codetether import frozen
 
 PUBLISHED = "https://models.dev/api.json"
 

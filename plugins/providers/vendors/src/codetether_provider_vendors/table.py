@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import field, frozen
-from codetether import LAST
+from attrs import field
+from codetether import LAST, frozen
 
 
 @frozen(kw_only=True)

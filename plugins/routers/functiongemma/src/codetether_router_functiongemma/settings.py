@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import field, frozen, validators
+from attrs import field, validators
+from codetether import frozen
 
 FUNCTIONGEMMA, CHAT = "functiongemma", "chat"
 """Values of `arch` that name the format in which the model is asked."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from attrs import frozen
-from codetether import RouterSpec, SessionContext, SettingsSpec, ToolCallRouter, hookimpl
+from codetether import RouterSpec, SessionContext, SettingsSpec, ToolCallRouter, frozen, hookimpl
 
 
 @frozen(kw_only=True)

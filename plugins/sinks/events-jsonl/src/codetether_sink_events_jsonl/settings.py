@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from attrs import field, frozen, validators
+from attrs import field, validators
+from codetether import frozen
 
 MEBIBYTE = 1024 * 1024
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import field
+from codetether import define, frozen
 
 from codetether_tools_mcp.settings import McpSettings, Product, ServerSettings
 

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from attrs import frozen
-from codetether import FileLock, SessionContext, UsageError, private_directory, replace_file
+from codetether import FileLock, SessionContext, UsageError, frozen, private_directory, replace_file
 
 Scope = Literal["user", "project"]
 SCOPES: tuple[Scope, ...] = ("user", "project")
