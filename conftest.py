@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, chdir
 from functools import cache
 from io import BytesIO, TextIOWrapper
@@ -27,6 +28,17 @@ _NUMBERS = itertools.count()
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Two workers more than there are cores: many tests wait for a process or a clock."""
     return len(os.sched_getaffinity(0)) + 2
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays: the collector of garbage looks for none in it, now or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 TOGETHER = {
@@ -54,23 +66,37 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduling(config, log)
 
 
+def remembered(read: Callable[..., Any]) -> Callable[..., Any]:
+    """What it reads of the installed distributions is read again only when one comes or goes."""
+    once = cache(read)
+    known: list[Any] = []
+
+    def reading(*wanted: Any, **more: Any) -> Any:
+        # without Path: this is asked thousands of times
+        places = [(place, os.stat(place).st_mtime_ns) for place in sys.path if os.path.isdir(place)]  # noqa: PTH112, PTH116
+        if [places, sys.meta_path] != known:
+            known[:] = [places, [*sys.meta_path]]
+            once.cache_clear()
+        return once(*wanted, **more)
+
+    return reading
+
+
 @pytest.fixture(scope="session", autouse=True)
 def listed_once() -> Iterator[None]:
     """What is installed is read once until the path changes: among our many distributions that is half of a test."""
     import importlib_metadata
+    from codetether import wiring
+    from codetether.cli import plugin_commands
+    from codetether.plugins import discovery
+    from codetether.plugins.entry_points import entry_points
 
-    read = cache(importlib_metadata.entry_points)
-    known: list[tuple[str, int]] = []
-
-    def entry_points(**wanted: Any) -> Any:
-        # without Path: this is asked thousands of times
-        places = [(place, os.stat(place).st_mtime_ns) for place in sys.path if os.path.isdir(place)]  # noqa: PTH112, PTH116
-        if places != known:
-            known[:] = places
-            read.cache_clear()
-        return read(**wanted)
-
-    with patch.object(importlib_metadata, "entry_points", entry_points):
+    listed = remembered(lambda group: [*entry_points(group)])
+    with ExitStack() as stack:
+        for module in (discovery, wiring, plugin_commands):
+            stack.enter_context(patch.object(module, "entry_points", listed))
+        listed_by_the_library = remembered(importlib_metadata.entry_points)
+        stack.enter_context(patch.object(importlib_metadata, "entry_points", listed_by_the_library))
         yield
 
 
