@@ -136,19 +136,24 @@ class Limiter:
             outcomes += turn.outcomes
         return outcomes
 
-    async def wait(self, call: Callable[[], T], limit: float) -> T:
+    async def wait_each(self, calls: Sequence[Callable[[], Any]], limit: float) -> list[Outcome]:
         """The same, while the event loop goes on."""
-        started = self._start(contextvars.copy_context().run, call)
-        try:
-            outcome = started.result(AT_ONCE)
-        except TimeoutError:  # of the waiting: what the call raised lies in the outcome
-            future = asyncio.wrap_future(started)
-            done, _ = await asyncio.wait({future}, timeout=limit)
-            if not done:
-                raise self._abandoned(limit) from None
-            outcome = future.result()
-        value: T = outcome.get()
-        return value
+        outcomes: list[Outcome] = []
+        while len(outcomes) < len(calls):
+            turn = _Turn(calls[len(outcomes) :])
+            started = self._start(contextvars.copy_context().run, turn)
+            try:
+                started.result(AT_ONCE)
+            except TimeoutError:  # of the waiting
+                future = asyncio.wrap_future(started)
+                while not future.done():
+                    if (left := turn.left(limit)) > 0:
+                        await asyncio.wait({future}, timeout=left)
+                    else:
+                        turn.outcomes.append(Outcome(error=self._abandoned(limit), seconds=limit))
+                        break
+            outcomes += turn.outcomes
+        return outcomes
 
     def close(self) -> None:
         """Ends the thread, as soon as its call has returned."""

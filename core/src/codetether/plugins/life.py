@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
 from codetether.errors import PluginError
 from codetether.plugins import boundary
-from codetether.plugins.boundary import BROKEN, Limiter, asked, reason_of
+from codetether.plugins.boundary import BROKEN, Limiter, Outcome, asked, reason_of
 from codetether.plugins.contracts import METHODS
 from codetether.specs import AuditSinkSpec, EventSinkSpec, ResultReviewerSpec
 
@@ -19,11 +19,11 @@ _idle: list[Limiter] = []
 IDLE = 4
 
 
-async def _on_thread(call: Callable[[], Any]) -> Any:
-    """The call's value, from a thread of its own as long as it runs. Only one that came back is used again."""
+async def _on_thread(calls: Sequence[Callable[[], Any]]) -> list[Outcome]:
+    """What the calls came to, on a thread of their own as long as they run."""
     limiter = _idle.pop() if _idle else Limiter()
     try:
-        made = await limiter.wait(call, boundary.HOOK_LIMIT)
+        made = await limiter.wait_each(calls, boundary.HOOK_LIMIT)
     except BaseException:
         limiter.close()
         raise
@@ -41,7 +41,24 @@ async def created(stack: AsyncExitStack, record: Any, ctx: Any) -> Any:
     may take 10 seconds. None is a sink or a reviewer that its settings leave off. Raises what the plugin raised, or
     PluginError; a failure to close is only said.
     """
-    made = await _on_thread(partial(record.create, ctx))
+    [outcome] = await _on_thread([partial(record.create, ctx)])
+    return await _living(stack, record, ctx, outcome.get())
+
+
+async def created_each(stack: AsyncExitStack, wanted: Sequence[tuple[Any, Any]]) -> list[Outcome]:
+    """What each of several records makes with its context, or its failure: one visit to the thread for all of them."""
+    found = await _on_thread([partial(record.create, ctx) for record, ctx in wanted])
+    made = []
+    for (record, ctx), outcome in zip(wanted, found, strict=True):
+        try:
+            made.append(Outcome(await _living(stack, record, ctx, outcome.get())))
+        except BROKEN as error:  # the plugin boundary: the caller says what it costs
+            made.append(Outcome(error=error))
+    return made
+
+
+async def _living(stack: AsyncExitStack, record: Any, ctx: Any, made: Any) -> Any:
+    """What was created, awaited and entered."""
     if inspect.isawaitable(made):
         made = await asked(partial(_awaited, made), limit=boundary.HOOK_LIMIT)
     if made is None and isinstance(record, AuditSinkSpec | EventSinkSpec | ResultReviewerSpec):

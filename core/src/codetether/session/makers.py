@@ -13,8 +13,8 @@ from codetether import specs
 from codetether.agents import chosen
 from codetether.errors import ExecutorError, PluginError
 from codetether.models.tools import Mode
-from codetether.plugins.boundary import BROKEN, HOOK_LIMIT, asked, plain, reason_of
-from codetether.plugins.life import created
+from codetether.plugins.boundary import BROKEN, HOOK_LIMIT, Outcome, asked, plain, reason_of
+from codetether.plugins.life import created, created_each
 from codetether.plugins.loaded import Provided
 from codetether.protocols import ToolFilter
 from codetether.session.contexts import ContextFactory, Shared
@@ -57,9 +57,10 @@ class Makers:
         """Lists a prompt section that failed."""
         self.failed(plugin, f"codetether_prompt_sections {name}", error)
 
-    async def _make(self, provided: Provided[Any]) -> Any:
-        ctx = self.contexts.session(provided.plugin, self.shared)
-        return await created(self.stack, provided.record, ctx)
+    async def _each(self, found: Sequence[Provided[Any]]) -> list[tuple[Provided[Any], Outcome]]:
+        """What each record made, or its failure."""
+        wanted = [(provided.record, self.contexts.session(provided.plugin, self.shared)) for provided in found]
+        return list(zip(found, await created_each(self.stack, wanted), strict=True))
 
     async def _all(
         self, kind: type[Any], wanted: Callable[[Any], bool] = lambda record: True
@@ -67,12 +68,12 @@ class Makers:
         """All of a kind in the order of (place, name); those that fail are listed and left out."""
         found = [provided for provided in self.runtime.plugins.collect(kind) if wanted(provided.record)]
         made = []
-        for provided in sorted(found, key=lambda p: (getattr(p.record, "place", 0), p.record.name)):
-            try:
-                if (each := await self._make(provided)) is not None:
-                    made.append((provided, each))
-            except BROKEN as error:  # the plugin boundary: the session works without it, and the user is told
-                self.failed(provided.plugin, f"create of {provided.record.name}", error)
+        in_order = sorted(found, key=lambda p: (getattr(p.record, "place", 0), p.record.name))
+        for provided, outcome in await self._each(in_order):
+            if outcome.error is not None:  # the session works without it, and the user is told
+                self.failed(provided.plugin, f"create of {provided.record.name}", outcome.error)
+            elif outcome.value is not None:
+                made.append((provided, outcome.value))
         return made
 
     async def executor(self, mode: Mode = "default") -> Any:
@@ -97,7 +98,7 @@ class Makers:
                 remedy="set [session] executor",
             )
         try:
-            return await self._make(found[0])
+            return await created(self.stack, found[0].record, self.contexts.session(found[0].plugin, self.shared))
         except ExecutorError:  # it says itself what is missing
             raise
         except BROKEN as error:  # a session without the executor that was asked for must not open
@@ -110,13 +111,10 @@ class Makers:
     async def policies(self) -> list[tuple[str, Any]]:
         """All policies; one that cannot even be created denies everything."""
         made: list[tuple[str, Any]] = []
-        for provided in self.runtime.plugins.collect(specs.PolicySpec):
-            try:
-                policy = await self._make(provided)
-            except BROKEN as error:  # fail closed
-                self.failed(provided.plugin, f"create of {provided.record.name}", error)
-                policy = _Broken(error)
-            made.append((provided.plugin, policy))
+        for provided, outcome in await self._each(self.runtime.plugins.collect(specs.PolicySpec)):
+            if outcome.error is not None:  # fail closed
+                self.failed(provided.plugin, f"create of {provided.record.name}", outcome.error)
+            made.append((provided.plugin, outcome.value if outcome.error is None else _Broken(outcome.error)))
         return made
 
     async def event_sinks(self, *, spooling: bool = False) -> list[tuple[str, specs.EventSinkSpec, Any]]:
@@ -156,12 +154,10 @@ class Makers:
 
     async def _filters(self) -> list[tuple[str, ToolFilter | None]]:
         made: list[tuple[str, ToolFilter | None]] = []
-        for provided in self.runtime.plugins.collect(specs.ToolFilterSpec):
-            try:
-                made.append((provided.plugin, await self._make(provided)))
-            except BROKEN as error:  # a filter that fails hides the tools
-                self.failed(provided.plugin, f"create of {provided.record.name}", error)
-                made.append((provided.plugin, None))
+        for provided, outcome in await self._each(self.runtime.plugins.collect(specs.ToolFilterSpec)):
+            if outcome.error is not None:  # a filter that fails hides the tools
+                self.failed(provided.plugin, f"create of {provided.record.name}", outcome.error)
+            made.append((provided.plugin, outcome.value))
         return made
 
     def _keeps(self, plugin: str, filter_: ToolFilter | None, offered: OfferedTool) -> bool:
