@@ -63,8 +63,8 @@ else:
             if any("__weakref__" in vars(base) for base in bases):
                 taken.add("__weakref__")
             annotated = vars(cls).get("__annotations__", {}).items()
-            slots = [*(name for name, kind in annotated if "ClassVar" not in str(kind)), "__weakref__"]
-            body = {name: value for name, value in vars(cls).items() if name not in {*slots, "__dict__"}}
+            slots = {name: None for name, kind in annotated if "ClassVar" not in str(kind)} | {"__weakref__": None}
+            body = {name: value for name, value in vars(cls).items() if name not in slots and name != "__dict__"}
             body |= {"__slots__": tuple(name for name in slots if name not in taken), "__qualname__": cls.__qualname__}
             body |= {name: _Unwritten(name, write) for name in _ASKED_FOR if name not in body}
             if immutable:

@@ -167,10 +167,11 @@ class Settings:
 
     def _from_environment(self, path: Keys, cls: type[Any]) -> dict[str, Any]:
         found = {}
-        for attribute in attrs.fields(attrs.resolve_types(cls)):
+        for attribute in attrs.fields(cls):
             text = self._environment.get(attribute.metadata.get("env", ""))
             layer = self._merged.layers.get((*path, key_of(attribute)))
             if text and (layer is None or layer.name not in ("override", "managed")):
+                attrs.resolve_types(cls)
                 found[key_of(attribute)] = _read(text, attribute.type)
         return found
 

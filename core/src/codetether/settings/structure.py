@@ -72,13 +72,14 @@ _WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true
 def _record(value: Any, cls: Any, path: tuple[str, ...]) -> Any:
     if isinstance(value, cls):
         return value
-    attributes = {key_of(a): a for a in attrs.fields(attrs.resolve_types(cls)) if a.init}
+    table = _table(value, path)
+    attributes = {key_of(a): a for a in attrs.fields(attrs.resolve_types(cls) if table else cls) if a.init}
     made: dict[str, Any] = {}
-    for key, inner in _table(value, path).items():
+    for key, inner in table.items():
         if key not in attributes:
             raise Misfit((*path, key), f"unknown setting{did_you_mean(key, list(attributes))}")
         made[attributes[key].alias or key] = _structure(inner, attributes[key].type or Any, (*path, key))
-    missing = [k for k, a in attributes.items() if a.default is attrs.NOTHING and k not in _table(value, path)]
+    missing = [k for k, a in attributes.items() if a.default is attrs.NOTHING and k not in table]
     if missing:
         raise Misfit((*path, missing[0]), "is missing")
     try:
