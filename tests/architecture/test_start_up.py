@@ -9,18 +9,7 @@ import sys
 from .rooms import ROOT, core, plugins
 
 HEAVY = {
-    *(
-        "httpcore",
-        "httpx",
-        "boto3",
-        "hvac",
-        "rich",
-        "prompt_toolkit",
-        "sqlite3",
-        "xllamacpp",
-        "jsonschema_rs",
-        "requests",
-    ),
+    *("httpx", "boto3", "hvac", "rich", "prompt_toolkit", "sqlite3", "xllamacpp", "jsonschema_rs", "requests"),
     *("tree_sitter", "tree_sitter_bash"),
 }
 PLUGIN_MODULES = [

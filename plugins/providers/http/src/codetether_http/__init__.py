@@ -1,6 +1,5 @@
 """What HTTP providers of codetether share: transport, server-sent events, typed failures."""
 
-from codetether_http.addresses import joined, shown
 from codetether_http.bodies import dumps, exact
 from codetether_http.codec import Codec, Parser
 from codetether_http.connection import Authorize, Grant, HttpConnection, Outgoing
@@ -12,7 +11,7 @@ from codetether_http.quirks import quirks_from
 from codetether_http.schemas import is_strict
 from codetether_http.sent import OF_A_DELTA, check_size, malformed, read_json, read_object
 from codetether_http.sse import EventSplitter, ServerSentEvent
-from codetether_http.transport import Answer, Transport
+from codetether_http.transport import Answer, Transport, joined, shown
 
 __all__ = [
     "OF_A_DELTA",

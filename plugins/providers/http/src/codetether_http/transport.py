@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from codetether import (
     AuthenticationFailed,
@@ -19,70 +19,102 @@ from codetether import (
     InvalidRequest,
     MalformedResponse,
     ProviderError,
+    UsageError,
 )
 
-from codetether_http.addresses import Target, check_base_url, joined, proxy, shown, target
 from codetether_http.failures import Fault, ReadFailure, error_from, read_failure, retry_after
 from codetether_http.limits import Limits
 
 if TYPE_CHECKING:
     import ssl
 
-    import httpcore
+    import httpx
 
 T = TypeVar("T")
 _ERROR_BODY = 64 * 1024
 _DRAIN_SECONDS = 0.25
 _KEEP_ALIVE_SECONDS = 60.0
-_REDIRECTS = frozenset((301, 302, 303, 307, 308))
 
 
 @cache
-def _trusted() -> ssl.SSLContext:
+def _import_httpx() -> None:
+    """Imports httpx without its own command line, which brings click, rich and pygments: half of its cost.
+
+    None in `sys.modules` stands for a module that is not to be had, for which httpx is prepared.
+    """
+    if "httpx" not in sys.modules:
+        sys.modules["httpx._main"] = None  # type: ignore[assignment]
+        import httpx  # noqa: F401
+
+        del sys.modules["httpx._main"]
+
+
+@cache
+def _ssl_context() -> ssl.SSLContext:
     """The one TLS context of the process: loading the certificates costs more than a step of a session."""
+    import httpx
+
+    return httpx.create_ssl_context()
+
+
+@cache
+def _no_trust() -> ssl.SSLContext:
+    """For lines without TLS, where loading certificates would be in vain: it trusts nobody."""
     import ssl
 
-    file, directory = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    if file or directory:
-        return ssl.create_default_context(cafile=file or None, capath=None if file else directory)
-    import certifi
-
-    return ssl.create_default_context(cafile=certifi.where())
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _pool(base_url: str) -> httpcore.AsyncConnectionPool:
-    """Connections to a server, by the proxy that the environment names for it."""
-    import httpcore
+def _verification(url: str) -> ssl.SSLContext:
+    """What a client is given, so that it makes no TLS context of its own."""
+    from urllib.request import getproxies
 
-    from codetether_http.network import Network
-
-    by = proxy(base_url)
-    tls = base_url.startswith("https:") or (by is not None and by.startswith("https:"))
-    return httpcore.AsyncConnectionPool(
-        ssl_context=_trusted() if tls else None,
-        proxy=None if by is None else _proxy(by),
-        max_connections=None,
-        keepalive_expiry=_KEEP_ALIVE_SECONDS,
-        network_backend=Network(),
-    )
+    never_tls = url.startswith("http:") and not getproxies()
+    return _no_trust() if never_tls else _ssl_context()
 
 
-def _proxy(url: str) -> httpcore.Proxy:
-    import httpcore
+def joined(base_url: str, address: str) -> str:
+    """The address below the base URL; at the end stand the base URL's query, and the address's own."""
+    parts = urlsplit(base_url)
+    below, _, own = address.partition("?")
+    path = parts.path.rstrip("/")
+    query = "&".join(part for part in (parts.query, own) if part)
+    return urlunsplit(parts._replace(path=path if path.endswith(below) else path + below, query=query))
 
-    parts = urlsplit(url)
-    user = (unquote(parts.username or ""), unquote(parts.password or "")) if parts.username or parts.password else None
-    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    return httpcore.Proxy(bare, auth=user, ssl_context=_trusted() if parts.scheme == "https" else None)
+
+def shown(url: str) -> str:
+    """The URL as it may be shown: without a password, a query or a fragment."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # it is none
+        return url.partition("?")[0].partition("#")[0].rpartition("@")[2]
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _check_base_url(name: str, base_url: str) -> None:
+    """Raises UsageError for what no request can be sent to: asking again would not help."""
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        why = "" if usable else "it needs http:// or https:// and a host"
+    except ValueError as error:
+        why = str(error)
+    if why:
+        raise UsageError(
+            f"{name}: the base URL {shown(base_url)!r} cannot be used: {why}",
+            remedy=f"set it right where it comes from: a variable, the entry of the key, or "
+            f"codetether config set providers.{name}.base_url https://…",
+        )
 
 
 class Answer:
     """An answer whose status is a success. `kind` is `stream` or `body`."""
 
-    def __init__(self, transport: Transport, response: httpcore.Response, deadline: float, kind: str) -> None:
+    def __init__(self, transport: Transport, response: httpx.Response, deadline: float, kind: str) -> None:
         self._transport = transport
+        self._response = response
         self._deadline = deadline
-        self._reads = response.aiter_stream()
+        self._reads = response.aiter_raw()
         self.kind = kind
 
     async def read(self) -> bytes | None:
@@ -111,7 +143,7 @@ class Answer:
 
 
 class _Body:
-    """A request's body, let go of when it was sent: the answer may take minutes."""
+    """A request's body, let go of when it was sent: httpx's requests and responses wait for the garbage collector."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -127,7 +159,7 @@ class _Body:
 
 
 class Transport:
-    """A provider's line: connections of its own, used by one session.
+    """A provider's line: one client, used by one session.
 
     Args:
         name: the provider's, for messages. headers: sent with each request, the key among them.
@@ -150,27 +182,41 @@ class Transport:
         media_type: str = "text/event-stream",
         failure: ReadFailure = read_failure,
     ) -> None:
-        check_base_url(name, base_url)
+        _check_base_url(name, base_url)
         self.name = name
         self.limits = limits
         self._base_url = base_url
-        usual = {"accept": "*/*", "accept-encoding": "identity", "user-agent": _user_agent()}
-        self._headers = {**usual, "content-type": "application/json", **_named(_sendable(name, headers))}
+        self._headers = {"accept-encoding": "identity", "content-type": "application/json", **_sendable(name, headers)}
         self._key = key
         self._secrets: tuple[str, ...] = ()
         self.hide(secrets)
         self._media_type = media_type
         self._read_failure = failure
-        self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
-        self._targets: dict[tuple[str, str], Target] = {}
+        self._client: httpx.AsyncClient | None = None
+        self._urls: dict[tuple[str, str], httpx.URL] = {}
 
     def __repr__(self) -> str:
         return f"Transport({self.name!r}, {shown(self._base_url)!r})"
 
+    def _open(self) -> httpx.AsyncClient:
+        _import_httpx()
+        import httpx
+
+        if self._client is None:
+            self._client = httpx.AsyncClient(
+                verify=_verification(self._base_url),
+                headers={"user-agent": _user_agent(), **self._headers},
+                timeout=httpx.Timeout(None, connect=self.limits.connect),
+                limits=httpx.Limits(max_connections=None, keepalive_expiry=_KEEP_ALIVE_SECONDS),
+                follow_redirects=False,
+            )
+        return self._client
+
     async def aclose(self) -> None:
-        """Closes its connections; a later request makes new ones."""
-        while self._pools:
-            await self._pools.popitem()[1].aclose()
+        """Closes the client; a later request opens a new one."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
 
     def post(
         self, address: str, body: bytes, headers: Mapping[str, str], *, base_url: str = ""
@@ -184,53 +230,41 @@ class Transport:
     ) -> AsyncIterator[Answer]:
         """The same with any method, e.g. `GET` with an empty body."""
         deadline = time.monotonic() + self.limits.total
-        base_url = base_url or self._base_url
-        response = await self.within(deadline, self._asked(method, base_url, address, body, headers))
+        client = self._open()
+        url = self._url(base_url or self._base_url, address)
+        if body:
+            headers = {**headers, "content-length": str(len(body))}
+        request = client.build_request(method, url, content=_Body(body) if body else None, headers=headers)
         del body
+        response = await self.within(deadline, client.send(request, stream=True))
         try:
-            if not 200 <= response.status < 300:
+            if not response.is_success:
                 raise await self._failure(response, deadline)
-            yield Answer(self, response, deadline, self._kind(_headers_of(response)))
+            yield Answer(self, response, deadline, self._kind(response))
         finally:
             await response.aclose()
-
-    def _asked(
-        self, method: str, base_url: str, address: str, body: bytes, headers: Mapping[str, str]
-    ) -> Awaitable[httpcore.Response]:
-        """The answer, up to its headers."""
-        import httpcore
-
-        to = self._target(base_url, address)
-        length = {"content-length": str(len(body))} if body else {}
-        request = httpcore.Request(
-            method,
-            to.url,
-            headers=list({**self._headers, **_named(headers), **length, **to.headers}.items()),
-            content=_Body(body) if body else None,
-            extensions={"timeout": {"connect": self.limits.connect}},
-        )
-        pool = self._pools.get(base_url)
-        if pool is None:
-            pool = self._pools[base_url] = _pool(base_url)
-        return pool.handle_async_request(request)
+            del response.stream  # it holds the response in its turn: both would wait for the garbage collector
 
     def url(self, address: str) -> str:
         """The whole URL of an address below the base URL."""
-        return self._target(self._base_url, address).text
+        return str(self._url(self._base_url, address))
 
-    def _target(self, base_url: str, address: str) -> Target:
-        found = self._targets.get((base_url, address))
-        if found is None:
+    def _url(self, base_url: str, address: str) -> httpx.URL:
+        import httpx
+
+        url = self._urls.get((base_url, address))
+        if url is None:
             try:
-                found = self._targets[base_url, address] = target(joined(base_url, address))
-            except ValueError as error:
+                url = httpx.URL(joined(base_url, address))
+            except (httpx.InvalidURL, ValueError) as error:
                 why = f"{self.name}: nothing can be sent to {shown(base_url)!r}: {error}"
                 raise InvalidRequest(why, remedy=f"check providers.{self.name}.base_url") from None
-        return found
+            self._urls[base_url, address] = url
+        return url
 
     async def within(self, deadline: float, step: Awaitable[T], *, began: bool = False) -> T:
-        """Awaits one step of an exchange within the limits; httpcore's errors become ours. `began`: an answer had."""
-        import httpcore
+        """Awaits one step of an exchange within the limits; httpx's errors become ours. `began`: an answer had."""
+        import httpx
 
         left = deadline - time.monotonic()
         idle = self.limits.idle
@@ -240,11 +274,11 @@ class Transport:
         except TimeoutError:
             which = f"no answer within {self.limits.total:g} s" if left <= idle else f"silent for {idle:g} s"
             raise DeadlineExceeded(f"{self.name}: {which}", remedy=self._longer(left <= idle)) from None
-        except httpcore.ConnectTimeout:
+        except httpx.ConnectTimeout:
             raise DeadlineExceeded(
                 f"{self.name}: no connection to {shown(self._base_url)} within {self.limits.connect:g} s"
             ) from None
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError, httpcore.TimeoutException) as error:
+        except httpx.TransportError as error:
             if began:
                 raise IncompleteResponse(
                     f"{self.name}: the connection broke within the answer: {self.clean(_words(error))}"
@@ -257,11 +291,11 @@ class Transport:
     def _longer(self, total: bool) -> str:
         return f"allow more with providers.{self.name}.{'timeout' if total else 'options.idle_timeout'}"
 
-    def _kind(self, headers: Mapping[str, str]) -> str:
-        encoding = headers.get("content-encoding", "identity").lower()
+    def _kind(self, response: httpx.Response) -> str:
+        encoding = response.headers.get("content-encoding", "identity").lower()
         if encoding not in ("", "identity"):
             raise MalformedResponse(f"{self.name}: the answer is compressed ({encoding[:40]}), which nobody asked for")
-        media = headers.get("content-type", "").partition(";")[0].strip().lower()
+        media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media == self._media_type:
             return "stream"
         if media == "application/json" or media.endswith("+json"):
@@ -271,21 +305,20 @@ class Transport:
             remedy=f"check the base_url, now {shown(self._base_url)}",
         )
 
-    async def _failure(self, response: httpcore.Response, deadline: float) -> ProviderError:
-        headers = _headers_of(response)
-        if response.status in _REDIRECTS and "location" in headers:
-            fault = Fault(message=f"redirects to {shown(headers['location'])}", status=response.status)
-            return error_from(fault, self.name)
+    async def _failure(self, response: httpx.Response, deadline: float) -> ProviderError:
+        if response.has_redirect_location:
+            target = shown(response.headers["location"])
+            return error_from(Fault(message=f"redirects to {target}", status=response.status_code), self.name)
         body = bytearray()
-        plain = headers.get("content-encoding", "identity").lower() in ("", "identity")
-        reads = response.aiter_stream()
+        plain = response.headers.get("content-encoding", "identity").lower() in ("", "identity")
+        reads = response.aiter_raw()
         with contextlib.suppress(ProviderError, StopAsyncIteration):  # the status tells enough
             soon = min(deadline, time.monotonic() + 10.0)
             while plain and len(body) < _ERROR_BODY:
                 body += await self.within(soon, anext(reads))
         cleaned = self.clean(bytes(body).decode("utf-8", "replace")).encode()
-        fault = self._read_failure(cleaned, response.status, headers)
-        return error_from(fault, self.name, retry_after=retry_after(headers), key=self._key)
+        fault = self._read_failure(cleaned, response.status_code, response.headers)
+        return error_from(fault, self.name, retry_after=retry_after(response.headers), key=self._key)
 
     def hide(self, secrets: tuple[str, ...]) -> None:
         """Values that no error may show from now on; those shorter than 8 characters are not taken."""
@@ -306,20 +339,6 @@ def _sendable(provider: str, headers: Mapping[str, str]) -> Mapping[str, str]:
                 remedy="check the key for a stray line end or a character outside ASCII",
             )
     return headers
-
-
-def _named(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers by their names in lower case, so that one takes the place of another."""
-    return {name.lower(): value for name, value in headers.items()}
-
-
-def _headers_of(response: httpcore.Response) -> dict[str, str]:
-    """By name in lower case; of several of a name one line."""
-    found: dict[str, str] = {}
-    for name, value in response.headers:
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    return found
 
 
 def _words(error: Exception) -> str:
