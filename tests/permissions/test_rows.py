@@ -159,6 +159,14 @@ def test_P25_a_rule_for_a_whole_program_means_no_code_and_no_file_outside(judged
     assert [c for c in more_commands.P25_MEANT if judged(c, allow=programs) != "allow"] == []
 
 
+def test_P07_a_denied_program_behind_a_name_that_only_running_tells(judged: Judged) -> None:
+    assert [c for c in more_commands.HIDDEN_NAMES if judged(c, **ALL_BUT) == "allow"] == []
+
+
+def test_P07_a_denied_program_that_another_is_told_to_run(judged: Judged) -> None:
+    assert [c for c in more_commands.TOLD_TO_RUN if judged(c, **ALL_BUT) != "deny"] == []
+
+
 def test_P31_options_in_other_words(judged: Judged) -> None:
     rules = {"allow": ("git push",), "deny": ("git push --force",)}
     assert [c for c in (*commands.P31, *more_commands.P31_MORE) if judged(c, **rules) != "deny"] == []
@@ -197,6 +205,10 @@ def test_P23_words_are_whole(judged: Judged, command: str) -> None:
 @pytest.mark.parametrize("command", ["git push", "sudo git push", "sh -c 'git push'", "cd x && git -C y push"])
 def test_a_rule_that_asks_is_seen_through_wrappers(judged: Judged, command: str) -> None:
     assert judged(command, allow=("*",), ask=("git push",)) == "ask"
+
+
+def test_what_only_speaks_of_a_denied_program_is_no_command(judged: Judged) -> None:
+    assert [c for c in more_commands.NO_COMMANDS if judged(c, **ALL_BUT) != "allow"] == []
 
 
 @pytest.mark.parametrize(

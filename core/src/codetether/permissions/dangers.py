@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from codetether.permissions.denials import INTERPRETERS, SHELLS, base, candidates, speaks_of
+from codetether.permissions.denials import INTERPRETERS, SHELLS, candidates, speaks_of
 from codetether.permissions.effects import Effects
-from codetether.permissions.options import names
+from codetether.permissions.options import base, names
 from codetether.permissions.places import below, persistent, secret_name
-from codetether.permissions.shell import UNKNOWN, Line
-from codetether.permissions.words import unprintable
+from codetether.permissions.shell import Line
+from codetether.permissions.words import UNKNOWN, unprintable
 
 _DESTRUCTIVE = tuple(
     (*words.split(), "*")

@@ -6,15 +6,17 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 
+from codetether.permissions.codes import ALIKE, CODE, given_to_options
+from codetether.permissions.expressions import check_sed
 from codetether.permissions.flags import asks_for
 from codetether.permissions.git import subcommand
-from codetether.permissions.options import names
+from codetether.permissions.options import NotHarmless, base, names
 from codetether.permissions.patterns import STAR
 from codetether.permissions.readers import READERS
-from codetether.permissions.shell import UNKNOWN, Line, crude, read_line
-from codetether.permissions.words import MOST_BYTES
+from codetether.permissions.shell import Line, crude, read_line
+from codetether.permissions.words import MOST_BYTES, UNKNOWN
 from codetether.values import define
 
 SHELLS = names("sh bash dash ash zsh ksh mksh fish rbash csh tcsh")
@@ -39,15 +41,28 @@ _DATA = (frozenset(READERS) - SHELLS - INTERPRETERS - {"command"}) | names(
     " help whatis apropos info tldr"
 )
 """Programs whose arguments are no commands, but for what is said below."""
-_LOOKED_INTO = names("git find alias tar")
+_EVALUATING = names("test [ read printf export unset")
+"""Builtins that run what is substituted within the name of a variable, even in quotes that hide it from the shell."""
 _RUNNING = names("run exec x start dlx tool shell create debug attach compose")
-_MANAGERS = names("npm yarn pnpm docker podman kubectl uv poetry bundle conda dotnet gh")
-_QUIET = _DATA - INTERPRETERS - _MANAGERS - _LOOKED_INTO - {"make"}
+_MANAGERS = names("npm yarn pnpm docker podman kubectl uv poetry bundle conda dotnet")
+_QUIET = _DATA - INTERPRETERS - _MANAGERS - _EVALUATING - CODE.keys() - ALIKE.keys() - names("git find alias sed")
 """Programs of whose arguments none is ever looked into."""
+_LOOKED_INTO = (_DATA - _QUIET - _MANAGERS) | names("git find")
+_FED = SHELLS | INTERPRETERS | names("at batch parallel xargs ed ex vi vim nvim ftp gdb source .")
+"""Programs that run what they are given on standard input."""
+_STEERING = re.compile(
+    r"(?:\w*_)?(?:(?:MAN)?PAGER|EDITOR|VISUAL|BROWSER|SHELL|COMMAND|SSH|ASKPASS|DIFF|HELPER|WRAPPER|EXEC|RSH|CMD)"
+    r"|PS[0-4]|LESS(?:OPEN|CLOSE)"
+)
+"""Variables that programs take commands from."""
+_SUBSTITUTED = re.compile(r"`([^`]*)`|\$\((.*)\)", re.DOTALL)
+_MARKED = re.compile(r"(?m)^[ \t!:+|@-]+")
+_VALUE = re.compile(r"=|(?i:exec|system|shell|ext:):+")
 _GIT_RUNNING = names("bisect submodule rebase filter-branch difftool mergetool for-each-repo")
-_TAR_RUNNING = names("-I -F --to-command --use-compress-program --info-script --new-volume-script --rsh-command")
+_GIT_OPTIONS = ("-u", "-O", "-x")
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
-GIVES_CODE = re.compile(r"-[A-Za-z]*[ceEr]|--eval|--command|--print|-p")
+_WORD = re.compile(r"[\w./:@%+,~-]*")
+GIVES_CODE = re.compile(r"-[A-Za-z]*[ceEr]|--eval|-{1,2}[Cc]ommand|--print|-p")
 DEPTH = 5
 MOST = 2000
 NEAR = 100
@@ -76,17 +91,16 @@ def speaks_of(pattern: tuple[str, ...], line: Line) -> bool | None:
 @lru_cache(maxsize=256)
 def candidates(line: Line) -> tuple[tuple[str, ...], ...]:
     """Every argv that the line may run, as far as that can be seen; the last of words that come later is UNKNOWN."""
-    if not line.texts and not line.run and all(base(words[0]) in _QUIET for words in line.commands):
+    plain = not line.texts and not line.run and not line.assigned and not line.broken
+    if plain and all(base(words[0]) in _QUIET for words in line.commands):
         return tuple(dict.fromkeys(line.commands))
     found = tuple(dict.fromkeys(islice(_Search().within_line(line, DEPTH), MOST)))
-    return found if len(found) < MOST else (*found, NOBODY_KNOWS)
+    return (*found, NOBODY_KNOWS) if line.broken or len(found) == MOST else found
 
 
 def _takes_code(words: tuple[str, ...]) -> bool:
     """Whether it is, or wraps, a program that runs what it is given on standard input."""
-    if base(words[0]) in _DATA:
-        return False
-    return any(base(word) in SHELLS or base(word) in INTERPRETERS for word in words[:8])
+    return base(words[0]) not in _DATA and any(base(word) in _FED for word in words[:8])
 
 
 @define
@@ -99,11 +113,17 @@ class _Search:
         feeds = any(_takes_code(words) for words in line.commands)
         for text in line.run:
             yield from self._read(text, depth)
+        for name, _, value in (assigned.partition("=") for assigned in line.assigned):
+            yield from self._substituted(value, depth)
+            if _STEERING.fullmatch(name):
+                yield from (NOBODY_KNOWS,) if UNKNOWN in value else self._read(value, depth)
         for words in line.commands:
             yield from self._within(words, depth, feeds)
-        if feeds or any(base(words[0]) not in _DATA for words in line.commands):
-            for text in line.texts:
-                yield from self._read(text, depth)
+        programs = {base(words[0]) for words in line.commands} if line.texts else set()
+        for text in line.texts if feeds or programs - _DATA - {"git"} or "make" in programs else ():
+            yield from self._read(text, depth)
+            yield from self._read(_MARKED.sub("", text), depth)
+            yield from crude(text) if programs & INTERPRETERS else ()
 
     def _read(self, text: str, depth: int) -> Iterator[tuple[str, ...]]:
         if not depth or len(text) < 2:
@@ -123,7 +143,7 @@ class _Search:
         elif program == "find":
             for at, word in enumerate(words):
                 if word in ("-exec", "-execdir", "-ok", "-okdir"):
-                    yield from self._runs(words[at + 1 : at + NEAR], depth, sure=True)
+                    yield from self._found(words[at + 1 : at + NEAR], depth)
         elif program in INTERPRETERS:
             for word in words[1:]:
                 yield from crude(word) if any(map(GIVES_CODE.fullmatch, words[1:])) or "awk" in program else ()
@@ -131,18 +151,17 @@ class _Search:
             for word in words[1:]:
                 yield from self._read(word, depth)
             yield from self._read(" ".join(words[1:]), depth)
+            yield from (NOBODY_KNOWS,) if any("\\" in word for word in words) else ()
         elif program in _MANAGERS:
-            if len(words) > 2 and words[1] in _RUNNING:
-                yield from self._runs(words[2:], depth, sure=False)
+            at = next((at for at, word in enumerate(words) if word in _RUNNING), len(words))
+            yield from self._runs(words[at + 1 :], depth, sure=False)
         elif program == "alias":
             for word in words[1:]:
                 yield from self._read(word.partition("=")[2], depth)
+        elif program == "sed":
+            yield from (found for word in words[1:] if not _is_harmless(word) for found in crude(word))
         elif program in _DATA:
-            for before, word in pairwise(("", *words[1:])):
-                if word.startswith(("--checkpoint-action=exec=", "--to-command=", "--use-compress-program=")):
-                    yield from self._read(word.rpartition("=")[2], depth)
-                elif (program == "tar" and before in _TAR_RUNNING) or (program == "make" and _ASSIGNS.match(word)):
-                    yield from self._read(word.partition("=")[2] or word, depth)
+            yield from self._told(words, depth)
         elif program != "command" or words[1:2] not in (("-v",), ("-V",)):
             yield from self._runs(words[1:], depth, sure=program in WRAPPERS)
 
@@ -150,19 +169,43 @@ class _Search:
         """Any of the words may begin a command, and any may hold a whole line. `sure`: one of them does."""
         for at, word in enumerate(words[:NEAR]):
             rest = words[at : at + NEAR]
-            if not word.startswith("-") and not _ASSIGNS.match(word) and (sure or UNKNOWN not in word):
+            program = not word.startswith("-") and not _ASSIGNS.match(word) and "://" not in word
+            if program and (sure or UNKNOWN not in word):
                 yield (*rest, UNKNOWN)
                 if depth and (base(word) in _LOOKED_INTO or base(word) in INTERPRETERS):
                     yield from islice(self._within(rest, depth - 1, feeds=False), 1, None)
-            if " " in word or "\n" in word or ";" in word or "=" in word:
-                yield from self._read(word, depth)
-                if word.startswith("-"):  # an option with its value attached
-                    yield from self._read(word[2:], depth)
-                    yield from self._read(word.partition("=")[2], depth)
+            if not _WORD.fullmatch(word):
+                for text in dict.fromkeys((word, _MARKED.sub("", word), *_VALUE.split(word, maxsplit=1)[1:])):
+                    yield from self._read(text, depth)
+                yield from self._substituted(word, depth)
+            if word[:1] == "-" and word[1:2] != "-":  # an option with its value attached
+                yield from self._read(word[2:], depth)
         if len(words) > NEAR and sure:
             yield NOBODY_KNOWS
         elif len(words) > 1:
             yield from self._read(" ".join(words[:NEAR]), min(depth, 1))
+
+    def _found(self, words: tuple[str, ...], depth: int) -> Iterator[tuple[str, ...]]:
+        """What find runs: the first word is the program."""
+        if words and depth:
+            yield from self._within((*words, UNKNOWN), depth - 1, feeds=False)
+
+    def _told(self, words: tuple[str, ...], depth: int) -> Iterator[tuple[str, ...]]:
+        """What a program that takes data is told to run, by an option or in the name of a variable."""
+        program = base(words[0])
+        for text in given_to_options(words):
+            yield from crude(text)
+            yield from self._read(text, depth)
+        for word in words[1:]:
+            if program in _EVALUATING:
+                yield from self._substituted(word, depth)
+            elif (program == "make" and _ASSIGNS.match(word)) or "=exec=" in word or word.startswith("exec="):
+                yield from self._read(word.rpartition("=")[2], depth)
+
+    def _substituted(self, text: str, depth: int) -> Iterator[tuple[str, ...]]:
+        if "$(" in text or "`" in text:
+            for inner in chain(*_SUBSTITUTED.findall(text)):
+                yield from self._read(inner, depth)
 
     def _git(self, words: tuple[str, ...], depth: int) -> Iterator[tuple[str, ...]]:
         at = subcommand(words)
@@ -175,14 +218,23 @@ class _Search:
                     yield ("git", *value.split(), UNKNOWN)
                 elif value:
                     yield from self._read(value, depth)
+        for before, word in pairwise(words[at:]):
+            if before in _GIT_OPTIONS or word.startswith(("!", "ext::")):
+                yield from self._read(word.removeprefix("ext::").replace("%", "").lstrip("!"), depth)
+            elif word.startswith(_GIT_OPTIONS):
+                yield from self._read(word[2:], depth)
+        for text in given_to_options(("git", *words[at:])):
+            yield from self._read(text, depth)
         if at < len(words) and words[at] in _GIT_RUNNING:
             yield from self._runs(words[at + 1 :], depth, sure=False)
 
 
-@lru_cache(maxsize=2048)
-def base(program: str) -> str:
-    """The name of a program without its directory, and without what only looks different."""
-    return program.rpartition("/")[2].casefold() or program
+def _is_harmless(script: str) -> bool:
+    try:
+        check_sed(script)
+    except NotHarmless:
+        return False
+    return True
 
 
 def _fits(pattern: tuple[str, ...], words: tuple[str, ...]) -> bool | None:

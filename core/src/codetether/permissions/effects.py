@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 
-from codetether.permissions.denials import base, candidates
+from codetether.permissions.denials import candidates
 from codetether.permissions.git import COMMANDS as READING
 from codetether.permissions.git import read_git
-from codetether.permissions.options import NotHarmless, names
+from codetether.permissions.options import NotHarmless, base, names
 from codetether.permissions.readers import READERS, Use
-from codetether.permissions.shell import UNKNOWN, Line
+from codetether.permissions.shell import Line
+from codetether.permissions.words import UNKNOWN
 from codetether.values import frozen
 
 _WRITERS = names(

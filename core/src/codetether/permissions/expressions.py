@@ -6,9 +6,12 @@ import re
 
 from codetether.permissions.options import NotHarmless, names
 
-_ADDRESS = r"(?:\d+|\$|/(?:[^/\\\n\[]|\\[^\n]|\[\^?[^\]/\\\n]+\])*/I?)"
+_ADDRESS = r"(?:\d+|\$|/(?:[^/\\\n\[]|\\[^\n]|\[\^?(?:[^\]/\\\n]|\\[A-Za-z])+\])*/I?)"
 _RANGE = re.compile(rf"{_ADDRESS}(?:[,~](?:{_ADDRESS}|[+~]\d+))?[ \t]*!?[ \t]*")
 _PLAIN = re.compile(r"(?:[pdPDgGhHnNxlz=]|[qQ]\d*)(?=[ \t]*(?:[;\n}]|$))")
+_LABEL = re.compile(r":[ \t]*\w+(?=[ \t]*(?:[;\n]|$))|[btT][ \t]*\w*(?=[ \t]*(?:[;\n}]|$))")
+_TEXT = re.compile(r"[aic](?:\\|[ \t])[ \t]*[^\s\\][^\\\n]*(?=\n|$)")
+"""Text that is added, on one line: all up to the end of that is text."""
 _FLAGS = re.compile(r"[gpiImM0-9]*(?=[ \t]*(?:[;\n}]|$))")
 _BETWEEN = re.compile(r"[ \t\n;]*")
 _DELIMITERS = "/|,:#@%!_"
@@ -25,7 +28,7 @@ _WITH_FILE = names("-newer -anewer -cnewer -samefile")
 
 
 def check_sed(script: str) -> None:
-    """Raises NotHarmless unless the script only prints, deletes, counts, joins and substitutes."""
+    """Raises NotHarmless unless the script only prints, deletes, counts, joins, substitutes and adds text."""
     at, depth = 0, 0
     while True:
         at = _end(_BETWEEN, script, at)
@@ -40,7 +43,7 @@ def check_sed(script: str) -> None:
             depth, at = depth + 1, at + 1
         elif command in ("s", "y"):
             at = _substitution(script, at)
-        elif found := _PLAIN.match(script, at):
+        elif found := _PLAIN.match(script, at) or _LABEL.match(script, at) or _TEXT.match(script, at):
             at = found.end()
         else:
             raise NotHarmless(f"the sed command {command!r}" if command else "an unfinished sed script")
@@ -59,7 +62,7 @@ def _substitution(script: str, at: int) -> int:
         raise NotHarmless("a sed substitution with an odd delimiter")
     mark = re.escape(delimiter)
     # A delimiter within brackets ends the pattern for some seds and not for others: such a script is not read at all.
-    section = rf"(?:[^{mark}\\\n\[]|\\[^\n]|\[\^?\]?[^\]{mark}\\\n]*\])*"
+    section = rf"(?:[^{mark}\\\n\[]|\\[^\n]|\[\^?\]?(?:[^\]{mark}\\\n]|\\[A-Za-z])*\])*"
     replaced = rf"(?:[^{mark}\\\n]|\\[^\n])*"
     found = re.compile(rf"[sy]{mark}{section}{mark}{replaced}{mark}").match(script, at)
     flags = _FLAGS.match(script, found.end()) if found else None

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from codetether.permissions.denials import base
-from codetether.permissions.options import names
-from codetether.permissions.shell import UNKNOWN
+from codetether.permissions.options import base, names
+from codetether.permissions.words import UNKNOWN
 
 MOST = 100
 _ELSEWHERE = names("docker podman nerdctl kubectl oc ssh adb")

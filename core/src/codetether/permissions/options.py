@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from codetether.values import frozen
 
@@ -102,3 +103,9 @@ class Arguments:
 def names(text: str) -> frozenset[str]:
     """A list of names as a set."""
     return frozenset(text.split())
+
+
+@lru_cache(maxsize=2048)
+def base(program: str) -> str:
+    """The name of a program without its directory, and without what only looks different."""
+    return program.rpartition("/")[2].casefold() or program

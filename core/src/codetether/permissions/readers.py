@@ -33,6 +33,11 @@ Reader = Callable[[tuple[str, ...]], Use]
 _SECOND = re.compile(r"[0-9.]+[smhd]?")
 _BELOW: Mapping[str, frozenset[str]] = {"rg": names("hidden unrestricted u .")}
 _STORES = re.compile(r"%[^a-zA-Z%]*[hlLjzt]*n")
+_SCRIPT = re.compile(r"(?:--expression(?==|$)=?|-[nErsuz]*e)(.+)?", re.DOTALL)
+_SED = Options(
+    flags="nErsuz",
+    long=names("quiet silent regexp-extended separate unbuffered null-data posix debug sandbox"),
+)
 _FIELDS = re.compile(r"[\w\s$,.\"';:+*/%={}!~^\\-]*")
 _NOT_DATA = re.compile(r"(?i)\benv\b|import|include|input|module|__")
 _TESTS = names("-e -f -d -L -h -r -w -x -s -z -n = == != -nt -ot -ef -a -o !")
@@ -84,47 +89,28 @@ def _uniq(words: tuple[str, ...]) -> Use:
 
 
 def _sed(words: tuple[str, ...]) -> Use:
-    options = Options(
-        flags="nErsuz",
-        valued="e",
-        long=names("quiet silent regexp-extended separate unbuffered null-data posix debug sandbox"),
-        named=names("expression"),
-    )
-    if any(word.startswith(("-e", "--expression")) or _bundled(word) for word in words[1:]):
-        return _sed_with(options, words)
-    found = options.read(words[1:])
-    if not found.operands:
-        raise NotHarmless("sed without a script")
-    check_sed(found.operands[0])
-    return Use(reads=found.operands[1:])
-
-
-def _bundled(word: str) -> bool:
-    return len(word) > 2 and word[0] == "-" and word[1] != "-" and "e" in word
-
-
-def _sed_with(options: Options, words: tuple[str, ...]) -> Use:
-    """sed with scripts in options: each is read as one of its own."""
-    plain: list[str] = []
+    """sed with harmless scripts, be they the first operand or in options."""
+    scripts: list[str] = []
+    others: list[str] = []
     left = list(reversed(words[1:]))
     while left:
         word = left.pop()
-        if (
-            word in ("-e", "--expression", "-ne", "-En", "-nEe", "-Ene", "-ze", "-re", "-nre", "-Ee")
-            and word[-1] != "n"
-        ):
-            if not left:
-                raise NotHarmless("sed without a script")
-            check_sed(left.pop())
-        elif word.startswith("--expression="):
-            check_sed(word.partition("=")[2])
-        elif word.startswith("-e"):
-            check_sed(word[2:])
-        elif _bundled(word) or word == "--":
-            raise NotHarmless(f"the options {word}")
+        if word == "--":
+            others += [word, *reversed(left)]
+            break
+        given = _SCRIPT.fullmatch(word)
+        if given is None:
+            others.append(word)
+        elif given[1] is None and not left:
+            raise NotHarmless("sed without a script")
         else:
-            plain.append(word)
-    return Use(reads=options.read(plain).operands)
+            scripts.append(given[1] or left.pop())
+    operands = _SED.read(others).operands
+    if not scripts and not operands:
+        raise NotHarmless("sed without a script")
+    for script in scripts or operands[:1]:
+        check_sed(script)
+    return Use(reads=operands if scripts else operands[1:])
 
 
 def _find(words: tuple[str, ...]) -> Use:

@@ -14,8 +14,9 @@ from codetether.models.tools import Confinement, Decision, PermissionRequest
 from codetether.permissions.dangers import dangers, guarded
 from codetether.permissions.effects import Effects, effects
 from codetether.permissions.places import inside
-from codetether.permissions.shell import UNKNOWN, Line, read_line
+from codetether.permissions.shell import Line, read_line
 from codetether.permissions.sources import CannotTell, digests, sources
+from codetether.permissions.words import UNKNOWN
 from codetether.values import frozen
 
 SCOPES: tuple[Scope, ...] = ("once", "session", "always")

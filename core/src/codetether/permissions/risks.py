@@ -3,75 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from functools import lru_cache
 
-from codetether.permissions.denials import INTERPRETERS, SHELLS, WRAPPERS, base
+from codetether.permissions.codes import ALIKE, option_of
+from codetether.permissions.denials import INTERPRETERS, SHELLS, WRAPPERS
 from codetether.permissions.git import COMMANDS as GIT_READING
 from codetether.permissions.git import subcommand
-from codetether.permissions.options import names
+from codetether.permissions.options import base, names
 
-_CODE: Mapping[str, frozenset[str]] = {
-    "python": names("-c -"),
-    "node": names("-e -p -r --eval --print --require --import --loader --experimental-loader -"),
-    "ruby": names("-e -r -"),
-    "perl": names("-e -E -M -m -I -d -"),
-    "php": names("-r -B -R -E -d -"),
-    "lua": names("-e -l -"),
-    "deno": names("eval repl"),
-    "bun": names("-e -p --eval --print --preload -r"),
-    "osascript": names("-e"),
-    "tar": names(
-        "--checkpoint-action --to-command --use-compress-program --rsh-command --rmt-command --info-script"
-        " --new-volume-script -I -F -P --absolute-names"
-    ),
-    "vim": names("-c --cmd -S -s -u -U -w -W -i --remote-expr --remote-send -E -e"),
-    "emacs": names("--eval --execute --load --script --batch --funcall -l -f"),
-    "ssh": names("-o -F -I -J -E -S -W -L -R -D -w"),
-    "scp": names("-o -F -S -D -i -J"),
-    "rsync": names("-e --rsh --rsync-path --files-from --log-file --write-batch --remove-source-files --delete"),
-    "git": names(
-        "-c --config-env --exec-path --git-dir --work-tree --upload-pack --receive-pack --exec --output"
-        " --output-directory --open-files-in-pager --extcmd --ext-diff --template --config --remote"
-        " --sendmail-cmd --smtp-server --gpg-sign --no-index --tool --upload-archive"
-    ),
-    "npm": names(
-        "--script-shell --prefix -C --dir --cwd --node-options --userconfig --globalconfig --shell --global -g"
-    ),
-    "make": names("--eval -f --file --makefile -C --directory -I --include-dir -E"),
-    "curl": names(
-        "-o -O -K -c -D --output --remote-name --remote-name-all --remote-header-name -J --config --cookie-jar"
-        " --dump-header --trace --trace-ascii --stderr --libcurl --hsts --etag-save --alt-svc --output-dir -T"
-        " --upload-file --unix-socket --abstract-unix-socket"
-    ),
-    "wget": names(
-        "-O -o -P -e -i -a --output-document --output-file --directory-prefix --execute --input-file --use-askpass"
-        " --config --append-output --post-file --body-file"
-    ),
-    "go": names("-exec -toolexec -vettool --exec --toolexec --vettool"),
-    "zip": names("-T -TT --test --unzip-command"),
-    "cargo": names("--config -Z"),
-    "pip": names("-r --requirement --index-url -i --extra-index-url --find-links -f --target -t --config-settings"),
-    "man": names("-P -H -C --pager --html --config-file"),
-    "less": names("-k -o -O --log-file --lesskey-file --lesskey-src"),
-    "rg": names("--pre --hostname-bin --search-zip -z"),
-    "dig": names("-f"),
-    "docker": names("-v --volume --mount --privileged --pid --cap-add --device --security-opt --userns"),
-}
-_ALIKE = {
-    **dict.fromkeys(names("python2 python3 pypy pypy3"), "python"),
-    **dict.fromkeys(names("vi nvim view ex gvim vimdiff rvim"), "vim"),
-    **dict.fromkeys(names("yarn pnpm"), "npm"),
-    **dict.fromkeys(names("sftp"), "scp"),
-    **dict.fromkeys(names("slogin autossh mosh"), "ssh"),
-    **dict.fromkeys(names("luajit"), "lua"),
-    **dict.fromkeys(names("gmake bmake"), "make"),
-    **dict.fromkeys(names("nodejs"), "node"),
-    **dict.fromkeys(names("pip3"), "pip"),
-    **dict.fromkeys(names("bsdtar gtar"), "tar"),
-    **dict.fromkeys(names("podman"), "docker"),
-    **dict.fromkeys(names("more most"), "less"),
-}
 _PYTHONS = names("python python2 python3 pypy pypy3")
 _RUNS_CODE = re.compile(r" -[A-Za-z]*m ?(?:timeit|code|pdb|asyncio|idlelib|IPython)(?: |$)")
 _NEED_SCRIPT = _PYTHONS | names("node nodejs ruby perl php lua luajit")
@@ -113,7 +51,7 @@ def risk(words: tuple[str, ...], named: int) -> str:
         return f"{program} runs commands given to it"
     if program in ("psql", "mysql", "mariadb", "sqlite3") and (why := _database(program, words[1:])):
         return why
-    if _ALIKE.get(program, program) == "npm" and (command := _first(words)) in _PACKAGES - set(meant):
+    if ALIKE.get(program, program) == "npm" and (command := _first(words)) in _PACKAGES - set(meant):
         return f"{program} {command} runs programs of packages, or says which to run"
     if program in _PYTHONS and _RUNS_CODE.search(" ".join(words)):
         return f"{program} with a module that runs what it is told"
@@ -127,40 +65,12 @@ def risk(words: tuple[str, ...], named: int) -> str:
         if words[1:] in (("--version",), ("-V",), ("-v",), ("--help",), ("-h",)):
             return ""
         return f"{program} without a script"
-    dangerous = _dangerous(_ALIKE.get(program, program))
-    for word in words[1:]:
-        if word not in meant and (option := _one_of(word, dangerous)):
-            return f"{program} with {option}"
-    return ""
-
-
-@lru_cache(maxsize=64)
-def _dangerous(program: str) -> tuple[str, ...]:
-    return tuple(sorted(_CODE.get(program, ())))
-
-
-def _one_of(word: str, options: tuple[str, ...]) -> str:
-    """The dangerous option that a word is, begins with, is short for, or bundles."""
-    if word in options:
-        return word
-    if word.startswith("--") and len(word) > 2:
-        name = word.partition("=")[0]
-        return next((o for o in options if o.startswith("--") and o.startswith(name)), "")
-    if word.startswith("-") and len(word) > 1:
-        for option in options:
-            if option.startswith("--") or not option.startswith("-") or option == "-":
-                continue
-            if word.startswith(option) or (len(option) == 2 and option[1] in _letters(word)):
-                return option
-    return ""
+    option = option_of(words, besides=meant)
+    return f"{program} with {option}" if option else ""
 
 
 def _first(words: tuple[str, ...]) -> str:
     return next((word for word in words[1:] if not word.startswith("-")), "")
-
-
-def _letters(word: str) -> str:
-    return "".join(re.findall(r"^-([A-Za-z]+)", word))
 
 
 def _wrapped(words: tuple[str, ...], named: int) -> str:

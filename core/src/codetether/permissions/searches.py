@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
-from codetether.permissions.denials import base, candidates
+from codetether.permissions.denials import candidates
 from codetether.permissions.effects import places_of, read
 from codetether.permissions.git import subcommand
-from codetether.permissions.options import NotHarmless, names
+from codetether.permissions.options import NotHarmless, base, names
 from codetether.permissions.readers import Use
 from codetether.permissions.shell import Line
 

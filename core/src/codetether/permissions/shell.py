@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, TypeVar
 from attrs import field
 
 from codetether.permissions.options import names
-from codetether.permissions.words import MOST_BYTES, Part, simple_parts
+from codetether.permissions.variables import NAMED, is_sure, may_set_others
+from codetether.permissions.words import MOST_BYTES, UNKNOWN, Part, simple_parts
 from codetether.values import define, frozen
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node, Parser
 
 T = TypeVar("T")
-UNKNOWN = "\0"
-"""Stands in a word for what only running the command can tell."""
 _SIMPLE = names(
     "program list pipeline redirected_statement command command_name word number string string_content raw_string"
     ' concatenation file_redirect file_descriptor | && || ; " > < >& &> >> &>> >&- $'
@@ -37,13 +36,11 @@ _ENCODED = re.compile(
     r"\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|([0-7]{1,3})|c(.)|(.))", re.DOTALL
 )
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
-_NAMED = re.compile(r"(?<![\w$])(?<!\$\{)[A-Za-z_]\w*|\$'")
-"""What may name a variable other than to read it, and quotes in which names can be hidden."""
 _ALL = re.compile(r'"\$(?:@|\{@\}|\{\w+\[@\]\})"')
 """What becomes many words although it stands in quotes."""
-_SHELLS_OWN = names("_ REPLY MAPFILE OPTARG OPTIND PWD OLDPWD COPROC LINENO SECONDS RANDOM HISTCMD")
 _PARTS = re.compile(r"[;&|\n\r(){}\[\]`<>,=:\s]+|\$\(")
 _TICKED = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL)
+_SUBSTITUTED = re.compile(r"\$\((.*)\)", re.DOTALL)
 _TAKEN = frozenset(
     {
         *("command", "declaration_command", "unset_command", "test_command", "variable_assignment", "file_redirect"),
@@ -174,12 +171,20 @@ def _parsed(text: str, *, whole: bool) -> tuple[_Found, bool]:
     """What was found, and whether the parser did not understand all of it; `kinds` are all only of the whole tree."""
     if text.count("|") > MOST_PIPES:
         return _Found(), True
-    home = os.environ.get("HOME") or os.path.expanduser("~")
-    named = Counter(_NAMED.findall(text))
-    found = _Found(values={"HOME": home, "PWD": "."}, sure={"HOME", "PWD"} - named.keys(), named=named)
     # As the shell joins lines; ASCII only, since the grammar's scanner asks tables of 256 entries about characters.
     data = _WIDE.sub("_", _UNSEEN.sub(" ", text.replace("\\\n", ""))).encode()
     root = _parser().parse(data).root_node
+    found, broken = _walked(root, Counter(NAMED.findall(text)), whole=whole)
+    if "$" in text and may_set_others(text, found.commands, found.sure):
+        found, broken = _walked(root, {}, whole=whole)
+    return found, broken or "\\`" in text
+
+
+def _walked(root: Node, named: Mapping[str, int], *, whole: bool) -> tuple[_Found, bool]:
+    """What was found below the root; with no names no variable is sure."""
+    home = os.environ.get("HOME") or os.path.expanduser("~")
+    sure = {"HOME", "PWD"} - named.keys() if named else set()
+    found = _Found(values={"HOME": home, "PWD": "."}, sure=sure, named=named)
     left = MOST_NODES
     stack = [root]
     while stack:
@@ -202,15 +207,15 @@ def _take(kind: str, node: Node, children: list[Node], found: _Found) -> None:
         case "command":
             found.commands += filter(None, _readings(lambda: tuple(_words(children, found)), found))
         case "declaration_command" | "unset_command":
-            found.commands.append((_text(children[0]), *_words(children[1:], found)))
+            found.commands.append((_text(children[0]), *_joined(children[1:], found)))
         case "test_command":
-            found.commands.append(("test", UNKNOWN))
+            found.commands.append(("test", UNKNOWN, _text(node)))
         case "variable_assignment":
             name, value = _text(children[0]), children[-1]
-            given = _readings(lambda: _value(value, found) if value.type in _WORDS else UNKNOWN, found)
+            given = _readings(lambda: _assigned(value, found), found)
             found.values[name] = given[0]
             found.assigned.append(f"{name}={given[0]}")
-            if len(given) == 1 and _is_sure(node, found.named):
+            if len(given) == 1 and is_sure(node, found.named):
                 found.sure.add(name)
         case "file_redirect":
             _redirect(children, found)
@@ -219,26 +224,24 @@ def _take(kind: str, node: Node, children: list[Node], found: _Found) -> None:
             found.texts += [text for child in here for text in _readings(partial(_value, child, found), found)]
         case "heredoc_body":
             found.texts.append(_text(node))
-            found.run += _TICKED.findall(_text(node))
+            found.run += _run_within(node)
         case "expansion" | "arithmetic_expansion":
             found.run += _TICKED.findall(_text(node))
         case "function_definition":
             found.commands.append(("function", UNKNOWN))
 
 
-def _is_sure(node: Node, named: Mapping[str, int]) -> bool:
-    """Whether the variable has this value from here on: a plain statement gives it, and nothing else names it."""
-    name, operator, parent = _text(node.children[0]), node.children[1].type, node.parent
-    if operator != "=" or named.get(name) != 1 or name in _SHELLS_OWN or "IFS" in named or "$'" in named:
-        return False
-    if parent is not None and parent.type == "declaration_command":
-        if {child.type for child in parent.children} != {"export", "variable_assignment"}:
-            return False
-        node, parent = parent, parent.parent
-    while parent is not None and parent.type == "list" and parent.children[0] == node:
-        node, parent = parent, parent.parent
-    after = node.next_sibling
-    return parent is not None and parent.type == "program" and (after is None or after.type != "&")
+def _assigned(value: Node, found: _Found) -> str:
+    return _value(value, found) if value.type in _WORDS else "" if value.type == "=" else UNKNOWN
+
+
+def _run_within(body: Node) -> list[str]:
+    """What the shell runs within a here-document, where the parser does not look; nothing where its mark is quoted."""
+    start = body.prev_sibling
+    if start is not None and not start.text.isalnum():
+        return []
+    text = _text(body)
+    return _TICKED.findall(text) + ([] if body.named_children else _SUBSTITUTED.findall(text))
 
 
 def _readings(read: Callable[[], T], found: _Found) -> list[T]:
@@ -258,6 +261,19 @@ def _words(children: list[Node], found: _Found) -> Iterator[str]:
             yield from _split(child, found)
         elif child.type == "variable_assignment" and child.parent is not None and child.parent.type != "command":
             yield _text(child)
+
+
+def _joined(children: list[Node], found: _Found) -> list[str]:
+    """The words of a declaration: the parser takes pieces that touch each other for words of their own."""
+    words: list[str] = []
+    end = -1
+    for child in children:
+        pieces = list(_words([child], found))
+        if pieces and words and child.start_byte == end:
+            words[-1] += pieces.pop(0)
+        words += pieces
+        end = child.end_byte
+    return words
 
 
 def _split(node: Node, found: _Found) -> Iterator[str]:
@@ -289,6 +305,8 @@ def _alternatives(word: str) -> list[str]:
     if braced is None:
         return [word]
     before, after, inner = word[: braced.start()], word[braced.end() :], braced[1].split("\ue002")
+    if ".." in braced[1]:
+        return [f"{before}{UNKNOWN}{after}"]
     return [f"{before}{each}{after}" for each in (inner if len(inner) > 1 else [f"{{{inner[0]}}}"])]
 
 

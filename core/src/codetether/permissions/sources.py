@@ -13,12 +13,13 @@ from typing import Any
 
 from attrs import field
 
-from codetether.permissions.denials import GIVES_CODE, INTERPRETERS, SHELLS, WRAPPERS, base, candidates
+from codetether.permissions.denials import GIVES_CODE, INTERPRETERS, SHELLS, WRAPPERS, candidates
 from codetether.permissions.effects import places_of
-from codetether.permissions.options import names
+from codetether.permissions.options import base, names
 from codetether.permissions.places import inside
 from codetether.permissions.readers import READERS
-from codetether.permissions.shell import UNKNOWN, Line, read_line
+from codetether.permissions.shell import Line, read_line
+from codetether.permissions.words import UNKNOWN
 from codetether.values import define
 
 _PASSIVE = (frozenset(READERS) - SHELLS - INTERPRETERS - names("command sed make gcc g++ clang sort rg")) | names(

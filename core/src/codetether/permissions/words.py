@@ -10,6 +10,8 @@ from typing import Literal
 from codetether.permissions.options import names
 from codetether.values import frozen
 
+UNKNOWN = "\0"
+"""Stands in a word for what only running the command can tell."""
 MOST_PARTS = 50
 MOST_BYTES = 10_000
 
