@@ -153,7 +153,11 @@ def converter() -> Converter:
 
 def to_json(value: Any) -> bytes:
     """A value as one line of UTF-8 JSON, without the line end; what JSON cannot hold is made `storable`."""
-    body = converter().unstructure(value)
+    return written(converter().unstructure(value))
+
+
+def written(body: Any) -> bytes:
+    """The same of plain JSON data."""
     try:
         return orjson.dumps(body)
     except TypeError:

@@ -138,9 +138,9 @@ class Journal:
             raise StorageError(f"cannot write {self.path}: the session is closed", remedy="Open it again.")
         if self._file.distrusted:
             self._mend()
-        entry = redacted(entry, self._desk.redactor)
+        entry, body = redacted(entry, self._desk.redactor)
         item = JournalRecord(sequence=self._next, recorded_at=datetime.now(UTC), entry=entry)
-        self._file.append(encode(item))
+        self._file.append(encode(item, body))
         self._replay.add(item)
         self._next += 1
         self._desk.disk.dirty(self.pages)
@@ -222,21 +222,23 @@ def tell_listings(session: Path) -> None:
         os.utime(session.parent)
 
 
-def redacted(entry: JournalEntry, redactor: Redactor | None) -> JournalEntry:
-    """The entry with known secrets taken out of every text in it; the same object where there is none."""
-    if redactor is None or redactor.empty:
-        return entry
+def redacted(entry: JournalEntry, redactor: Redactor | None) -> tuple[JournalEntry, dict[str, Any]]:
+    """The entry with known secrets taken out of every text in it, the same object where there is none; and as JSON."""
     body = to_dict(entry)
-    clean = _clean(body, redactor.text)
-    if clean == body:
-        return entry
+    if redactor is None or redactor.empty:
+        return entry, body
+    texts: list[str] = []
+    _gather(body, texts)
+    together = "\0".join(texts)  # one look at all: a secret in one of them is found there too
+    if redactor.text(together) == together or (clean := _clean(body, redactor.text)) == body:
+        return entry, body
     made: JournalEntry = from_dict(clean, JournalEntry)  # type: ignore[arg-type]
-    return made
+    return made, clean
 
 
 def cleaned(records: Sequence[JournalRecord], redactor: Redactor | None) -> Iterator[JournalRecord]:
     """Records without known secrets; a title that was made of a text with one is made anew, of what is left of it."""
-    entries = [redacted(record.entry, redactor) for record in records]
+    entries = [redacted(record.entry, redactor)[0] for record in records]
     asked = [n for n, e in enumerate(entries) if isinstance(e, MessageAdded) and e.message.role == "user"]
     changed = any(entries[at] is not records[at].entry for at in asked)
     title = automatic_title(tuple(entry.message for entry in entries if isinstance(entry, MessageAdded)))
@@ -244,6 +246,19 @@ def cleaned(records: Sequence[JournalRecord], redactor: Redactor | None) -> Iter
         if changed and isinstance(entry, TitleChanged) and entry.automatic:
             entry = evolve(entry, title=title)
         yield evolve(record, entry=entry)
+
+
+def _gather(value: Any, texts: list[str]) -> None:
+    """All texts that `_clean` looks at."""
+    if isinstance(value, str):
+        texts.append(value)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key != "type":
+                _gather(inner, texts)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            _gather(inner, texts)
 
 
 def _clean(value: Any, text: Callable[[str], str]) -> Any:

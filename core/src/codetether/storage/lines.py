@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from codetether.models.replay import Replayed, replay
 from codetether.models.session import JOURNAL_FORMAT, Gap, JournalEntry, JournalRecord
 from codetether.storage.durable import read
 from codetether.values import maker
-from codetether.wire import reader, to_json
+from codetether.wire import reader, to_json, written
 
 JOURNAL = "journal.jsonl"
 LOCK = "lock"
@@ -28,8 +28,8 @@ RESERVED = frozenset(("seq", "at", "crc"))
 _END = re.compile(rb',"crc":"[0-9a-f]{8}"\}')
 
 
-def encode(item: JournalRecord) -> bytes:
-    """One line of a journal with its line end.
+def encode(item: JournalRecord, body: Mapping[str, Any] | None = None) -> bytes:
+    """One line of a journal with its line end. `body`: the entry as plain JSON data, where that is there already.
 
     `{"seq":n,"at":"…Z",<the entry's own fields, type first>,"crc":"8 hex digits"}`: the checksum is the CRC-32
     of all bytes before `,"crc":`. The three keys are the line's, and no entry may hold them.
@@ -39,7 +39,7 @@ def encode(item: JournalRecord) -> bytes:
     if extra and not RESERVED.isdisjoint(extra):
         raise ValueError(f"an entry may not hold {', '.join(sorted(RESERVED & extra.keys()))}: {entry}")
     at = item.recorded_at.isoformat(timespec="microseconds")[:26].encode()
-    line = b'{"seq":%d,"at":"%sZ",' % (item.sequence, at) + to_json(entry)[1:-1]
+    line = b'{"seq":%d,"at":"%sZ",' % (item.sequence, at) + (to_json(entry) if body is None else written(body))[1:-1]
     return line + b',"crc":"%08x"}\n' % zlib.crc32(line)
 
 
