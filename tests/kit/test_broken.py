@@ -20,6 +20,7 @@ COSTLY = {
     "audit_sinks: what is recorded survives a kill",
     "audit_sinks: a failure is raised",
     "audit_sinks: processes share it",
+    "audit_sinks: it works again",
     "event_sinks: its cursor is honest after a kill",
     "event_sinks: no event is kept twice",
     "event_sinks: what cannot be kept is not claimed",

@@ -19,6 +19,7 @@ COSTLY = {
     "audit_sinks: processes share it": "audit-jsonl",
     "audit_sinks: what is recorded survives a kill": "audit-jsonl",
     "audit_sinks: a failure is raised": "audit-jsonl",
+    "audit_sinks: it works again": "audit-jsonl",
     "event_sinks: no event is kept twice": "events-jsonl",
     "plugin: its import is light": "files",
 }

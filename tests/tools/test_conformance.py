@@ -51,9 +51,14 @@ def notes(directory: Path) -> None:
     (directory / "notes.txt").write_text("grüße\n日本\n", "utf-8")
 
 
+def length(directory: Path) -> None:
+    """A long file."""
+    (directory / "long.txt").write_text("needle\n" * 400_000)
+
+
 def crowd(directory: Path) -> None:
     """A long file, a wide one, and many files."""
-    (directory / "long.txt").write_text("needle\n" * 400_000)
+    length(directory)
     (directory / "wide.txt").write_text("needle" * 400_000)
     for number in range(1050):
         (directory / f"needle-{number}.x").touch()
@@ -80,7 +85,7 @@ SUBJECTS = {
         prepare=notes,
         odd=({"path": "nope"}, {"path": "."}),
         flood={"path": "long.txt", "limit": 1_000_000},
-        fill=crowd,
+        fill=length,
         text="日本",
     ),
     "write": Subject(
@@ -96,7 +101,7 @@ SUBJECTS = {
         odd=({"path": "notes.txt", "old": "absent", "new": "x"}, {"path": "nope", "old": "a", "new": "b"}),
         prepare=notes,
         flood={"path": "long.txt", "old": "needle", "new": "x", "replace_all": True},
-        fill=crowd,
+        fill=length,
         changes=("notes.txt",),
         text="notes.txt",
     ),
@@ -105,7 +110,7 @@ SUBJECTS = {
         odd=({"path": "notes.txt", "edits": [{"old": "日本", "new": "x"}, {"old": "absent", "new": "x"}]},),
         prepare=notes,
         flood={"path": "long.txt", "edits": [{"old": "needle", "new": "x", "replace_all": True}]},
-        fill=crowd,
+        fill=length,
         changes=("notes.txt",),
         text="notes.txt",
     ),

@@ -46,10 +46,6 @@ def schema(**changes: Any) -> ToolDefinition:
     return attrs.evolve(SOUND, schema={**SOUND.schema, **changes})
 
 
-STARTED: list[Any] = []
-"""Kept, so that nobody is warned of a process that the kit ends."""
-
-
 class Probe:
     """A tool that keeps every promise."""
 
@@ -127,7 +123,7 @@ class Stubborn(Probe):
 class Parent(Probe):
     async def said(self, arguments: Any, ctx: ToolContext) -> str:
         if arguments["word"] == "hello":
-            STARTED.append(subprocess.Popen(["sleep", "67"], start_new_session=True))
+            subprocess.run(["sh", "-c", "sleep 67 > /dev/null 2>&1 &"], start_new_session=True, check=True)
         return "begun"
 
 
