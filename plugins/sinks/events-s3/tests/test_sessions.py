@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +40,10 @@ def home(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def codetether(*arguments: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "codetether", *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
+@pytest.fixture
+def codetether(run_here: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
+    """The command line, within this process: it has loaded boto3."""
+    return lambda *argv: run_here(*argv, cwd=Path.cwd(), environment=dict(os.environ))
 
 
 def lines(site: Site) -> list[dict[str, Any]]:
@@ -71,12 +73,20 @@ async def test_a_secret_of_the_archive_reaches_no_event(site: Site, home: Path) 
     assert secret not in str(lines(site))
 
 
-async def test_a_store_that_is_away_holds_nobody_up_and_flush_does_the_rest(site: Site, home: Path) -> None:
-    site.weather.fault = lambda method, path: "drop"
+async def prompted(answer: str, prompt: str, **options: Any) -> list[str]:
+    """What is said of a session with one prompt."""
     said: list[str] = []
+    async with opened(answer, settings=ONLY, notices=said, **options) as (session, _):
+        await session.prompt(prompt)
+    return said
+
+
+def test_a_store_that_is_away_holds_nobody_up_and_flush_does_the_rest(
+    site: Site, home: Path, codetether: Callable[..., tuple[int, str, str]]
+) -> None:
+    site.weather.fault = lambda method, path: "drop"
     began = time.monotonic()
-    async with opened("hello", settings=ONLY, notices=said) as (session, _):
-        await session.prompt("one")
+    said = asyncio.run(prompted("hello", "one"))
     assert time.monotonic() - began < 8
     assert [line for line in said if "lacks 1 files of events" in line and "codetether events flush" in line]
     code, out, _ = codetether("events", "flush", "--json", "--timeout", "1")
@@ -112,8 +122,10 @@ KILLED = textwrap.dedent(
 )
 
 
-async def test_what_a_killed_process_left_is_sealed_and_stored(site: Site, home: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True) as process:  # noqa: ASYNC220
+def test_what_a_killed_process_left_is_sealed_and_stored(
+    site: Site, home: Path, codetether: Callable[..., tuple[int, str, str]]
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         session = process.stdout.readline().strip()
         code, out, err = codetether("events", "flush", "--json")
@@ -125,15 +137,16 @@ async def test_what_a_killed_process_left_is_sealed_and_stored(site: Site, home:
     assert (code, json.loads(out)["sealed"]) == (0, [session]), err
     assert site.stored() == site.sealed() != {}
     assert [e["message_type"] for e in lines(site)] == ["text", "text", "usage", "done"]
-    async with opened("more", settings=ONLY, id=session) as (resumed, _):  # and the stream goes on where it was
-        await resumed.prompt("two")
+    asyncio.run(prompted("more", "two", id=session))  # and the stream goes on where it was
     assert [(e["sequence"], e.get("part", 0)) for e in lines(site)] == sorted(
         {(e["sequence"], e.get("part", 0)) for e in lines(site)}
     )
     assert [e["content"] for e in lines(site) if e["message_type"] == "text"] == ["one", "hello", "two", "more"]
 
 
-def test_the_stream_of_a_deleted_session_is_sealed_too(site: Site, home: Path) -> None:
+def test_the_stream_of_a_deleted_session_is_sealed_too(
+    site: Site, home: Path, codetether: Callable[..., tuple[int, str, str]]
+) -> None:
     with subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         session = process.stdout.readline().strip()
