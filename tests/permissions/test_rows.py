@@ -187,12 +187,12 @@ def test_S20_whole_trees_and_what_lies_outside(judged: Judged) -> None:
 
 
 def test_what_nobody_allowed_is_never_run_unasked(judged: Judged) -> None:
-    tried = (*commands.NEVER_UNASKED, *more_commands.NEVER_UNASKED_MORE)
+    tried = (*commands.NEVER_UNASKED, *more_commands.NEVER_UNASKED_MORE, *more_commands.BEYOND_READING)
     assert [c for c in tried if "allow" in (judged(c), judged(c, allow=()))] == []
 
 
 def test_what_people_expect_to_run_unasked(judged: Judged) -> None:
-    benign = (*commands.BENIGN, *more_commands.BENIGN_MORE)
+    benign = (*commands.BENIGN, *more_commands.BENIGN_MORE, *more_commands.READING)
     assert [c for c in benign if judged(c) != "allow"] == []
     assert [c for c in benign if judged(c, allow=()) != "allow" and not c.startswith("npm test")] == []
 

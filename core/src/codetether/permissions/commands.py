@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -29,6 +30,8 @@ from codetether.values import define, frozen
 
 READ_ONLY = "read-only commands"
 MOST_MATCHES = 500
+_VALUE = re.compile(r"--[a-z-]+=")
+"""A long option whose value is a pattern: whatever the shell finds for it is a value of the same option."""
 _NO_FILES = frozenset({"/dev/null", "/dev/stdin", "-"})
 
 Judge = Callable[[Effect, str], Decision]
@@ -212,10 +215,10 @@ def _matched(part: Part, place: str) -> tuple[str, ...]:
 
 
 def _names(part: Part, word: str, place: str) -> Iterator[str]:
-    free = word[:1] in ("*", "?")
+    free, option = word[:1] in ("*", "?"), word.startswith("-") and not _VALUE.match(word)
     if len(word) > 200 or sum(1 for piece in word.split("/") if "*" in piece or "?" in piece) > 2:
         raise NotAllowed(f"{word[:60]} may match a great many files")
-    if word.startswith("-") or (free and ("/" in word or "." not in word[1:] or part.words[0] in ("git", "find"))):
+    if option or (free and ("/" in word or "." not in word[1:] or part.words[0] in ("git", "find"))):
         raise NotAllowed(f"what {word} matches may be taken for an option")
     if any(name[:1] == "." and name != ".." and fnmatchcase("..", name) for name in word.split("/")):
         raise NotAllowed(f"{word} also matches .. for many shells")
@@ -224,7 +227,7 @@ def _names(part: Part, word: str, place: str) -> Iterator[str]:
         found += 1
         if found > MOST_MATCHES:
             raise NotAllowed(f"{word} matches more than {MOST_MATCHES} files")
-        if name.startswith("-"):
+        if name.startswith("-") and not word.startswith("-"):
             raise NotAllowed(f"{word} matches {name}, which would be taken for an option")
         yield name
     if not found:

@@ -12,7 +12,7 @@ from codetether.permissions.denials import candidates
 from codetether.permissions.git import COMMANDS as READING
 from codetether.permissions.git import read_git
 from codetether.permissions.options import NotHarmless, base, names
-from codetether.permissions.readers import READERS, Use
+from codetether.permissions.readers import READERS, Use, tells_of_itself
 from codetether.permissions.shell import Line
 from codetether.permissions.words import UNKNOWN
 from codetether.values import frozen
@@ -120,6 +120,8 @@ def read(words: tuple[str, ...]) -> Use | None:
         program = program.removeprefix(place)
     if program == "git":
         return read_git(words)
+    if tells_of_itself((program, *words[1:])):
+        return Use()
     reader = READERS.get(program)
     return reader(words) if reader else None
 

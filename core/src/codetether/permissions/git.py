@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 import attrs
@@ -68,8 +69,8 @@ _STATUS = Options(
 _BRANCH = Options(
     flags="arvqil",
     long=names("all remotes verbose list show-current no-column no-abbrev ignore-case omit-empty no-color quiet"),
-    named=names("sort format points-at contains no-contains merged no-merged"),
-    maybe=names("column color abbrev"),
+    named=names("sort format points-at contains no-contains"),
+    maybe=names("column color abbrev merged no-merged"),
 )
 _TAG = Options(
     flags="li",
@@ -142,6 +143,9 @@ _REFS = Options(
 _OBJECT = Options(flags="tspe")
 _COUNT = Options(flags="vH", long=names("verbose human-readable"))
 _IGNORE = Options(flags="qvnz", long=names("quiet verbose non-matching no-index"))
+_SETTING = re.compile(r"(?i)(?!.*(?:token|secret|passw|header|key|cookie|helper))[a-z][a-z0-9-]*\..+")
+_REF = re.compile(r"[\w/.-]+")
+_CONFIG = Options(long=names("get get-all local null show-origin show-scope"), named=names("type"))
 _NONE = Options(flags="v", long=names("verbose build-options porcelain"))
 
 
@@ -150,7 +154,7 @@ def _listing(options: Options) -> Callable[[tuple[str, ...]], Arguments]:
 
     def read(words: tuple[str, ...]) -> Arguments:
         found = options.read(words)
-        if found.operands and not found.used & {"l", "list"}:
+        if found.operands and not found.used & {"l", "list", "merged", "no-merged"}:
             raise NotHarmless(f"making {found.operands[0]}")
         return attrs.evolve(found, operands=())
 
@@ -173,6 +177,18 @@ def _under(*commands: str, alone: bool, options: Options) -> Callable[[tuple[str
         if not found.operands or found.operands[0] not in commands or words[0].startswith("-"):
             raise NotHarmless(" ".join(found.operands[:1]) or "no command")
         return attrs.evolve(found, operands=found.operands[1:])
+
+    return read
+
+
+def _single(options: Options, name: re.Pattern[str]) -> Callable[[tuple[str, ...]], Arguments]:
+    """Only tells what one such name stands for; with a second operand it would set it."""
+
+    def read(words: tuple[str, ...]) -> Arguments:
+        found = options.read(words)
+        if len(found.operands) != 1 or not name.fullmatch(found.operands[0]):
+            raise NotHarmless("more, or less, than one plain name")
+        return attrs.evolve(found, operands=())
 
     return read
 
@@ -207,11 +223,14 @@ COMMANDS: Mapping[str, Callable[[tuple[str, ...]], Arguments]] = {
     "stash": _under("list", "show", alone=False, options=_LOG),
     "remote": _under("get-url", alone=True, options=_NONE),
     "worktree": _under("list", alone=False, options=_NONE),
+    "config": _single(_CONFIG, _SETTING),
+    "symbolic-ref": _single(Options(flags="q", long=names("short quiet")), _REF),
+    "cherry": Options(flags="v").read,
     "version": _NONE.read,
 }
 """Command of git -> what reads its arguments."""
 
-ALSO_WRITE = names("reflog branch tag stash remote worktree")
+ALSO_WRITE = names("config symbolic-ref reflog branch tag stash remote worktree")
 """Those that also do other things: a rule of the user for these means those too."""
 _GLOBAL = names(
     "--no-pager -P --no-optional-locks --literal-pathspecs --glob-pathspecs --icase-pathspecs --no-replace-objects"

@@ -22,6 +22,7 @@ class Options:
     Attributes:
         flags: letters without a value. valued: letters with one. attached: with one only if it is attached (`-u5`).
         long: names without a value. named: with one, `--name=value` or `--name value`. maybe: `--name[=value]`.
+        pairs: names with two, each a word of its own.
         files: names and letters whose value is a file that is read.
         number: `-5` is an option.
     """
@@ -32,6 +33,7 @@ class Options:
     long: frozenset[str] = frozenset()
     named: frozenset[str] = frozenset()
     maybe: frozenset[str] = frozenset()
+    pairs: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
     number: bool = False
 
@@ -68,6 +70,9 @@ class Options:
             used.add(name)
             if name in self.files:
                 files.append(value)
+        elif word in self.pairs and len(left) > 1:
+            del left[-2:]
+            used.add(name)
         else:
             raise NotHarmless(f"the option --{name}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from codetether.permissions.expressions import check_sed, find_paths
+from codetether.permissions.expressions import awk_paths, find_paths, sed_paths
 from codetether.permissions.options import NotHarmless, Options, names
 from codetether.values import frozen
 
@@ -33,13 +33,7 @@ Reader = Callable[[tuple[str, ...]], Use]
 _SECOND = re.compile(r"[0-9.]+[smhd]?")
 _BELOW: Mapping[str, frozenset[str]] = {"rg": names("hidden unrestricted u .")}
 _STORES = re.compile(r"%[^a-zA-Z%]*[hlLjzt]*n")
-_SCRIPT = re.compile(r"(?:--expression(?==|$)=?|-[nErsuz]*e)(.+)?", re.DOTALL)
-_SED = Options(
-    flags="nErsuz",
-    long=names("quiet silent regexp-extended separate unbuffered null-data posix debug sandbox"),
-)
-_FIELDS = re.compile(r"[\w\s$,.\"';:+*/%={}!~^\\-]*")
-_NOT_DATA = re.compile(r"(?i)\benv\b|import|include|input|module|__")
+_NOT_DATA = re.compile(r"(?i)(?<![.\w])(?:env\b|import|include|input|module)|__")
 _TESTS = names("-e -f -d -L -h -r -w -x -s -z -n = == != -nt -ot -ef -a -o !")
 
 
@@ -89,28 +83,7 @@ def _uniq(words: tuple[str, ...]) -> Use:
 
 
 def _sed(words: tuple[str, ...]) -> Use:
-    """sed with harmless scripts, be they the first operand or in options."""
-    scripts: list[str] = []
-    others: list[str] = []
-    left = list(reversed(words[1:]))
-    while left:
-        word = left.pop()
-        if word == "--":
-            others += [word, *reversed(left)]
-            break
-        given = _SCRIPT.fullmatch(word)
-        if given is None:
-            others.append(word)
-        elif given[1] is None and not left:
-            raise NotHarmless("sed without a script")
-        else:
-            scripts.append(given[1] or left.pop())
-    operands = _SED.read(others).operands
-    if not scripts and not operands:
-        raise NotHarmless("sed without a script")
-    for script in scripts or operands[:1]:
-        check_sed(script)
-    return Use(reads=operands if scripts else operands[1:])
+    return Use(reads=sed_paths(words[1:]))
 
 
 def _find(words: tuple[str, ...]) -> Use:
@@ -126,11 +99,7 @@ def _printf(words: tuple[str, ...]) -> Use:
 
 
 def _awk(words: tuple[str, ...]) -> Use:
-    """awk with a script of plain words, so that it neither runs nor writes anything."""
-    found = Options(valued="Fv").read(words[1:])
-    if not found.operands or not _FIELDS.fullmatch(found.operands[0]):
-        raise NotHarmless("an awk script that may do more than print")
-    return Use(reads=found.operands[1:])
+    return Use(reads=awk_paths(words[1:]))
 
 
 def _jq(words: tuple[str, ...]) -> Use:
@@ -202,7 +171,7 @@ _RG = Options(
         " with-filename no-filename heading no-heading column no-column json multiline multiline-dotall pcre2 trim"
         " no-ignore no-ignore-vcs no-ignore-parent no-messages null passthru pretty stats text unrestricted vimgrep"
         " type-list no-config version one-file-system glob-case-insensitive include-zero byte-offset no-hidden crlf"
-        " no-follow"
+        " no-follow max-columns-preview"
     ),
     named=names(
         "regexp glob iglob type type-not type-add after-context before-context context max-count max-columns max-depth"
@@ -272,9 +241,13 @@ _DATE = Options(
     maybe=names("iso-8601 rfc-3339"),
 )
 _JQ = Options(
-    flags="crnsSeMajC",
-    long=names("compact-output raw-output slurp sort-keys exit-status monochrome-output join-output color-output tab"),
+    flags="crnsSeMajCR",
+    long=names(
+        "compact-output raw-output raw-input null-input slurp sort-keys exit-status monochrome-output join-output"
+        " color-output tab"
+    ),
     named=names("indent"),
+    pairs=names("arg argjson"),
 )
 _SUM = Options(flags="bt", long=names("binary text tag zero"))
 
@@ -308,14 +281,34 @@ READERS: Mapping[str, Reader] = {
         Options(flags="ahHiklPTm", valued="Bt", long=names("all human-readable si inodes local portability print-type"))
     ),
     "tree": _files(
-        Options(flags="adfghiDpsuFqNrtxCnAS", valued="LPI", long=names("dirsfirst noreport gitignore prune"))
+        Options(
+            flags="adfghiDpsuFqNrtxCnASJ",
+            valued="LPI",
+            long=names("dirsfirst noreport gitignore prune"),
+            named=names("filelimit"),
+        )
     ),
     "md5sum": _files(_SUM),
     "sha1sum": _files(_SUM),
     "sha256sum": _files(_SUM),
     "sha512sum": _files(_SUM),
+    "b2sum": _files(_SUM),
+    "base64": _files(Options(flags="di", valued="w", long=names("decode ignore-garbage"), named=names("wrap"))),
+    "shuf": _files(Options(flags="erz", valued="ni", long=names("echo repeat"), named=names("head-count input-range"))),
+    "join": _files(Options(flags="iz", valued="aeotv12j", long=names("check-order nocheck-order header"))),
+    "fmt": _files(Options(flags="cstu", valued="wpg", named=names("width"), number=True)),
+    "expand": _files(Options(flags="i", valued="t", long=names("initial"), named=names("tabs"))),
+    "unexpand": _files(Options(flags="a", valued="t", long=names("all first-only"), named=names("tabs"))),
+    "cal": _words(Options(flags="13jmsy", valued="ABn"), most=3),
+    "free": _words(Options(flags="bkmghtw", long=names("human mega giga total wide")), most=0),
     "cksum": _files(_SUM),
-    "realpath": _words(Options(flags="eLmPqsz", long=names("canonicalize-existing strip no-symlinks"))),
+    "realpath": _words(
+        Options(
+            flags="eLmPqsz",
+            long=names("canonicalize-existing strip no-symlinks"),
+            named=names("relative-to relative-base"),
+        )
+    ),
     "readlink": _words(Options(flags="efmnqsvz", long=names("canonicalize no-newline"))),
     "sort": _files(_SORT),
     "uniq": _uniq,
@@ -356,6 +349,16 @@ READERS: Mapping[str, Reader] = {
     **dict.fromkeys(["python", "python3", "node", "gcc", "g++", "clang", "make", "bash", "perl"], _version),
 }
 """Program -> what reads its argv; it raises NotHarmless for what could do more than read."""
+
+_TOLD = READERS.keys() | names("npm java ruby php cmake docker pip pip3 uv ruff mypy black zsh curl wget tar")
+"""Programs that tell their version, or how they are used, without a look at what the directory asks them to run."""
+_VERSION = (("--version",), ("--help",))
+
+
+def tells_of_itself(words: tuple[str, ...]) -> bool:
+    """Whether a program only tells its version, or how it is used."""
+    return words[1:] in _VERSION and words[0] in _TOLD
+
 
 ALSO_WRITE = names("date hostname command type python python3 node gcc g++ clang make bash perl")
 """Readers that also do other things: a rule of the user for these means those too."""

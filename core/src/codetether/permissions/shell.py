@@ -238,7 +238,7 @@ def _assigned(value: Node, found: _Found) -> str:
 def _run_within(body: Node) -> list[str]:
     """What the shell runs within a here-document, where the parser does not look; nothing where its mark is quoted."""
     start = body.prev_sibling
-    if start is not None and not start.text.isalnum():
+    if start is not None and set(_text(start)) & set("'\"\\"):
         return []
     text = _text(body)
     return _TICKED.findall(text) + ([] if body.named_children else _SUBSTITUTED.findall(text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from codetether.permissions.options import names
@@ -41,12 +41,12 @@ def is_sure(node: Node, named: Mapping[str, int]) -> bool:
     return parent is not None and parent.type == "program" and (after is None or after.type != "&")
 
 
-def may_set_others(text: str, commands: Iterable[tuple[str, ...]], sure: Set[str]) -> bool:
+def may_set_others(text: str, commands: Iterable[tuple[str, ...]], sure: set[str]) -> bool:
     """Whether a command may set one of these variables by a name that is put together, or that nobody can read."""
     return "${!" in text or any(_sets(text, words, sure) for words in commands)
 
 
-def _sets(text: str, words: tuple[str, ...], sure: Set[str]) -> bool:
+def _sets(text: str, words: tuple[str, ...], sure: set[str]) -> bool:
     at = next((at for at, word in enumerate(words) if word in _SETTERS), None)
     if at is None and UNKNOWN not in words[0]:
         return False
