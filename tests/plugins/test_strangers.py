@@ -34,6 +34,11 @@ PLUGINS = {
 """Name -> distribution and hooks."""
 
 
+def only(*names: str) -> dict[str, str]:
+    """Nothing else is loaded."""
+    return {"CODETETHER_PLUGINS": ",".join(names)}
+
+
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
     """A workspace."""
@@ -63,16 +68,18 @@ def test_a_tool_is_offered_and_run(site: Site, work: Path) -> None:
     assert told["results"][0]["text"] == "That far."
     assert "convert" in told["requests"][0]["tools"]
     assert told["notices"] == []
-    assert "convert" in site.cli("tools", cwd=work).out
+    assert "convert" in site.cli("tools", cwd=work, environment=only("units")).out
 
 
 def test_a_provider_answers_the_command_line(site: Site, work: Path) -> None:
-    done = site.cli("run", "-m", "polly/green", "pieces of eight", "--format", "json", cwd=work)
+    done = site.cli(
+        "run", "-m", "polly/green", "pieces of eight", "--format", "json", cwd=work, environment=only("parrot")
+    )
     answer = json.loads(done.out)
     assert (done.code, answer["text"], answer["status"]) == (0, "pieces of eight", "done")
     assert (answer["provider"], answer["model"]) == ("parrot", "green")
     assert (answer["usage"]["input_tokens"], answer["usage"]["output_tokens"]) == (3, 3)
-    listed = json.loads(site.cli("providers", "--json", cwd=work).out)
+    listed = json.loads(site.cli("providers", "--json", cwd=work, environment=only("parrot")).out)
     assert next(p for p in listed if p["name"] == "parrot")["available"] is True
 
 
@@ -134,12 +141,18 @@ def test_a_credential_source_gives_a_key(site: Site, work: Path, tmp_path: Path)
     keys.mkdir()
     (keys / "openai").write_text("sk-a-key-of-the-house\n")
     (keys / "openai").chmod(0o600)
-    site.cli("config", "set", "plugins.keyfile.directory", str(keys), cwd=work)
-    (listed,) = [p for p in json.loads(site.cli("providers", "--json", cwd=work).out) if p["name"] == "openai"]
+    chosen = only("keyfile", "openai")
+
+    def told() -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = json.loads(site.cli("providers", "--json", cwd=work, environment=chosen).out)
+        return listed
+
+    site.cli("config", "set", "plugins.keyfile.directory", str(keys), cwd=work, environment=chosen)
+    (listed,) = [p for p in told() if p["name"] == "openai"]
     assert (listed["available"], listed["source"]) == (True, f"keyfile:{keys / 'openai'}")
 
     (keys / "openai").chmod(0o644)
-    (listed,) = [p for p in json.loads(site.cli("providers", "--json", cwd=work).out) if p["name"] == "openai"]
+    (listed,) = [p for p in told() if p["name"] == "openai"]
     assert listed["available"] is False
     assert f"keyfile: others may read {keys / 'openai'}" in listed["reason"]
 
@@ -148,7 +161,7 @@ def test_a_plugins_own_settings_are_checked(site: Site, work: Path, home: Path) 
     (home / "config").mkdir(parents=True, exist_ok=True)
     file = home / "config" / "config.toml"
     file.write_text('[plugins.keyfile]\ndirectroy = "x"\n')
-    done = site.cli("providers", cwd=work)
+    done = site.cli("providers", cwd=work, environment=only("keyfile"))
     assert done.code != 0
     assert f"{file}:2" in done.err
     assert "plugins.keyfile.directroy" in done.err
@@ -231,7 +244,7 @@ async def main():
                     print(found.session.id, [(m.role, m.text) for m in found.session.messages])
 asyncio.run(main())
 """
-    done = site.run("-c", script, cwd=work, environment={"CODETETHER_PLUGINS": "transcript"})
+    done = site.run("-c", script, cwd=work, environment=only("transcript"))
     assert done.err == ""
     assert done.out == "transcript_talk [('user', 'hello'), ('assistant', 'hi there')]\n"
 
@@ -248,12 +261,12 @@ async def main():
         await SlashCommands(runtime, session, Screen(), Wishes()).run("/where is it")
 asyncio.run(main())
 """
-    done = site.run("-c", script, cwd=work, environment={"CODETETHER_PLUGINS": "whereabouts,parrot"})
+    done = site.run("-c", script, cwd=work, environment=only("whereabouts", "parrot"))
     assert (done.err, done.out) == ("", f"{work.resolve() / 'is it'}\n")
 
 
 def test_a_command_is_listed_from_metadata_and_run(site: Site, work: Path) -> None:
-    site.cli("run", "-m", "parrot", "hello", cwd=work)
+    site.cli("run", "-m", "parrot", "hello", cwd=work, environment=only("parrot"))
     shown = site.cli("--help", cwd=work).out
     done = site.cli("census", "--here", cwd=work)
     assert "census" in shown
