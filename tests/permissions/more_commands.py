@@ -945,6 +945,7 @@ HIDDEN_NAMES = (
     "x=ls; getopts a $(printf '\\170'); $x f",
     "r{m..m} f",
     "{r,}m f",
+    "eval '{r,}m f'",
     "printf 'r\\x6d f' | sh",
     "ls `ls \\`rm f\\``",
 )

@@ -54,6 +54,7 @@ _PLAIN = re.compile(rf"{_COMMAND}(?: (?:\|\|?|&&) {_COMMAND})*+", re.ASCII)
 _WIDE = re.compile(r"[^\x00-\x7f]")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _BRACES = str.maketrans("{,}", "\ue001\ue002\ue003")
+_NO_BRACES = str.maketrans("", "", "{,}")
 _PLAIN_BRACES = str.maketrans("\ue001\ue002\ue003", "{,}")
 _BRACED = re.compile("\ue001([^\ue001\ue003]*)\ue003")
 MOST_SPREAD = 100
@@ -125,7 +126,8 @@ def read_line(text: str) -> Line:
     found, broken = _parsed(text, whole=isinstance(parts, tuple))
     commands, why = tuple(found.commands), "" if isinstance(parts, tuple) else parts
     if broken:
-        why, commands = why or "something that the parser does not understand", (*commands, *crude(text))
+        why = why or "something that the parser does not understand"
+        commands = (*commands, *crude(text), *crude(text.translate(_NO_BRACES)))
     elif isinstance(parts, tuple):
         # Two readers that were made apart must agree word for word: where one errs, nothing is allowed by that.
         agreed = found.kinds <= _SIMPLE and commands == tuple(
