@@ -19,7 +19,7 @@ from codetether import (
     ToolDefinition,
     ToolResultPart,
 )
-from codetether_http import Kept, Offer, Offers, dumps
+from codetether_http import Kept, Offer, Offers, dumps, exact
 
 from codetether_provider_google.calls import given
 from codetether_provider_google.media import attachment
@@ -67,7 +67,7 @@ class Renderer:
 
     def _instruction(self, system: str) -> orjson.Fragment:
         if system != self._system:
-            self._system_rendered = orjson.Fragment(dumps({"parts": [{"text": system}]}))
+            self._system_rendered = orjson.Fragment(exact(dumps({"parts": [{"text": system}]})))
             self._system = system
         return self._system_rendered
 

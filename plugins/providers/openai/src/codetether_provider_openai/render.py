@@ -88,7 +88,7 @@ class Renderer:
         made = []
         if request.system:
             if request.system != self._system:
-                self._system_rendered = orjson.Fragment(dumps({"role": "system", "content": request.system}))
+                self._system_rendered = orjson.Fragment(exact(dumps({"role": "system", "content": request.system})))
                 self._system = request.system
             made.append(self._system_rendered)
         made += self._kept.of(request.messages)
