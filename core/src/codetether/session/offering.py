@@ -88,9 +88,9 @@ def given_at_once(tools: Mapping[str, OfferedTool], settings: ToolSettings) -> l
     """
     asking = [name for name, tool in tools.items() if tool.definition.interactive]
     others = {name: tool.plugin for name, tool in tools.items() if name not in asking}
-    given = [name for name in others if any(fnmatchcase(name, glob) for glob in settings.first)]
     if len(others) <= settings.offered:
         return list(tools)
+    given = [name for name in others if any(fnmatchcase(name, glob) for glob in settings.first)]
     for plugin, _ in sorted(Counter(others.values()).items(), key=lambda pair: (pair[1], pair[0])):
         more = [name for name, theirs in others.items() if theirs == plugin and name not in given]
         if len(given) + len(more) <= settings.offered:
