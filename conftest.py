@@ -41,6 +41,11 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_unconfigure() -> None:
+    """At the end all goes in the usual order."""
+    gc.unfreeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes a worker longest begins first, so that no worker is alone with it at the end."""
     items.sort(key=lambda item: not item.nodeid.startswith((*TOGETHER, *LONG)))
