@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import inspect
 from types import ModuleType
 from typing import Any
 
@@ -86,37 +84,3 @@ def test_a_subclass_is_another_value(room: ModuleType) -> None:
     assert more(1, name="a") == more(1, name="a")
     assert more(1, name="a") != more(1, name="b")
     assert counter(1) != more(1)
-
-
-@pytest.mark.parametrize("room", [attrs, values])
-def test_one_that_inherits_is_written_whole_whatever_is_asked_for_first(room: ModuleType) -> None:
-    def kinds() -> tuple[type[Any], type[Any]]:
-        @room.frozen
-        class Place:
-            name: str
-            far: float = attrs.field(default=1.0, validator=attrs.validators.gt(0))
-
-            @property
-            def short(self) -> str:
-                return self.name[:2]
-
-        @room.frozen
-        class Room(Place):
-            name: str = "room"
-            doors: tuple[str, ...] = attrs.field(factory=tuple, kw_only=True)
-
-            @property
-            def short(self) -> str:
-                return f"<{super().short}>"
-
-        return Place, Room
-
-    assert kinds()[1].__match_args__ == ("far", "name")
-    assert [a.name for a in attrs.fields(kinds()[1])] == ["far", "name", "doors"]
-    assert str(inspect.signature(kinds()[0])) == "(name: 'str', far: 'float' = 1.0) -> None"
-    place, other = kinds()
-    found = other(2.0, "hall", doors=("a",))
-    assert (copy.copy(found), attrs.evolve(found, far=3.0).far, found.short) == (found, 3.0, "<ha>")
-    assert (isinstance(found, place), hasattr(found, "__dict__"), found == place("hall", 2.0)) == (True, False, False)
-    with pytest.raises(ValueError, match="far"):
-        other(-1.0)

@@ -77,7 +77,6 @@ _ROOMS = {
     "storage.durable": "AppendFile FileLock private_directory replace_file",
     "storage.segments": "Segment SegmentLimits Segments",
     "storage.streams": "StreamFile read_sealed stream_files stream_sessions stream_stamp",
-    "values": "define frozen",
     "wire": "from_dict from_json storable to_dict to_json",
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}

@@ -86,8 +86,6 @@ from codetether.storage.streams import read_sealed as read_sealed
 from codetether.storage.streams import stream_files as stream_files
 from codetether.storage.streams import stream_sessions as stream_sessions
 from codetether.storage.streams import stream_stamp as stream_stamp
-from codetether.values import define as define
-from codetether.values import frozen as frozen
 from codetether.wire import from_dict as from_dict
 from codetether.wire import from_json as from_json
 from codetether.wire import storable as storable

@@ -75,7 +75,7 @@ def check_record(item: Any, kind: type[Any]) -> None:
             raise PluginError(f"yielded a {kind.__name__} whose `{name}` is {type(value).__name__}, not {_words(hint)}")
         if name == "name" and not (value and value.isprintable() and len(value) <= 100):
             raise PluginError(f"yielded a {kind.__name__} whose `name` is not 1 to 100 printable characters")
-        if name == "cls" and not any("__attrs_attrs__" in vars(base) for base in value.__mro__):
+        if name == "cls" and not attrs.has(value):
             raise PluginError(f"yielded a {kind.__name__} whose `cls` is no attrs class")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from attrs import field, validators
-from codetether import ContextPolicySpec, Message, SettingsSpec, frozen, hookimpl
+from attrs import field, frozen, validators
+from codetether import ContextPolicySpec, Message, SettingsSpec, hookimpl
 
 NAME = "change-me"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from codetether import CredentialError, CredentialSourceSpec, PluginContext, Secret, SettingsSpec, frozen, hookimpl
+from attrs import frozen
+from codetether import CredentialError, CredentialSourceSpec, PluginContext, Secret, SettingsSpec, hookimpl
 
 NAME = "change-me"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from codetether import LAST, CredentialSource, CredentialSourceSpec, PluginContext, SettingsSpec, frozen, hookimpl
+from attrs import frozen
+from codetether import LAST, CredentialSource, CredentialSourceSpec, PluginContext, SettingsSpec, hookimpl
 
 
 @frozen(kw_only=True)

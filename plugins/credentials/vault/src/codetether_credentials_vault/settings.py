@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import attrs
-from attrs import field
-from codetether import frozen
+from attrs import field, frozen
 
 Method = Literal["auto", "token", "approle", "jwt", "kubernetes", "userpass"]
 

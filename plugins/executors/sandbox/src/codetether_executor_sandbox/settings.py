@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import field
-from codetether import frozen
+from attrs import field, frozen
 
 BackendName = Literal["auto", "bwrap", "landlock", "seatbelt", "none"]
 PROTECTED = (

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from attrs import field, validators
-from codetether import frozen
+from attrs import field, frozen, validators
 
 _bool = validators.instance_of(bool)
 _mapping = validators.instance_of(Mapping)  # type: ignore[type-abstract]

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from attrs import field, validators
-from codetether import frozen
+from attrs import field, frozen, validators
 
 PLACES = frozenset({"system", "tools", "messages"})
 _mapping = validators.instance_of(Mapping)  # type: ignore[type-abstract]

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from codetether import CredentialError, Secret, frozen
+from attrs import frozen
+from codetether import CredentialError, Secret
 
 PROVIDER = "bedrock"
 _BEARER = "AWS_BEARER_TOKEN_BEDROCK"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from attrs import frozen
 from codetether import (
     CodetetherError,
     ModelDefaults,
@@ -17,7 +18,6 @@ from codetether import (
     Provider,
     ProviderSpec,
     Secret,
-    frozen,
     replace_file,
 )
 

@@ -18,7 +18,6 @@ from codetether import (
     StreamChunk,
     TextDelta,
     ThinkingDelta,
-    frozen,
 )
 
 from codetether_http.codec import Codec, Parser
@@ -30,7 +29,7 @@ from codetether_http.transport import Transport, secrets_of
 _TEXTS = (TextDelta, ThinkingDelta)
 
 
-@frozen(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Outgoing:
     """A request that is about to be sent: its whole URL, its body, its headers."""
 
@@ -39,7 +38,7 @@ class Outgoing:
     headers: Mapping[str, str]
 
 
-@frozen(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Grant:
     """What lets a request through.
 

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 
 import orjson
-from attrs import field
+from attrs import field, frozen
 from codetether import (
     AuthenticationFailed,
     ContextOverflow,
@@ -19,7 +19,6 @@ from codetether import (
     QuotaExhausted,
     RateLimited,
     ServerFailed,
-    frozen,
 )
 
 _LONGEST = 2000

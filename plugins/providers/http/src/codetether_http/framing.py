@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from codetether import frozen
+from attrs import frozen
 
 from codetether_http.sse import EventSplitter
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 import orjson
-from codetether import JSON, Message, ToolDefinition, frozen
+from attrs import frozen
+from codetether import JSON, Message, ToolDefinition
 
 from codetether_http.bodies import dumps, exact
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from codetether import SettingsError, frozen
+from attrs import frozen
+from codetether import SettingsError
 
 _OPTIONS = {"connect_timeout": "connect", "idle_timeout": "idle"}
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from attrs import field
-from codetether import frozen
+from attrs import field, frozen
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 Profile = Literal["auto", "tiny", "plain"]

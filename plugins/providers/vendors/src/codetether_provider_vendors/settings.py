@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import field
-from codetether import frozen
+from attrs import field, frozen
 
 PUBLISHED = "https://models.dev/api.json"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import field
-from codetether import LAST, frozen
+from attrs import field, frozen
+from codetether import LAST
 
 
 @frozen(kw_only=True)

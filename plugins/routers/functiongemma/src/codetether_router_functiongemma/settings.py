@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import field, validators
-from codetether import frozen
+from attrs import field, frozen, validators
 
 FUNCTIONGEMMA, CHAT = "functiongemma", "chat"
 """Values of `arch` that name the format in which the model is asked."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from codetether import RouterSpec, SessionContext, SettingsSpec, ToolCallRouter, frozen, hookimpl
+from attrs import frozen
+from codetether import RouterSpec, SessionContext, SettingsSpec, ToolCallRouter, hookimpl
 
 
 @frozen(kw_only=True)

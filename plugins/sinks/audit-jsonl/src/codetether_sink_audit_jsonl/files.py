@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from codetether import frozen
+from attrs import frozen
 
 from codetether_sink_audit_jsonl.chain import link_of
 from codetether_sink_audit_jsonl.settings import AuditJsonlSettings

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from attrs import field, validators
-from codetether import frozen
+from attrs import field, frozen, validators
 
 MEBIBYTE = 1024 * 1024
 

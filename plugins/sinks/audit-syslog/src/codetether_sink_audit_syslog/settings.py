@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from attrs import field, validators
-from codetether import frozen
+from attrs import field, frozen, validators
 
 ADDRESS = re.compile(r"|/.+|(?P<kind>udp|tcp)://(?P<host>\[[0-9A-Fa-f:.]+\]|[^:/\[\]]+)(:(?P<port>\d{1,5}))?")
 FACILITIES = {"auth": 4, "authpriv": 10, "daemon": 3, **{f"local{n}": 16 + n for n in range(8)}}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from attrs import field, validators
-from codetether import frozen
+from attrs import field, frozen, validators
 
 MEBIBYTE = 1024 * 1024
 

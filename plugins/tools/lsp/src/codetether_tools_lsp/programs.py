@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, field
-from codetether import SettingsError, frozen
+from attrs import evolve, field, frozen
+from codetether import SettingsError
 
 from codetether_tools_lsp.settings import ServerSettings
 

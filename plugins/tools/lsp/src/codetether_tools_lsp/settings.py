@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from attrs import field
+from attrs import field, frozen
 from attrs.validators import deep_iterable, gt, instance_of, min_len
-from codetether import frozen
 
 Severity = Literal["error", "warning", "information", "hint"]
 

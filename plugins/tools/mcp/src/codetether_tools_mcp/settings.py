@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from attrs import Attribute, field
-from codetether import frozen
+from attrs import Attribute, field, frozen
 
 Product = Literal["claude", "codex", "opencode"]
 _SECRET = frozenset({"authorization", "x-api-key", "api-key", "cookie", "proxy-authorization"})

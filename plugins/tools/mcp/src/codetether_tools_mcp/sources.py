@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import field
-from codetether import define, frozen
+from attrs import define, field, frozen
 
 from codetether_tools_mcp.settings import McpSettings, Product, ServerSettings
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from attrs import Attribute, field
-from codetether import frozen
+from attrs import Attribute, field, frozen
 
 _PLACE = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+):[0-9]{1,5}")
 

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from codetether import FileLock, SessionContext, UsageError, frozen, private_directory, replace_file
+from attrs import frozen
+from codetether import FileLock, SessionContext, UsageError, private_directory, replace_file
 
 Scope = Literal["user", "project"]
 SCOPES: tuple[Scope, ...] = ("user", "project")

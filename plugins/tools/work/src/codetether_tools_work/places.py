@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from codetether import frozen
+from attrs import frozen
 
 FOLDERS = (".codetether/skills", ".claude/skills", ".agents/skills")
 FILE = "SKILL.md"
