@@ -129,7 +129,8 @@ async def test_another_sink_that_fails_is_said_once_until_it_works_again() -> No
 
 @pytest.mark.parametrize("stubborn", [False, True])
 async def test_D02_a_sink_that_hangs_has_its_limit(monkeypatch: pytest.MonkeyPatch, stubborn: bool) -> None:
-    monkeypatch.setattr(trail, "LIMIT", 0.05)
+    for room in ("book", "trail"):
+        monkeypatch.setattr(f"codetether.record.{room}.LIMIT", 0.05)
     freed = asyncio.Event()
 
     async def hang() -> None:
@@ -151,7 +152,7 @@ async def test_D02_a_sink_that_hangs_has_its_limit(monkeypatch: pytest.MonkeyPat
     freed.set()
     await asyncio.sleep(0.01)
     required.before = book.before = None
-    monkeypatch.setattr(trail, "PAUSE", 0.0)
+    monkeypatch.setattr("codetether.record.book.PAUSE", 0.0)
     await audit.record("tool_execution", "tool:bash", "intent")
     assert required.entries[-1].outcome == "intent"
 
@@ -159,7 +160,8 @@ async def test_D02_a_sink_that_hangs_has_its_limit(monkeypatch: pytest.MonkeyPat
 async def test_D02_a_sink_that_hangs_has_its_limit_also_where_nobody_waits_any_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(trail, "LIMIT", 0.05)
+    for room in ("book", "trail"):
+        monkeypatch.setattr(f"codetether.record.{room}.LIMIT", 0.05)
 
     async def hang() -> None:
         await asyncio.Event().wait()

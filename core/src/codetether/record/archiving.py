@@ -12,7 +12,7 @@ from attrs import evolve
 
 from codetether.models.archive import ArchiveProgress, ArchiveReport, EventArchive, untold
 from codetether.plugins.boundary import BROKEN, asked
-from codetether.record.trail import reason
+from codetether.record.book import reason
 from codetether.values import frozen
 
 PERIOD = 15.0

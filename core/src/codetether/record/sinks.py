@@ -16,9 +16,10 @@ from codetether.models.events import EventRecord
 from codetether.models.session import JournalRecord, Session
 from codetether.plugins.boundary import asked
 from codetether.protocols import EventSink
+from codetether.record.book import LIMIT, reason
 from codetether.record.projection import follow, project, running_turn
 from codetether.record.redact import Redactor
-from codetether.record.trail import LIMIT, AuditTrail, reason
+from codetether.record.trail import AuditTrail
 from codetether.specs import EventSinkSpec
 
 if TYPE_CHECKING:
