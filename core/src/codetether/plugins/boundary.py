@@ -146,7 +146,7 @@ class Limiter:
                 started.result(AT_ONCE)
             except TimeoutError:  # of the waiting
                 future = asyncio.wrap_future(started)
-                while not future.done():
+                while not started.done():
                     if (left := turn.left(limit)) > 0:
                         await asyncio.wait({future}, timeout=left)
                     else:

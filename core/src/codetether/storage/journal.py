@@ -228,7 +228,12 @@ def redacted(entry: JournalEntry, redactor: Redactor | None) -> tuple[JournalEnt
     if redactor is None or redactor.empty:
         return entry, body
     texts: list[str] = []
-    _gather(body, texts)
+
+    def gather(text: str) -> str:
+        texts.append(text)
+        return text
+
+    _clean(body, gather)
     together = "\0".join(texts)  # one look at all: a secret in one of them is found there too
     if redactor.text(together) == together or (clean := _clean(body, redactor.text)) == body:
         return entry, body
@@ -246,19 +251,6 @@ def cleaned(records: Sequence[JournalRecord], redactor: Redactor | None) -> Iter
         if changed and isinstance(entry, TitleChanged) and entry.automatic:
             entry = evolve(entry, title=title)
         yield evolve(record, entry=entry)
-
-
-def _gather(value: Any, texts: list[str]) -> None:
-    """All texts that `_clean` looks at."""
-    if isinstance(value, str):
-        texts.append(value)
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            if key != "type":
-                _gather(inner, texts)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            _gather(inner, texts)
 
 
 def _clean(value: Any, text: Callable[[str], str]) -> Any:
