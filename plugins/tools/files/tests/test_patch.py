@@ -243,6 +243,62 @@ async def test_a_hunk_that_is_not_quite_right(bench: Workbench, hunk: str, said:
     assert tree(bench.directory) == {"a": TEN.replace("line 4", "LINE").encode()}
 
 
+UNSIGNED = "class A:\n    x = 1\n\n    y = 2\n"
+DIRECTORIES = "--- old-1/f\t2020-01-01 00:00:00\n+++ old-2/f\t2020-01-02 00:00:00\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "patch", "new"),
+    [
+        # lines of context without their sign, whether the counts are right or not
+        (UNSIGNED, "--- a/f\n+++ b/f\n@@ -1,4 +1,4 @@\nclass A:\n     x = 1\n\n-    y = 2\n+    y = 3\n", "y = 3"),
+        (UNSIGNED, "--- a/f\n+++ b/f\n@@ -1,2 +1,9 @@\nclass A:\n     x = 1\n\n-    y = 2\n+    y = 3\n```\n", "y = 3"),
+        (UNSIGNED, codex("*** Update File: f", "@@", "class A:", "    x = 1", "", "-    y = 2", "+    y = 3"), "y = 3"),
+        (
+            UNSIGNED,
+            codex("*** Update File: f", "@@", "    y = 2", "+    y = 2", "+    y = 3"),
+            "y = 2\n    y = 2\n    y = 3",
+        ),
+        # one format inside the other
+        (UNSIGNED, "*** Begin Patch\n--- a/f\n+++ b/f\n@@ -4 +4 @@\n-    y = 2\n+    y = 3\n*** End Patch\n", "y = 3"),
+        (
+            UNSIGNED,
+            codex("*** Update File: f", "--- a/f", "+++ b/f", "@@ -4 +4 @@", "-    y = 2", "+    y = 3"),
+            "y = 3",
+        ),
+        # directories compared, a file that one of them lacks, names written without prefixes
+        (UNSIGNED, f"{DIRECTORIES}@@ -4 +4 @@\n-    y = 2\n+    y = 3\n", "y = 3"),
+        (None, f"{DIRECTORIES.replace('2020-01-01', '1970-01-01')}@@ -0,0 +1 @@\n+n\n", "n\n"),
+        (None, "diff --git a/f a/f\nnew file mode 100644\n--- /dev/null\n+++ a/f\n@@ -0,0 +1 @@\n+n\n", "n\n"),
+        # a byte order mark, which git takes for a part of the first line
+        ("\ufeffy = 2\n", "--- a/f\n+++ b/f\n@@ -1 +1 @@\n-\ufeffy = 2\n+\ufeffy = 3\n", "y = 3"),
+    ],
+)
+async def test_what_models_and_programs_write(bench: Workbench, old: str | None, patch: str, new: str) -> None:
+    where = bench.directory / ("a/f" if "diff --git" in patch else "f")
+    if old is not None:
+        where.write_text(old)
+    result = await patched(bench, patch)
+    assert result.success, result.output
+    assert where.read_text() == ((old or "").replace("y = 2", new) if old else new)
+
+
+@pytest.mark.parametrize(
+    ("patch", "why"),
+    [
+        (
+            codex("*** Update File: f", "@@", " c", "-d", "+D", "@@", " a", "-b", "+B"),
+            "stand at line 1, above the hunk",
+        ),
+        ("--- a/f\n+++ b/f\n@@ -8,4 +8,5 @@\n q\n \n+x\n \n r\n", "its lines do not stand there"),
+    ],
+)
+async def test_hunks_are_not_put_where_little_speaks_for_it(bench: Workbench, patch: str, why: str) -> None:
+    (bench.directory / "f").write_text("a\nb\nc\nd\n\n\n")
+    result = await patched(bench, patch)
+    assert (result.success, why in result.output) == (False, True), result.output
+
+
 async def test_a_diff_of_a_patch_is_a_diff(bench: Workbench) -> None:
     (bench.directory / "a").write_text("*** Begin Patch\n*** Add File: b\n")
     result = await patched(

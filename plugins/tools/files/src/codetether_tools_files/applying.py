@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 from attrs import evolve, frozen
 
@@ -88,7 +89,7 @@ def _laid(found: list[str], fit: _Fit, crlf: bool) -> list[str]:
     if fit.key is _exact and (hunk.old or not crlf):
         return new
     if fit.key is _shifted:
-        new = indented_like(found, hunk.old, new)
+        new = indented_like(found, _with_signs(hunk, found), new)
     if crlf and not any(line.endswith("\r\n") for line in new):
         new = [line[:-1] + "\r\n" if line.endswith("\n") else line for line in new]
     if not crlf and found and not any(line.endswith("\r\n") for line in found):
@@ -97,12 +98,26 @@ def _laid(found: list[str], fit: _Fit, crlf: bool) -> list[str]:
         return new
     from difflib import SequenceMatcher
 
-    keys = [fit.key(line) for line in hunk.old], [fit.key(line) for line in hunk.new]
-    for a, b, size in SequenceMatcher(None, *keys, autojunk=False).get_matching_blocks():
-        new[b : b + size] = found[a : a + size]
+    was, now = [fit.key(line) for line in hunk.old], [fit.key(line) for line in hunk.new]
+    a = b = 0
+    for _, run in groupby(hunk.signed, lambda line: line[0] == " "):  # context stays; of changed lines what is the same
+        signs = [sign for sign, _ in run]
+        c, d = a + len(signs) - signs.count("+"), b + len(signs) - signs.count("-")
+        for i, j, size in SequenceMatcher(None, was[a:c], now[b:d], autojunk=False).get_matching_blocks():
+            new[b + j : b + j + size] = found[a + i : a + i + size]
+        a, b = c, d
     if new and found and not found[-1].endswith("\n"):
         new[-1] = new[-1].rstrip("\r\n")
     return new
+
+
+def _with_signs(hunk: Hunk, found: list[str]) -> list[str]:
+    """The old lines; of context whose first blank was taken for its sign, the line as it was found."""
+    signs = [sign for sign, _ in hunk.signed if sign != "+"]
+    return [
+        there if sign == " " and _unended(there) == " " + _unended(line) else line
+        for sign, line, there in zip(signs, hunk.old, found, strict=True)
+    ]
 
 
 def _fit(lines: list[str], done: int, moved: int, hunk: Hunk, what: str) -> _Fit:
@@ -124,9 +139,11 @@ def _fit(lines: list[str], done: int, moved: int, hunk: Hunk, what: str) -> _Fit
             return _Fit(place=places[0], hunk=less, key=_unended, note="but for the outer lines of its context")
         if places:
             raise Refused(_many(places, what, bool(hunk.anchors)))
+    if above := _found(lines[:done], 0, hunk.old, _unended):
+        raise Refused(f"{what}: its lines stand at line {above[0] + 1}, above the hunk before; put the hunks in order")
     from codetether_tools_files.nearest import nearest
 
-    near = nearest("".join(lines[done:]), "".join(hunk.old)) if not done else nearest("".join(lines), "".join(hunk.old))
+    near = nearest("".join(lines), "".join(hunk.old))
     raise Refused(f"{what}: its lines do not stand there. {near or 'Read the file'}")
 
 
@@ -139,24 +156,18 @@ def _many(places: list[int], what: str, anchored: bool) -> str:
 def _tries(hunk: Hunk) -> list[Hunk]:
     """The hunk, then without a last empty line of context that many write for nothing."""
     if hunk.line is None and hunk.after and len(hunk.old) > 1 and not hunk.old[-1].strip():
-        return [hunk, evolve(hunk, old=hunk.old[:-1], new=hunk.new[:-1], after=hunk.after - 1)]
+        return [hunk, evolve(hunk, signed=hunk.signed[:-1])]
     return [hunk]
 
 
 def _less(hunk: Hunk, fuzz: int) -> Hunk | None:
     """The hunk without so many lines of context at each end; None where nothing would be left to go by."""
     head, tail = min(fuzz, hunk.before), min(fuzz, hunk.after)
-    if not head + tail or len(hunk.old) - head - tail < 2 or hunk.old == hunk.new:
+    left = hunk.old[head : len(hunk.old) - tail]
+    if not head + tail or sum(bool(line.strip()) for line in left) < 2 or hunk.old == hunk.new:
         return None
-    cut = slice(head, -tail or None)
-    return evolve(
-        hunk,
-        old=hunk.old[cut],
-        new=hunk.new[cut],
-        before=hunk.before - head,
-        after=hunk.after - tail,
-        line=None if hunk.line is None else hunk.line + head,
-    )
+    line = None if hunk.line is None else hunk.line + head
+    return evolve(hunk, signed=hunk.signed[head : -tail or None], line=line)
 
 
 def _places(

@@ -13,13 +13,15 @@ _EOF = "*** End of File"
 
 
 def is_codex(patch: str) -> bool:
-    """Whether the patch is written in this format."""
+    """Whether the patch is written in this format. Some put a unified diff between its first and its last line."""
+    begun = False
     for line in patch.splitlines():
         if line.startswith(("diff --git ", "--- ")):
             return False
-        if line.strip() == BEGIN or line.startswith((_ADD, _DELETE, _UPDATE)):
+        if line.startswith((_ADD, _DELETE, _UPDATE)):
             return True
-    return False
+        begun = begun or line.strip() == BEGIN
+    return begun
 
 
 def parse(patch: str) -> list[FilePatch]:
@@ -63,7 +65,7 @@ def _file(number: int, head: str, body: list[str]) -> FilePatch:
     while body and not body[-1].strip() and body[-1] != " ":
         body.pop()
     if mark.startswith("*** Add"):
-        return FilePatch(kind="add", path=path, hunks=(Hunk(old=(), new=tuple(_added(number, body))),))
+        return FilePatch(kind="add", path=path, hunks=(Hunk(signed=tuple(_added(number, body))),))
     if mark.startswith("*** Delete"):
         if body:
             raise Refused(f"line {number + 1} of the patch is not understood; a deleted file has no lines: {body[0]!r}")
@@ -71,19 +73,21 @@ def _file(number: int, head: str, body: list[str]) -> FilePatch:
     target = None
     if body and body[0].startswith(_MOVE):
         target, body, number = body[0].removeprefix(_MOVE).strip() or None, body[1:], number + 1
+    if body[1:] and body[0].startswith("--- ") and body[1].startswith("+++ "):  # the names again, as in a unified diff
+        body, number = body[2:], number + 2
     hunks = tuple(_hunks(number, body))
     if not hunks and target is None:
         raise Refused(f"the patch changes nothing in {path}")
     return FilePatch(kind="update", path=path, target=target, hunks=hunks)
 
 
-def _added(number: int, body: list[str]) -> Iterator[str]:
+def _added(number: int, body: list[str]) -> Iterator[tuple[str, str]]:
     for below, line in enumerate(body, number + 1):
         if not line.startswith("+"):
             if line.startswith(_EOF):
                 return
             raise Refused(f"line {below} of the patch must begin with `+`, as a line of a new file: {line[:200]!r}")
-        yield line[1:] + "\n"
+        yield "+", line[1:] + "\n"
 
 
 def _hunks(number: int, body: list[str]) -> Iterator[Hunk]:
@@ -92,20 +96,22 @@ def _hunks(number: int, body: list[str]) -> Iterator[Hunk]:
     for below, line in enumerate(body, number + 1):
         if line.startswith("@@"):
             if signed:
-                yield Hunk.of(signed, anchors=tuple(anchors))
+                yield Hunk(signed=tuple(signed), anchors=tuple(anchors))
                 anchors, signed = [], []
             if anchor := _anchor(line):
                 anchors.append(anchor)
         elif line.startswith(_EOF):
             if signed:
-                yield Hunk.of(signed, anchors=tuple(anchors), at_end=True)
+                yield Hunk(signed=tuple(signed), anchors=tuple(anchors), at_end=True)
             anchors, signed = [], []
-        elif line[:1] in (" ", "-", "+") or not line:
-            signed.append((line[:1] or " ", line[1:] + "\n"))
-        else:
+        elif line.startswith("*** "):
             raise Refused(f"line {below} of the patch must begin with a space, `-` or `+`: {line[:200]!r}")
+        elif line[:1] in (" ", "-", "+"):
+            signed.append((line[0], line[1:] + "\n"))
+        else:  # context without its sign
+            signed.append((" ", line + "\n"))
     if signed:
-        yield Hunk.of(signed, anchors=tuple(anchors))
+        yield Hunk(signed=tuple(signed), anchors=tuple(anchors))
 
 
 def _anchor(line: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 from attrs import frozen
@@ -11,46 +12,40 @@ Kind = Literal["add", "delete", "update"]
 
 @frozen(kw_only=True)
 class Hunk:
-    """One place of a file: its lines as they are, and as they shall be, each with its line end.
+    """One place of a file.
 
     Attributes:
+        signed: its lines with their signs, ` `, `-` or `+`, each line with its line end.
         line: where the old lines begin, from 1; None where the patch does not say. For no old lines, the line after
             which the new ones go.
         anchors: lines that stand somewhere above, in their order.
         at_end: the old lines are the file's last.
-        before, after: how many lines at the beginning and the end are context.
     """
 
-    old: tuple[str, ...]
-    new: tuple[str, ...]
+    signed: tuple[tuple[str, str], ...]
     line: int | None = None
     anchors: tuple[str, ...] = ()
     at_end: bool = False
-    before: int = 0
-    after: int = 0
 
-    @classmethod
-    def of(
-        cls,
-        signed: list[tuple[str, str]],
-        *,
-        line: int | None = None,
-        anchors: tuple[str, ...] = (),
-        at_end: bool = False,
-    ) -> Hunk:
-        """A hunk of lines with their signs: ` `, `-` or `+`."""
-        signs = [sign for sign, _ in signed]
-        context = next((i for i, sign in enumerate(signs) if sign != " "), len(signs))
-        trailing = next((i for i, sign in enumerate(reversed(signs)) if sign != " "), 0)
-        return cls(
-            old=tuple(text for sign, text in signed if sign != "+"),
-            new=tuple(text for sign, text in signed if sign != "-"),
-            line=line,
-            anchors=anchors,
-            at_end=at_end,
-            before=context,
-            after=trailing,
-        )
+    @cached_property
+    def old(self) -> tuple[str, ...]:
+        """The lines as they are."""
+        return tuple(text for sign, text in self.signed if sign != "+")
+
+    @cached_property
+    def new(self) -> tuple[str, ...]:
+        """The lines as they shall be."""
+        return tuple(text for sign, text in self.signed if sign != "-")
+
+    @property
+    def before(self) -> int:
+        """How many lines at the beginning are context."""
+        return next((i for i, (sign, _) in enumerate(self.signed) if sign != " "), len(self.signed))
+
+    @property
+    def after(self) -> int:
+        """How many lines at the end are context; none where all are."""
+        return next((i for i, (sign, _) in enumerate(reversed(self.signed)) if sign != " "), 0)
 
 
 @frozen(kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 from codetether import Resources, SessionContext, ToolCall, ToolContext, ToolResult, text_result
 
 from codetether_tools_files import codex, unidiff
@@ -212,7 +212,7 @@ class _Work:
     def _delete(self, patch: FilePatch, file: _Changed) -> str:
         content = self._source(patch, file)
         if patch.hunks:
-            text = self._text(content, file.name)
+            _, text = self._text(content, patch, file.name)
             if applied(text, patch.hunks, file.name).text:
                 raise Refused(f"{file.name} holds more than the patch removes, so it is not deleted")
             file.touched = True
@@ -226,14 +226,15 @@ class _Work:
         notes: tuple[str, ...] = ()
         data = content.data
         if patch.hunks:
-            encoding = Encoding.of(data)
-            made = applied(self._text(content, file.name), patch.hunks, file.name)
+            encoding, text = self._text(content, patch, file.name)
+            made = applied(text, patch.hunks, file.name)
             data, notes = encoded(encoding, made.text, file.name), made.notes
         note = f" ({'; '.join(notes)})" if notes else ""
         file.touched = True
         if target is file:
             file.new = _Content(data=data, mode=_mode(content.mode, patch.executable, file))
-            return f"  {file.name} updated{note}"
+            what = "updated" if data != content.data or patch.executable is not None else "unchanged"
+            return f"  {file.name} {what}{note}"
         if target.new is not None and not patch.numbered:
             raise Refused(f"{target.name} is there already; {file.name} is not moved over it")
         mode = content.mode
@@ -259,10 +260,14 @@ class _Work:
             raise Refused(f"{file.name} is not there any more: the patch itself removes it before")
         return content
 
-    def _text(self, content: _Content, name: str) -> str:
+    def _text(self, content: _Content, patch: FilePatch, name: str) -> tuple[Encoding, str]:
+        """The file's text, with its byte order mark where the patch has it as a part of a line, as git writes it."""
         if is_binary(content.data[:8192]):
             raise Refused(f"{name} is a binary file; a patch changes text only")
-        return Encoding.of(content.data).decode(content.data)
+        encoding = Encoding.of(content.data)
+        if any(line.startswith("\ufeff") for hunk in patch.hunks for line in hunk.old):
+            encoding = evolve(encoding, mark=b"")
+        return encoding, encoding.decode(content.data)
 
 
 def text_of(call: ToolCall) -> str:

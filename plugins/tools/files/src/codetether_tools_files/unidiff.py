@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice, takewhile
 
 from attrs import define, field
 
@@ -11,6 +12,10 @@ from codetether_tools_files.workspace import Refused
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _LOOSE = re.compile(r"@@(?!@)")
+_OUTSIDE = re.compile(r"diff |--- |@@|Index: |====|Only in |Binary files |From |-- $|```|\*\*\* (?:Begin|End) Patch")
+"""What stands between the hunks of a patch, never in one for want of a sign."""
+_EPOCH = re.compile(r"\t(1970-01-01|1969-12-31) ")
+"""The time that diff gives a file that is missing on one side."""
 _PREFIXES = {("a", "b"), ("b", "a"), ("i", "w"), ("c", "i"), ("c", "w"), ("o", "w")}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _QUOTED = re.compile(r"\\([0-7]{3}|.)")
@@ -48,6 +53,8 @@ def parse(patch: str) -> list[FilePatch]:
             if not found or found[-1].old is not None or found[-1].hunks:
                 found.append(_Head())
             found[-1].old, found[-1].new = _name(line[4:]), _name(lines[at + 1][4:])
+            found[-1].created |= _EPOCH.search(line) is not None
+            found[-1].deleted |= _EPOCH.search(lines[at + 1]) is not None
             at += 1
         elif _LOOSE.match(line) and found:
             hunk, at = _hunk(lines, at, found[-1])
@@ -111,7 +118,8 @@ def _file(head: _Head) -> FilePatch:
         old, new = head.git
     assert old is not None
     assert new is not None
-    old, new = _stripped(old, new)
+    if head.git is None or head.git[0] != head.git[1]:  # the same twice: they were written without prefixes
+        old, new = _stripped(old, new)
     if head.created or old == "/dev/null":
         return FilePatch(kind="add", path=new, hunks=hunks, executable=executable, numbered=numbered)
     if head.deleted or new == "/dev/null":
@@ -129,6 +137,7 @@ def _stripped(old: str, new: str) -> tuple[str, str]:
     firsts = tuple(side[0] for side in sides)
     marked = (
         firsts in _PREFIXES
+        or (firsts[0] != firsts[1] and sides[0][2] == sides[1][2] != "")  # two directories were compared
         or (old == "/dev/null" and firsts[1] in ("b", "w", "i"))
         or (new == "/dev/null" and firsts[0] in ("a", "i", "c", "o"))
     )
@@ -138,8 +147,11 @@ def _stripped(old: str, new: str) -> tuple[str, str]:
 
 
 def _name(text: str) -> str:
-    """A file's name after `--- ` or `+++ `, without a time behind a tab."""
-    return _unquoted(text.rstrip("\r").partition("\t")[0].rstrip() if not text.startswith('"') else text.rstrip())
+    """A file's name after `--- ` or `+++ `, without a time behind a tab; blanks count only before such a tab."""
+    if text.startswith('"'):
+        return _unquoted(text.rstrip())
+    name, tab, _ = text.rstrip("\r").partition("\t")
+    return name if tab else name.rstrip()
 
 
 def _unquoted(text: str) -> str:
@@ -180,11 +192,11 @@ def _hunk(lines: list[str], at: int, head: _Head) -> tuple[Hunk, int]:
         signed, after = _loose(lines, at + 1)
         anchor = lines[at].strip().removeprefix("@@").removesuffix("@@").strip()
         anchors = (anchor,) if anchor and not anchor.startswith(("-", ".")) else ()
-        return Hunk.of(signed, anchors=anchors), after
+        return Hunk(signed=tuple(signed), anchors=anchors), after
     line, old, new = int(numbers[1]), int(numbers[2] or 1), int(numbers[4] or 1)
     counted = _counted(lines, at + 1, old, new)
     signed, after = counted or _loose(lines, at + 1)
-    return Hunk.of(signed, line=line), after
+    return Hunk(signed=tuple(signed), line=line), after
 
 
 def _counted(lines: list[str], at: int, old: int, new: int) -> tuple[list[tuple[str, str]], int] | None:
@@ -199,16 +211,17 @@ def _counted(lines: list[str], at: int, old: int, new: int) -> tuple[list[tuple[
             _unended(signed)
             continue
         sign = line[:1] or " "
-        if sign not in " -+\r":
-            return None
-        sign = " " if sign == "\r" else sign
+        if sign not in " -+":  # a line of context without its sign
+            if _OUTSIDE.match(line):
+                return None
+            sign = " "
         old -= sign != "+"
         new -= sign != "-"
         if old < 0 or new < 0:
             return None
         signed.append((sign, (line[1:] if line[:1] in (" ", "-", "+") else line) + "\n"))
-    follows = lines[at] if at < len(lines) else ""
-    if follows[:1] in (" ", "+") or (follows[:1] == "-" and not follows.startswith("--")):
+    follow = takewhile(lambda line: line and not _OUTSIDE.match(line), islice(lines, at, None))
+    if any(line[0] in " -+" for line in follow):
         return None  # the counts were wrong
     return signed, at
 
@@ -225,10 +238,10 @@ def _loose(lines: list[str], at: int) -> tuple[list[tuple[str, str]], int]:
             _unended(signed)
         elif line[:1] in (" ", "-", "+"):
             signed.append((line[0], line[1:] + "\n"))
-        elif line in ("", "\r"):
-            signed.append((" ", line + "\n"))
-        else:
+        elif _OUTSIDE.match(line):
             break
+        else:  # context without its sign
+            signed.append((" ", line + "\n"))
         at += 1
     while signed and signed[-1] == (" ", "\n") and lines[at - 1] == "":
         signed.pop()
