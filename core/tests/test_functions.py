@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import enum
 import json
 import threading
-from datetime import date
+from collections.abc import Iterator, MutableMapping
+from datetime import date, time
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, NewType
+from typing import Annotated, Any, Literal, NewType, NotRequired, TypedDict
+from uuid import UUID
 
 import attrs
 import pytest
@@ -348,6 +353,81 @@ async def test_classes_that_hold_themselves_are_described_once_and_arrive() -> N
         'Error: invalid arguments for plant: at $.tree.branches[0].branches: 1 is not of type "array".',
     )
     assert text.endswith('Example: {"tree":{"branches":[]},"beside":{"branches":[]}}')
+
+
+class Request(TypedDict):
+    """Text for annotations does not hide what may be missing."""
+
+    id: UUID
+    price: NotRequired[Decimal | None]
+
+
+async def test_values_of_the_standard_library_arrive_and_null_is_one_of_them() -> None:
+    @tool(effects=("read",))
+    def order(of: Request, at: time, image: bytes, also: MutableMapping[str, object], few: int | None = 3) -> str:
+        """Orders."""
+        return repr((of, at, image, also, few))
+
+    of = {"id": str(UUID(int=7)), "price": None}
+    schema = order.definition.schema["properties"]["of"]
+    assert (schema["required"], list(schema["properties"])) == (["id"], ["id", "price"])
+    rest = {"at": "10:00", "image": "aGk=", "also": {"x": [1]}, "few": None}
+    wanted = repr(({"id": UUID(int=7), "price": None}, time(10), b"hi", {"x": [1]}, None))
+    assert await answer(order, {"of": of, **rest}) == (True, wanted)
+    success, text = await answer(order, {"of": {"id": "seven"}, **rest})
+    assert (success, text.partition(". Expected")[0]) == (
+        False,
+        "Error: invalid arguments for order: at $.of: badly formed hexadecimal UUID string",
+    )
+
+
+async def test_what_a_function_does_oddly_neither_hangs_nor_is_lost() -> None:
+    @tool(effects=("read",))
+    def first() -> int:
+        """Looks into an empty list."""
+        return next(iter(list[int]()))
+
+    @tool(effects=("read",))
+    def several() -> object:
+        """Returns what JSON has no word for."""
+        return {1}
+
+    @tool(effects=("read",))
+    def later() -> object:
+        """Returns what is to be waited for."""
+        return asyncio.sleep(0, "slept")
+
+    assert (await answer(first, {}))[1].endswith("first raised StopIteration")
+    assert await answer(several, {}) == (True, "{1}")
+    assert await answer(later, {}) == (True, "slept")
+
+
+def numbers(n: int) -> Iterator[int]:
+    """Counts."""
+    yield from range(n)
+
+
+class Counter:
+    """Counts for itself."""
+
+    def up(self, by: int) -> int:
+        """Counts up."""
+        return by
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (tool(numbers), "numbers: a tool has one result, and yields none"),
+        (tool(partial(numbers, 3)), "partial: not a function"),
+        (tool(Counter.up), "up.self: a method of no object"),
+    ],
+)
+def test_what_is_no_function_of_arguments_is_refused(made: Any, why: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        _ = made.definition
+    assert caught.value.message == why
+    assert tool(Counter().up).definition.schema["required"] == ["by"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, overload
 
@@ -31,7 +32,7 @@ class FunctionTool:
         touches: Callable[..., Resources] | None = None,
     ) -> None:
         self._function = function
-        self._name = name or function.__name__
+        self._name = name or str(getattr(function, "__name__", type(function).__name__))
         self._effects = tuple(effects)
         self._idempotent = idempotent
         self._examples = tuple(examples)
@@ -45,9 +46,21 @@ class FunctionTool:
     @cached_property
     def _hints(self) -> dict[str, Any]:
         """The parameters with their types; text where there is none."""
+        if inspect.isclass(self._function) or not hasattr(self._function, "__name__"):
+            raise UsageError(f"{self._name}: not a function", remedy="write a def with hints that calls it")
+        if inspect.isgeneratorfunction(self._function) or inspect.isasyncgenfunction(self._function):
+            raise UsageError(
+                f"{self._name}: a tool has one result, and yields none",
+                remedy="return it as a whole; show what comes before with ctx.progress",
+            )
         hints = hints_of(self._function, self._name)
         parameters = inspect.signature(self._function).parameters.values()
         for each in parameters:
+            if each.name in ("self", "cls") and each.name not in hints:
+                raise UsageError(
+                    f"{self._name}.{each.name}: a method of no object",
+                    remedy="make the tool of a bound one: tool(it.do)",
+                )
             if each.kind not in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY):
                 raise UsageError(
                     f"{self._name}.{each.name}: a model gives arguments by name",
@@ -63,15 +76,17 @@ class FunctionTool:
     @cached_property
     def definition(self) -> ToolDefinition:
         """Name, description and schema, from the function's name, docstring and hints. Raises UsageError."""
+        hints = self._hints
         description, notes = read_docstring(self._function.__doc__ or "")
         schemas = Schemas()
         properties: dict[str, Any] = {}
         required = []
         for name, parameter in inspect.signature(self._function).parameters.items():
-            hint = self._hints[name]
             if name == self._context:
                 continue
-            properties[name] = described(schemas.of(hint, f"{self._name}.{name}"), notes.get(name), parameter.default)
+            properties[name] = described(
+                schemas.of(hints[name], f"{self._name}.{name}"), notes.get(name), parameter.default
+            )
             if parameter.default is inspect.Parameter.empty:
                 required.append(name)
         schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
@@ -95,10 +110,15 @@ class FunctionTool:
         if self._context:
             values[self._context] = ctx
         if inspect.iscoroutinefunction(self._function):
-            made = await self._function(**values)
-        else:
-            made = await asyncio.to_thread(self._function, **values)
-        return as_result(made)
+            return as_result(await self._function(**values))
+        made = await asyncio.to_thread(self._called, values)
+        return as_result(await made if inspect.isawaitable(made) else made)
+
+    def _called(self, values: dict[str, Any]) -> Any:
+        try:
+            return self._function(**values)
+        except StopIteration as error:  # a future cannot hold one, and would be waited for without end
+            raise RuntimeError(f"{self._name} raised StopIteration") from error
 
     def _values(self, call: ToolCall) -> dict[str, Any]:
         """The arguments as the types of the hints. Raises UsageError with paths and an example."""
@@ -110,7 +130,7 @@ class FunctionTool:
 
 
 def as_result(made: Any) -> ToolResult:
-    """What a function returned, as a result: text as it is, None as nothing, other values as JSON."""
+    """What a function returned, as a result: text as it is, None as nothing, what else there is as JSON or as str."""
     match made:
         case ToolResult():
             return made
@@ -121,7 +141,9 @@ def as_result(made: Any) -> ToolResult:
         case _:
             from codetether.wire import to_json
 
-            return text_result(to_json(made).decode())
+            with suppress(TypeError):
+                return text_result(to_json(made).decode())
+            return text_result(str(made))
 
 
 @overload
@@ -142,9 +164,10 @@ def tool(
     """Makes a tool of a typed function.
 
     The docstring becomes the description, its `Args:` the parameters' descriptions (NumPy's and Sphinx's way is
-    understood too), the hints the schema: str, int, float, bool, Path, dates, lists, dicts, Literal, Enum, Optional,
-    unions, attrs classes and dataclasses, which may hold themselves; their `Attributes:` describe their fields. A
-    parameter annotated `ToolContext` is given the call's context. A plain function runs in a thread.
+    understood too), the hints the schema: str, int, float, bool, bytes, Path, Decimal, UUID, dates, lists, dicts,
+    Literal, Enum, Optional, unions, attrs classes, dataclasses and TypedDicts, which may hold themselves; their
+    `Attributes:` describe their fields. A parameter annotated `ToolContext` is given the call's context. A plain
+    function runs in a thread.
 
     Say what it can do (`effects=("read",)`): a tool that says nothing is taken to do everything, and asks.
     `touches` is given a call's arguments by name and gives the `Resources` that rules and users are shown:

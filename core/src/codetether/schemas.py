@@ -6,12 +6,28 @@ import dataclasses
 import enum
 import types
 import typing
-from collections.abc import Mapping, Sequence, Set
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, MutableSequence, Sequence, Set
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, time
+from decimal import Decimal
 from functools import cache, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, NoReturn, get_args, get_origin
+from pathlib import Path, PurePath
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    NewType,
+    NoReturn,
+    NotRequired,
+    Required,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
+from uuid import UUID
 
 import attrs
 import orjson
@@ -30,14 +46,35 @@ PLAIN: dict[Any, dict[str, Any]] = {
     bool: {"type": "boolean"},
     type(None): {"type": "null"},
     Path: {"type": "string"},
+    PurePath: {"type": "string"},
     datetime: {"type": "string", "format": "date-time"},
     date: {"type": "string", "format": "date"},
+    time: {"type": "string", "format": "time"},
+    UUID: {"type": "string", "format": "uuid"},
+    Decimal: {"anyOf": [{"type": "number"}, {"type": "string"}]},
+    bytes: {"type": "string", "contentEncoding": "base64"},
     Any: {},
     object: {},
 }
-_LISTS = (list, tuple, set, frozenset, Sequence, Set)
-_MAPPINGS = (dict, Mapping)
-_REMEDY = "use str, int, float, bool, Path, list, dict, Literal, Enum, a union of them, an attrs class or a dataclass"
+_READERS: dict[Any, Callable[[Any], Any]] = {
+    Path: Path,
+    PurePath: PurePath,
+    datetime: datetime.fromisoformat,
+    date: date.fromisoformat,
+    time: time.fromisoformat,
+    UUID: UUID,
+    Decimal: lambda value: Decimal(str(value)),
+    bytes: partial(b64decode, validate=True),
+    type(None): lambda value: value,
+}
+"""What makes a value of what JSON has for it."""
+_LISTS = (list, tuple, set, frozenset, Sequence, MutableSequence, Set)
+_MAPPINGS = (dict, Mapping, MutableMapping)
+_MISSING = object()
+_REMEDY = (
+    "use str, int, float, bool, bytes, Path, Decimal, UUID, dates, list, dict, Literal, Enum, a union of them, "
+    "an attrs class, a dataclass or a TypedDict"
+)
 
 
 class Schemas:
@@ -56,10 +93,15 @@ class Schemas:
         """The schema of a type, as a part of a whole one. Raises UsageError, naming the place, where it has none."""
         origin, args = get_origin(hint), get_args(hint)
         if origin is Annotated:
-            notes = [{"description": a} for a in args[1:] if isinstance(a, str)]
+            said = (a if isinstance(a, str) else getattr(a, "description", None) for a in args[1:])
+            notes = [{"description": a} for a in said if isinstance(a, str)]
             return {**self.of(args[0], where), **(notes[0] if notes else {})}
+        if origin in (Required, NotRequired):
+            return self.of(args[0], where)
         if isinstance(hint, NewType):
             return self.of(hint.__supertype__, where)
+        if hasattr(hint, "__value__"):  # type Name = …
+            return self.of(hint.__value__, where)
         if origin is None and hint in PLAIN:
             return dict(PLAIN[hint])
         if origin is Literal:
@@ -75,7 +117,7 @@ class Schemas:
             return self._mapping(args, where)
         if isinstance(hint, type) and issubclass(hint, enum.Enum):
             return _choice([member.value for member in hint])
-        if isinstance(hint, type) and (attrs.has(hint) or dataclasses.is_dataclass(hint)):
+        if isinstance(hint, type) and (attrs.has(hint) or dataclasses.is_dataclass(hint) or is_typeddict(hint)):
             return self._class(hint, where)
         return _refuse(where, f"no JSON schema for the type {hint!r}")
 
@@ -108,16 +150,26 @@ class Schemas:
         notes = read_docstring(cls.__doc__ or "")[1]
         properties: dict[str, Any] = {}
         required = []
-        members: Any = attrs.fields(cls) if attrs.has(cls) else dataclasses.fields(cls)
-        for member in members:
-            if not member.init:
-                continue
-            name, missing = member.name, (attrs.NOTHING, dataclasses.MISSING)
-            fresh = getattr(member, "default_factory", dataclasses.MISSING) is not dataclasses.MISSING
-            properties[name] = described(self.of(hints[name], f"{where}.{name}"), notes.get(name), member.default)
-            if member.default in missing and not fresh:
+        for name, default in _members(cls, hints):
+            properties[name] = described(self.of(hints[name], f"{where}.{name}"), notes.get(name), default)
+            if default is _MISSING:
                 required.append(name)
         return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _members(cls: type[Any], hints: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The members that a value of the class is made of, each with its default; `_MISSING` where it has none."""
+    if is_typeddict(cls):
+        for name, hint in hints.items():
+            needed = {Required: True, NotRequired: False}.get(get_origin(hint), name in cls.__required_keys__)
+            yield name, _MISSING if needed else None
+        return
+    members: Any = attrs.fields(cls) if attrs.has(cls) else dataclasses.fields(cls)
+    for member in members:
+        fresh = getattr(member, "default_factory", dataclasses.MISSING) is not dataclasses.MISSING
+        missing = not fresh and (member.default is attrs.NOTHING or member.default is dataclasses.MISSING)
+        if member.init:
+            yield member.name, _MISSING if missing else member.default
 
 
 def _choice(values: Sequence[Any]) -> dict[str, Any]:
@@ -141,7 +193,7 @@ def described(schema: dict[str, Any], note: str | None, default: Any) -> dict[st
 def hints_of(thing: Any, where: str) -> dict[str, Any]:
     """The types that a function or a class names. Raises UsageError for one that is not there when it runs."""
     try:
-        return typing.get_type_hints(thing, include_extras=True)
+        return get_type_hints(thing, include_extras=True)
     except NameError as error:
         _refuse(
             where, f"a type hint cannot be read: {error}", "import the type where the module runs, not only for types"
@@ -160,18 +212,26 @@ def converter() -> Converter:
     from cattrs import Converter
 
     made = Converter(forbid_extra_keys=True)
-    made.register_structure_hook_factory(_is_union, lambda union: partial(_structured_member, _members(union)))
-    made.register_structure_hook(Path, lambda value, _: Path(value))
-    made.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
-    made.register_structure_hook(date, lambda value, _: date.fromisoformat(value))
+    made.register_structure_hook_factory(_is_union, lambda union: partial(_structured_member, _kinds(union)))
+    made.register_structure_hook_factory(
+        is_typeddict, lambda cls: partial(_structured_items, typing.get_type_hints(cls))
+    )
+    made.register_structure_hook_func(lambda hint: hint is object, lambda value, _: value)
+    for kind in _READERS:
+        made.register_structure_hook(kind, lambda value, hint: _READERS[hint](value))
     return made
+
+
+def _structured_items(hints: Mapping[str, Any], value: Mapping[str, Any], _: Any) -> dict[str, Any]:
+    """The value as a TypedDict. What it may lack is seen here: cattrs does not where annotations are text."""
+    return {name: converter().structure(item, hints[name]) for name, item in value.items()}
 
 
 def _is_union(hint: Any) -> bool:
     return get_origin(hint) in (typing.Union, types.UnionType)
 
 
-def _members(union: Any) -> list[tuple[Any, Any]]:
+def _kinds(union: Any) -> list[tuple[Any, Any]]:
     """The members of a union, each with what tells whether a value fits its schema."""
     return [(member, validator(schema_of(member))) for member in get_args(union)]
 
