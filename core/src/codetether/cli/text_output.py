@@ -7,7 +7,7 @@ import time
 from codetether.cli.denied import denied_lines
 from codetether.cli.outcome import Outcome
 from codetether.cli.terminal import BOLD, CYAN, DIM, RED, YELLOW, Screen, json_line, one_line, visible
-from codetether.cli.tool_text import arguments_shown, lines_shown, subagent_shown
+from codetether.cli.tool_text import arguments_shown, lines_shown, next_try, subagent_shown
 from codetether.models import events
 from codetether.models.events import SessionEvent
 from codetether.models.session import Session
@@ -106,8 +106,8 @@ class TextOutput:
     def _retry(self, event: events.Retry) -> None:
         withdrawn = self._streamed
         self.pause()
-        what = f"{event.model} is asked instead" if event.model else "retrying"
-        self.screen.say(f"— {event.reason}: {what}{', the text above is withdrawn' if withdrawn else ''}", YELLOW)
+        above = ", the text above is withdrawn" if withdrawn else ""
+        self.screen.say(f"— {event.reason}: {next_try(event)}{above}", YELLOW)
 
     def _call(self, call_id: str, name: str, arguments: str) -> None:
         self._header = call_id

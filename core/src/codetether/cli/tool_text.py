@@ -1,4 +1,4 @@
-"""How a tool call reads on a screen: its arguments on a line, its output cut to head and tail, a subagent's calls."""
+"""How a step reads on a screen: a call's arguments on a line, its output cut to both ends, subagents, retries."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ def lines_shown(output: str, head: int, tail: int) -> list[str]:
     if len(lines) <= head + tail:
         return lines
     return [*lines[:head], f"… {len(lines) - head - tail:,} more lines", *lines[-tail:]]
+
+
+def next_try(event: events.Retry) -> str:
+    """Who is asked next, and when."""
+    if event.model:
+        return f"{event.model} is asked instead"
+    return f"retrying in {event.delay:.0f} s" if event.delay >= 1 else "retrying"
 
 
 def subagent_shown(event: events.SubagentEvent) -> str:

@@ -11,15 +11,19 @@ from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
 
-from codetether.cli.chat.blocks import finished_blocks
+from codetether.cli.chat.blocks import finished_blocks, parsed
 from codetether.cli.outcome import Outcome
 from codetether.cli.terminal import Screen, one_line, visible
-from codetether.cli.tool_text import arguments_shown, lines_shown, subagent_shown
+from codetether.cli.tool_text import arguments_shown, lines_shown, next_try, subagent_shown
 from codetether.models import events
 from codetether.models.events import SessionEvent
 
 HEAD, TAIL = 12, 4
 """Lines of a tool's output that are shown; what lies between them is counted."""
+THOUGHT = 200
+"""Characters of the model's latest thoughts that are kept to be shown."""
+LONGEST = 400
+"""Characters of a line that says what went wrong; it is not cut at the edge of the screen."""
 FRAMES = 12
 """Times a second that what streams is drawn anew."""
 
@@ -32,6 +36,8 @@ class RichDisplay:
         self.console = Console(file=screen.out, highlight=False, soft_wrap=False)
         self._live: Live | None = None
         self._text = ""
+        self._thought = ""
+        self._above = False
         self._drawn = 0.0
         self._header = ""
         self._nested: set[str] = set()
@@ -40,13 +46,14 @@ class RichDisplay:
         """One event; kinds that it does not know are passed over."""
         match event:
             case events.Thinking():
+                self._thought, self._above = "", False
                 self._status("thinking…")
             case events.ThinkingChunk():
-                self._status(f"thinking… {one_line(event.text, 60)}")
+                self._think(event.text)
             case events.TextChunk():
                 self._grow(event.text)
             case events.TextComplete():
-                self._complete(event.text)
+                self.pause()
             case events.ToolCallStart(parent_call_id=str()):
                 self._below(event, f"{event.name} {arguments_shown(event.arguments)}")
             case events.ToolCallStart():
@@ -86,37 +93,55 @@ class RichDisplay:
                 self._say(f"error: {outcome.error}", "red")
                 if outcome.remedy:
                     self._say(f"  {outcome.remedy}", "red")
-        usage = outcome.usage
-        cost = f" · ${usage.cost}" if usage.cost is not None else ""
-        self._say(f"{usage.input_tokens:,} in, {usage.output_tokens:,} out{cost}", "dim")
+        if outcome.steps:
+            usage = outcome.usage
+            cost = f" · ${usage.cost}" if usage.cost is not None else ""
+            self._say(f"{usage.input_tokens:,} in, {usage.output_tokens:,} out{cost}", "dim")
 
     def pause(self) -> None:
         """Draws what has streamed so far for good."""
-        rest, self._text = self._text, ""
-        self._stop()
-        if rest.strip():
-            self._print(_markdown(rest))
+        rest, self._text = visible(self._text), ""
+        self._finish(rest)
+
+    def _think(self, text: str) -> None:
+        self._thought = (self._thought + text)[-THOUGHT:]
+        if self._due():
+            room = max(self.console.width - 12, 10)
+            self._status(f"thinking… {' '.join(self._thought.split())[-room:]}")
 
     def _grow(self, text: str) -> None:
-        self._text += visible(text)
-        if "\n" in text:
-            done, self._text = finished_blocks(self._text)
-            if done.strip():
-                self._stop()
-                self._print(_markdown(done))
+        self._text += text
+        if not self._due():
+            return
+        waiting = "\r" if self._text.endswith("\r") else ""  # the other half of the line end may follow
+        done, growing = finished_blocks(visible(self._text.removesuffix("\r")))
+        self._text = growing + waiting
+        if done:
+            self._finish(done)
+        self._draw(self._tail(growing))
+
+    def _due(self) -> bool:
+        """Whether it is time to draw anew what streams."""
         now = time.monotonic()
-        if now - self._drawn >= 1 / FRAMES:
-            self._drawn = now
-            self._draw(self._tail())
+        due = now - self._drawn >= 1 / FRAMES
+        self._drawn = now if due else self._drawn
+        return due
 
-    def _complete(self, text: str) -> None:
-        self.pause()
+    def _finish(self, blocks: str) -> None:
+        """Draws blocks for good, a blank line between them and those above."""
+        self._stop()
+        if blocks.strip():
+            self.console.print(self._spaced(_markdown(blocks)))
+            self._above = True
 
-    def _tail(self) -> RenderableType:
+    def _spaced(self, what: RenderableType) -> RenderableType:
+        return Padding(what, (1, 0, 0, 0)) if self._above else what
+
+    def _tail(self, text: str) -> RenderableType:
         """What still grows, cut to what fits on the screen."""
-        lines = self._text.split("\n")
+        lines = text.split("\n")
         room = max(self.console.height - 4, 3)
-        return Text("\n".join(lines[-room:])) if len(lines) > room else _markdown(self._text)
+        return self._spaced(Text("\n".join(lines[-room:])) if len(lines) > room else _markdown(text))
 
     def _status(self, text: str) -> None:
         self._draw(Text(visible(text), style="dim", no_wrap=True, overflow="ellipsis"))
@@ -135,10 +160,9 @@ class RichDisplay:
             self._live = None
 
     def _retry(self, event: events.Retry) -> None:
-        self._text = ""
-        self._stop()
-        what = f"{event.model} is asked instead" if event.model else "asked again"
-        self._say(f"— {event.reason}: {what}, what stands above since the last prompt is withdrawn", "yellow")
+        withdrawn = ", what stands above since the last prompt is withdrawn" if self._above else ""
+        self._text, self._above = "", False
+        self._say(f"— {event.reason}: {next_try(event)}{withdrawn}", "yellow")
 
     def _call(self, event: events.ToolCallStart) -> None:
         self._header = event.call_id
@@ -163,19 +187,18 @@ class RichDisplay:
         self._header = ""
         diff = event.metadata.get("diff")
         if event.success and isinstance(diff, str) and diff:
-            self._print(Padding(Syntax(visible(diff), "diff", theme="ansi_dark", word_wrap=True), (0, 0, 0, 2)))
+            self.console.print(Padding(Syntax(visible(diff), "diff", theme="ansi_dark", word_wrap=True), (0, 0, 0, 2)))
             return
-        width = max(self.console.width - 3, 20)
+        width = max(self.console.width - 3, 20) if event.success else LONGEST
         for line in lines_shown(event.output, HEAD, TAIL):
-            self._say(f"  {one_line(line, width)}", "dim" if event.success else "red")
+            self._say(one_line(line, width), "dim" if event.success else "red", indent=2)
 
-    def _say(self, text: str, style: str) -> None:
+    def _say(self, text: str, style: str, indent: int = 0) -> None:
         self._stop()
-        self.console.print(Text(visible(text), style=style))
-
-    def _print(self, what: RenderableType) -> None:
-        self.console.print(what)
+        self.console.print(Padding(Text(visible(text), style=style), (0, 0, 0, indent), expand=False))
 
 
 def _markdown(text: str) -> Markdown:
-    return Markdown(text, code_theme="ansi_dark", hyperlinks=False)
+    made = Markdown("", code_theme="ansi_dark", hyperlinks=False)
+    made.parsed = parsed(text)
+    return made
