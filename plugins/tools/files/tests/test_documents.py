@@ -55,6 +55,20 @@ async def test_an_image_that_is_too_large_is_said(bench: Workbench) -> None:
     assert (result.success, "too large to be shown" in result.output) == (False, True)
 
 
+@pytest.mark.parametrize("data", [PNG[:40], b"GIF8 is a word", b"\xff\xd8\xff\xe0cut", b"RIFF\xff\0\0\0WEBPVP8 "])
+async def test_an_image_that_was_cut_is_shown_to_nobody(bench: Workbench, data: bytes) -> None:
+    (bench.directory / "cut").write_bytes(data)
+    result = await bench.call("read", path="cut")
+    assert (result.success, "is damaged or cut" in result.output) == (False, True)
+
+
+async def test_a_pdf_of_pictures_says_that_it_has_no_text(bench: Workbench, capfd: pytest.CaptureFixture[str]) -> None:
+    (bench.directory / "scan.pdf").write_bytes(pdf("") + b"\n" * 2000)
+    result = await bench.call("read", path="scan.pdf")
+    head = "scan.pdf: PDF, 1 page, no text in it (perhaps pictures), 1 line"
+    assert (result.output.splitlines()[0], capfd.readouterr().err) == (head, "")
+
+
 async def test_a_notebook_is_its_cells(bench: Workbench) -> None:
     cells = [
         {"cell_type": "markdown", "source": ["# Title\n", "text"]},

@@ -88,6 +88,8 @@ async def test_a_missing_file_is_named(bench: Workbench) -> None:
         (b"\ta\n\tb", "\tb", "\tc", b"\ta\n\tc"),
         ("a\u2028b\x0cc\n".encode(), "b\x0cc", "d", "a\u2028d\n".encode()),
         (b"a\r\nb\nc\n", "b\nc", "x\ny", b"a\r\nx\ny\n"),
+        (b"one  \ntwo\n", "one\ntwo", "one\n2", b"one  \n2\n"),
+        ("cafe\u0301 au\n".encode(), "caf\u00e9", "th\u00e9", "the\u0301 au\n".encode()),
     ],
 )
 async def test_all_else_stays_byte_for_byte(bench: Workbench, before: bytes, old: str, new: str, after: bytes) -> None:
@@ -107,9 +109,21 @@ async def test_an_edited_file_is_known_to_the_session(bench: Workbench) -> None:
 
 
 async def test_a_binary_file_is_refused(bench: Workbench) -> None:
-    (bench.directory / "f").write_bytes(b"a\0b")
-    assert (await bench.call("edit", path="f", old="a", new="b")).output == (
-        "Error: f is a binary file; edit changes text only"
+    for data in (b"a\0b", "a\n".encode("utf-32")):
+        (bench.directory / "f").write_bytes(data)
+        assert (await bench.call("edit", path="f", old="a", new="b")).output == (
+            "Error: f is a binary file; edit changes text only"
+        )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+async def test_a_file_that_may_not_be_written_is_not_replaced_either(bench: Workbench) -> None:
+    (bench.directory / "f").write_text("a\n")
+    (bench.directory / "f").chmod(0o444)
+    result = await bench.call("edit", path="f", old="a", new="b")
+    assert (result.output, (bench.directory / "f").read_text()) == (
+        "Error: f is read-only (mode 444); nothing was written",
+        "a\n",
     )
 
 

@@ -62,6 +62,7 @@ async def test_the_same_content_changes_nothing(bench: Workbench) -> None:
     [
         (b"a\r\nb\r\n", "a\nc\n", b"a\r\nc\r\n"),
         ("\ufeffa\n".encode(), "ä\n", "\ufeffä\n".encode()),
+        ("\ufeffa\n".encode(), "\ufeffb\n", "\ufeffb\n".encode()),
         (b"caf\xe9\n", "thé\n", b"th\xe9\n"),
         ("a\n".encode("utf-16"), "b\n", "b\n".encode("utf-16")),
         (b"a\nb\r\nc\n", "x\n", b"x\n"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from unicodedata import normalize
 
 from attrs import evolve, frozen
 
@@ -26,7 +27,8 @@ def _unended(line: str) -> str:
 
 
 def _trimmed(line: str) -> str:
-    return plain_quotes(_unended(line).rstrip())
+    plain = _unended(line).rstrip()
+    return plain if plain.isascii() else plain_quotes(normalize("NFC", plain))
 
 
 def _shifted(line: str) -> str:

@@ -37,6 +37,19 @@ def image_type(head: bytes) -> str | None:
     return next((kind for mark, kind in _IMAGES if head.startswith(mark)), None)
 
 
+def is_whole(media_type: str, data: bytes) -> bool:
+    """Whether an image has its end: a cut one is refused by providers, with all that was said in its session."""
+    match media_type:
+        case "image/png":
+            return data[12:16] == b"IHDR" and b"IEND" in data
+        case "image/jpeg":
+            return b"\xff\xd9" in data
+        case "image/gif":
+            return data[:6] in (b"GIF87a", b"GIF89a") and b"\x3b" in data[13:]
+        case _:
+            return 20 < int.from_bytes(data[4:8], "little") + 8 <= len(data)
+
+
 def document(name: str, head: bytes, file: BinaryIO) -> Document | None:
     """The file as a document; None where it is to be read as it is."""
     if head.startswith(b"%PDF-"):
@@ -62,7 +75,9 @@ def _pdf(name: str, data: bytes) -> Document:
             "codetether-tools-files[pdf] is installed"
         ) from error
     import io
+    import logging
 
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it complains of is no business of the screen's
     lines: list[str] = []
     began = time.monotonic()
     try:
@@ -79,7 +94,8 @@ def _pdf(name: str, data: bytes) -> Document:
         raise
     except Exception as error:  # what a damaged PDF raises is anybody's guess; the model is told
         raise Refused(f"{name} cannot be read as a PDF: {type(error).__name__}: {error}") from error
-    return Document(kind=f"PDF, {counted(pages, 'page')}", text=_clean("\n".join(lines).rstrip() + "\n"))
+    none = "" if any(line and not line.startswith("[page") for line in lines) else ", no text in it (perhaps pictures)"
+    return Document(kind=f"PDF, {counted(pages, 'page')}{none}", text=_clean("\n".join(lines).rstrip() + "\n"))
 
 
 def _notebook(data: bytes) -> Document | None:

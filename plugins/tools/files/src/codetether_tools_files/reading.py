@@ -18,7 +18,7 @@ from codetether import (
 )
 
 from codetether_tools_files.definitions import LINES, READ
-from codetether_tools_files.documents import LARGEST_IMAGE, document, image_type
+from codetether_tools_files.documents import LARGEST_IMAGE, document, image_type, is_whole
 from codetether_tools_files.text import Encoding, is_binary
 from codetether_tools_files.workspace import CHUNK, Refused, Workspace, counted, file_at, result_of, shown
 
@@ -202,5 +202,8 @@ def _image(name: str, real: str, media_type: str, size: int, file: BinaryIO) -> 
     if size > LARGEST_IMAGE:
         raise Refused(f"{name} is an image ({media_type}) of {counted(size, 'byte')}, too large to be shown")
     said = TextPart(text=f"{name}: {media_type}, {counted(size, 'byte')}")
-    image = ImagePart(media_type=media_type, data=file.read(LARGEST_IMAGE))
+    data = file.read(LARGEST_IMAGE)
+    if not is_whole(media_type, data):
+        raise Refused(f"{name} begins as an image ({media_type}) but is damaged or cut: {counted(size, 'byte')}")
+    image = ImagePart(media_type=media_type, data=data)
     return ToolResult(content=(said, image), metadata={"path": real})

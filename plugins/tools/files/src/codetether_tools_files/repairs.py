@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from unicodedata import normalize
 
 from attrs import frozen
 
@@ -31,6 +32,9 @@ class Repair:
 
 def repaired(text: str, old: str, new: str) -> Repair | None:
     """The repair that makes `old` stand in the text in exactly one place; None where none does, or many places fit."""
+    for form in ("NFC", "NFD"):
+        if text.count(there := normalize(form, old)) == 1:
+            return Repair(old=there, new=normalize(form, new), what="the normal form of its letters")
     quoted = _by_quotes(text, old, new)
     if quoted is not None or plain_quotes(old) in plain_quotes(text):
         return quoted
@@ -92,15 +96,28 @@ def _by_lines(found: list[str], old: str, new: str, what: str) -> Repair | None:
             return None
         new = "".join(map(indented, new.splitlines(keepends=True)))
     last = found[-1]
-    ended = old.endswith("\n")
     body = "".join(found)
-    if not ended:
+    if "\r\n" in body:
+        new = new.replace("\r\n", "\n").replace("\n", "\r\n")
+    if what != "indentation":
+        new = _kept_lines(found, old, new)
+    if not old.endswith("\n"):
         body = body[: len(body) - (len(last) - len(last.rstrip("\r\n")))]
     elif not body.endswith("\n"):
         new = new.removesuffix("\n")
-    if "\r\n" in body:
-        new = new.replace("\r\n", "\n").replace("\n", "\r\n")
     return Repair(old=body, new=new, what=what)
+
+
+def _kept_lines(found: Sequence[str], old: str, new: str) -> str:
+    """The new text, with the lines that it keeps of the old one as the file has them."""
+    from difflib import SequenceMatcher
+
+    lines = new.splitlines(keepends=True)
+    was, now = [_right(line) for line in old.splitlines()], [_right(line) for line in lines]
+    for a, b, size in SequenceMatcher(None, was, now, autojunk=False).get_matching_blocks():
+        lines[b : b + size] = found[a : a + size]
+    made = "".join(lines)
+    return made if new.endswith("\n") else made.rstrip("\r\n")
 
 
 def indented_like(found: Sequence[str], old: Sequence[str], new: Sequence[str]) -> list[str]:

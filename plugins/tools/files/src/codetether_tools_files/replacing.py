@@ -29,10 +29,13 @@ def replace(
     """Writes a file anew, with the mode it had or `mode`, and returns its status.
 
     `before` is the status on which the new content rests, None for a file that must not be there yet. Missing
-    directories are made. Killed at any point, this leaves the old content or the new.
+    directories are made. A file that may not be written is not replaced either. Killed at any point, this leaves the
+    old content or the new.
     """
     parent, _, last = real.rpartition("/")
     with told(real, name), _made(parent) as above:
+        if before is not None and not os.access(last, os.W_OK, dir_fd=above):
+            raise Refused(f"{name} is read-only (mode {stat.S_IMODE(before.st_mode):o}); nothing was written")
         temporary = f".{last[:80]}.{secrets.token_hex(6)}.tmp"
         fd, nameless = _new(temporary, above)
         try:

@@ -52,6 +52,8 @@ class Encoding:
 
 def is_binary(head: bytes) -> bool:
     """Whether a file's first bytes are no text."""
+    if head.startswith(codecs.BOM_UTF32_LE):  # begins as UTF-16 does
+        return True
     return b"\0" in head and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
 
 

@@ -60,7 +60,8 @@ class Write:
         old, status = content_of(real, name)
         encoding = Encoding.of(old)
         before = "" if is_binary(old[:8192]) else encoding.decode(old)
-        new = with_crlf(content) if has_crlf(before) else content
+        new = content.removeprefix("\ufeff") if encoding.mark else content
+        new = with_crlf(new) if has_crlf(before) else new
         data = encoded(encoding, new, name)
         if data == old:
             return self._said(name, real, "already holds exactly this", content, len(data), "")
