@@ -20,6 +20,7 @@ from codetether.models.record import Unknown
 from codetether.plugins.contracts import YIELDS
 from codetether.settings import core as settings_core
 from codetether.settings import settings
+from codetether.testing.examine import all_promises
 
 _written: list[str] = []
 
@@ -108,6 +109,15 @@ def hooks() -> None:
         table(("field", "type", "default"), fields(cls))
         notes = [line for line in prose(cls.__doc__).splitlines() if line.startswith("- ")]
         out("", *notes) if notes else None
+
+
+def promises_page() -> None:
+    """Every promise of the conformance kit, kind by kind."""
+    kinds: dict[str, list[str]] = {}
+    for promise in all_promises():
+        kinds.setdefault(promise.kind, []).append(f"- **{promise.name}**: {promise.text}")
+    for kind, lines in kinds.items():
+        out("", f"### `{kind}`", "", *lines)
 
 
 def settings_page() -> None:

@@ -11,9 +11,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from codetether.plugins import boundary
+from codetether.testing import examine, manners
 from codetether.testing.examine import SUITES, Case, all_promises, judge
 from codetether.testing.promises import Promise
 from codetether.testing.subjects import Subject, subject
+
+from tests.kit.broken.also import ALSO
+from tests.kit.broken.manners import ENDED, ILL
 
 PROOF = "CODETETHER_PROOF" in os.environ
 COSTLY = {
@@ -52,6 +57,39 @@ async def test_the_suite_fails_on_that_promise_alone(promise: Promise, tmp_path:
         case = Case(subject=tried, promise=each, record=records[0])
         verdicts.append(await judge(case, tmp_path / str(number)))
     assert {v.promise.name: v.why for v in verdicts if v.judged == "broken"}.keys() == {promise.name}
+
+
+@pytest.mark.parametrize(("name", "plugin", "says"), ALSO)
+async def test_a_promise_can_be_broken_in_other_ways(name: str, plugin: object, says: str, tmp_path: Path) -> None:
+    promise = next(each for each in PROMISES if each.id == name)
+    tried = subject(plugin)
+    record = next((record for kind, record in tried.records if kind == promise.kind), tried.info)
+    verdict = await judge(Case(subject=tried, promise=promise, record=record), tmp_path)
+    assert (verdict.judged, verdict.why[: len(says)]) == ("broken", says)
+
+
+@pytest.mark.parametrize(("says", "plugin"), ILL.items(), ids=ILL)
+async def test_bad_manners_break_whatever_is_tried(
+    says: str, plugin: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, limit, seconds in (
+        (manners, "STALL", 0.3),
+        (manners, "STUCK", 0.9),
+        (manners, "PATIENCE", 0.2),
+        (examine, "LIMIT", 1.5),
+        (boundary, "HOOK_LIMIT", 0.2),
+    ):
+        monkeypatch.setattr(module, limit, seconds)
+    ENDED.clear()
+    before = {what: look() for what, (look, _) in manners.SHARED.items()}
+    tried = subject(plugin, locator="tests.kit.broken.manners:ILL")
+    kind, record = tried.records[0]
+    names = {"tools": "effects are true", "audit_sinks": "every entry is kept in order"}
+    promise = next(e for e in PROMISES if (e.kind, e.name) == (kind, names[kind]))
+    verdict = await judge(Case(subject=tried, promise=promise, record=record), tmp_path)
+    ENDED.set()
+    assert (verdict.judged, verdict.why[: len(says)]) == ("broken", says)
+    assert {what: look() for what, (look, _) in manners.SHARED.items()} == before
 
 
 def _subject(module: ModuleType, name: str) -> Subject:

@@ -127,7 +127,13 @@ def test_a_broken_promise_is_told_without_a_traceback(stranger: pytest.Pytester)
     """)
     result = stranger.runpytest_subprocess("-q", "--codetether", "broken")
     assert result.parseoutcomes()["failed"] == 1
-    result.stdout.fnmatch_lines(["broken breaks a promise of permission_policies.", "*a stricter mode is milder*"])
+    result.stdout.fnmatch_lines(
+        [
+            "broken breaks a promise of permission_policies: a stricter mode is no milder.",
+            "*a stricter mode is milder*",
+            "In the documentation: reference/testing.md#permission_policies, *",
+        ]
+    )
     result.stdout.no_fnmatch_line("*Traceback*")
 
 

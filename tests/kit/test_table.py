@@ -12,6 +12,8 @@ from codetether.testing.subjects import subject
 
 from tests.kit.broken import policies, prompts
 
+PAGE = "reference/testing.md#permission_policies, reference/hooks.md#codetether_permission_policies"
+
 
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,6 +36,7 @@ def test_the_table_says_which_promise_is_broken_and_why(two: None) -> None:
         "  BROKEN   permission_policies: a stricter mode is no milder [probe]",
         "           ('read', 'write') is judged [0, 1, 1] in ('plan', 'default', 'edit'): a stricter mode is milder",
         "  ok       permission_policies: an unknown effect is judged like the worst [probe]",
+        f"In the documentation: {PAGE}",
         "6 kept, 1 broken, 1 not tried",
     ]
 

@@ -14,6 +14,7 @@ from codetether.testing.trials import SecretTrial, Trials
 from tests.kit.broken import breaking
 
 LOG = logging.getLogger("codetether.tests.broken")
+VALUE = "sk-probe-0123456789"
 
 
 class Variables:
@@ -83,7 +84,7 @@ def source(cls: type[Any], trials: Trials | None = None) -> Any:
 def prepare(directory: Path) -> None:
     """A key in a file."""
     os.environ["PROBE_FILE"] = str(directory / "key")
-    (directory / "key").write_text("sk-probe-0123456789")
+    (directory / "key").write_text(VALUE)
 
 
 def spoil(directory: Path) -> None:
@@ -93,7 +94,7 @@ def spoil(directory: Path) -> None:
 
 
 FILE = Trials(
-    secret=SecretTrial(provider="probe", value="sk-probe-0123456789", prepare=prepare, spoil=spoil),
+    secret=SecretTrial(provider="probe", value=VALUE, prepare=prepare, spoil=spoil),
 )
 BROKEN: dict[str, Any] = {
     "what it has not is none": source(Empty),

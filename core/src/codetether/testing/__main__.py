@@ -35,6 +35,9 @@ def main(plugins: tuple[str, ...], as_json: bool, why: bool) -> None:
     for line in wrong:
         click.echo(line, err=True)
     if not as_json:
+        broken = [verdict.promise for verdict in verdicts if verdict.judged == "broken"]
+        for page in dict.fromkeys(promise.page for promise in broken):
+            click.echo(f"In the documentation: {page}")
         click.echo(summary(verdicts))
     sys.exit(1 if wrong or any(v.judged == "broken" for v in verdicts) else 0)
 

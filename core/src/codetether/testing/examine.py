@@ -14,7 +14,8 @@ import attrs
 from attrs import frozen
 
 from codetether.plugins.boundary import reason_of
-from codetether.testing.promises import BrokenPromise, Judged, NotTried, Promise, Verdict
+from codetether.testing.manners import tasks_ended, threads_ended, well_behaved
+from codetether.testing.promises import BrokenPromise, Judged, NotTried, Promise, Verdict, require
 from codetether.testing.subjects import Subject
 from codetether.testing.trial import on_trial
 
@@ -97,18 +98,34 @@ async def judge(case: Case, place: Path | None = None) -> Verdict:
 
 async def _tried(case: Case, place: Path) -> tuple[str, Judged]:
     try:
-        async with (
-            asyncio.timeout(LIMIT),
-            on_trial(case.subject, case.promise.kind, case.record, place) as trial,
-        ):
-            await case.promise.check(trial)
+        with threads_ended(case.subject.package), well_behaved(case.subject.package):
+            await _checked(case, place)
     except NotTried as reason:
         return str(reason), "not tried"
     except BrokenPromise as broken:
         return str(broken), "broken"
-    except (Exception, SystemExit) as error:  # a verdict on each promise, whatever a plugin does
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a verdict on each promise, whatever a plugin does
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
         return f"it raised {reason_of(error)}", "broken"
     return "", "kept"
+
+
+async def _checked(case: Case, place: Path) -> None:
+    tasks, clock, said = asyncio.all_tasks(), asyncio.timeout(LIMIT), list[str]()
+    try:
+        async with clock, on_trial(case.subject, case.promise.kind, case.record, place, notices=said) as trial:
+            await case.promise.check(trial)
+    except TimeoutError as error:
+        if clock.expired():
+            raise BrokenPromise(f"it was not over after {LIMIT:g} s") from error
+        raise
+    failed = [text for text in said if text.startswith("closing ")]
+    require(not failed, "; ".join(failed))
+    await tasks_ended(tasks)
 
 
 async def examine(subjects: Iterable[Subject], promises: Sequence[Promise] | None = None) -> list[Verdict]:

@@ -32,7 +32,8 @@ class PromiseItem(pytest.Item):
         """What the plugin's author should know, and no traceback through the kit."""
         if isinstance(excinfo.value, PromiseBroken):
             promise = self.case.promise
-            return f"{self.case.subject.name} breaks a promise of {promise.kind}.\n\n{promise.text}\n\n{excinfo.value}"
+            head = f"{self.case.subject.name} breaks a promise of {promise.kind}: {promise.name}"
+            return f"{head}.\n\n{promise.text}\n\n{excinfo.value}\n\nIn the documentation: {promise.page}"
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:

@@ -61,6 +61,12 @@ class Promise:
         """`kind: name`."""
         return f"{self.kind}: {self.name}"
 
+    @property
+    def page(self) -> str:
+        """Where it can be read about, in the documentation."""
+        hook = "" if self.kind == "plugin" else f", reference/hooks.md#codetether_{self.kind}"
+        return f"reference/testing.md#{self.kind}{hook}"
+
 
 @frozen(kw_only=True)
 class Verdict:

@@ -34,6 +34,12 @@ class Subject:
     trials: Trials
 
     @property
+    def package(self) -> str:
+        """The package of its modules; empty where no other process finds it."""
+        module = self.locator.partition(":")[0]
+        return module.rpartition(".")[0] or module
+
+    @property
     def settings(self) -> type[Any] | None:
         """The class of its settings."""
         return next((record.cls for kind, record in self.records if kind == "settings"), None)

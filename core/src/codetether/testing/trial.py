@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -144,9 +144,9 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 
 @asynccontextmanager
 async def on_trial(
-    subject: Subject, kind: str, record: Any, place: Path, *, notices: Sequence[str] = ()
+    subject: Subject, kind: str, record: Any, place: Path, *, notices: list[str] | None = None
 ) -> AsyncIterator[Trial]:
-    """Puts a record on trial in an empty directory."""
+    """Puts a record on trial in an empty directory; what its contexts notice is added to `notices`."""
     place = place.resolve()
     directory, outside, home = place / "W", place / "O", place / "H"
     for each in (directory, outside, home):
@@ -165,7 +165,7 @@ async def on_trial(
     )
     with environment({"CODETETHER_HOME": str(home), CANARY_NAME: CANARY}):
         subject.trials.prepare(directory)
-        contexts = _contexts(subject, kind, directory, directories)
+        contexts = _contexts(subject, kind, directory, directories, [] if notices is None else notices)
         async with AsyncExitStack() as stack:
             yield Trial(
                 subject=subject,
@@ -179,7 +179,9 @@ async def on_trial(
             )
 
 
-def _contexts(subject: Subject, kind: str, directory: Path, directories: Directories) -> ContextFactory:
+def _contexts(
+    subject: Subject, kind: str, directory: Path, directories: Directories, notices: list[str]
+) -> ContextFactory:
     wishes = subject.trials.settings(directory) if subject.trials.settings else {}
     settings = load_settings(
         directory, overrides={"plugins": {subject.name: dict(wishes)}}, managed=directory / "no-such-file"
@@ -193,6 +195,6 @@ def _contexts(subject: Subject, kind: str, directory: Path, directories: Directo
         core=settings.core,
         credentials=Chain(()),
         directories=directories,
-        notify=lambda source, text: None,
+        notify=lambda source, text: notices.append(text),
         sections=sections,
     )

@@ -64,11 +64,13 @@ def missing(trial: Trial, marks: Sequence[str]) -> list[str]:
 
 
 async def every_entry_is_kept_in_order(trial: Trial) -> None:
-    """Entries that were recorded one after the other are all there, once each, in that order."""
+    """Entries recorded one after the other are all there, once each, in that order, and nobody changed them."""
     marks = [mark(number) for number in range(40)]
     async with trial.made() as sink:
         for number, each in enumerate(marks):
-            await record(sink, entry(each, outcome="success" if number % 2 else "intent"))
+            made = entry(each, {"exit_code": number}, outcome="success" if number % 2 else "intent")
+            await record(sink, made)
+            require(made.detail == {"exit_code": number}, "it changed the entry's detail: other sinks get it too")
     places = list(positions(kept(trial), marks))
     lost = sum(not each for each in places)
     require(not lost, f"{lost} of {len(marks)} entries are not there: {ELSEWHERE}")

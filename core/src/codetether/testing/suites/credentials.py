@@ -94,7 +94,7 @@ async def odd_names_are_refused_quietly(trial: Trial) -> None:
 
 
 async def a_failure_is_a_CredentialError(trial: Trial) -> None:  # noqa: N802 - the error's own name
-    """A source that cannot tell (sealed, denied, unreachable) raises CredentialError, rather than give None."""
+    """A source that cannot tell (sealed, denied, unreachable) raises CredentialError, not None; no secret is in it."""
     told = trial.subject.trials.secret
     if told is None or told.spoil is None:
         raise NotTried("it is not known how to make it fail; give Trials.secret with `spoil`")
@@ -103,7 +103,8 @@ async def a_failure_is_a_CredentialError(trial: Trial) -> None:  # noqa: N802 - 
     told.spoil(trial.directory)
     try:
         secret = await asked(source, told.provider, told.names)
-    except CredentialError:
+    except CredentialError as error:
+        require(told.value not in f"{error!r} {error.remedy}", "a secret stands in the error that it raises")
         return
     except Exception as error:
         raise BrokenPromise(

@@ -61,16 +61,21 @@ async def its_cursor_starts_at_0(trial: Trial) -> None:
 
 
 async def its_cursor_tells_what_was_flushed(trial: Trial) -> None:
-    """After `flush()`, the cursor of the next object for the session is the last event's sequence."""
+    """After `flush()`, the session's next object has the last event's cursor, and all are there in order."""
     durable(trial)
+    texts = marks(10)
     async with trial.made() as sink:
         await sink.cursor()
-        for number, text in enumerate(marks(10), 1):
+        for number, text in enumerate(texts, 1):
             await write(sink, event(number, text))
         await sink.flush()
     async with trial.made() as sink:
         at = await sink.cursor()
     require(at == 10, f"10 events were flushed, and the next cursor() is {at}")
+    places = list(positions(kept(trial), texts))
+    if any(places):
+        require(all(places), f"10 events were flushed, and {sum(not each for each in places)} of them are not there")
+        require(places == sorted(places), "the events are not in the order in which they were written")
 
 
 async def its_cursor_is_honest_after_a_kill(trial: Trial) -> None:

@@ -38,6 +38,14 @@ async def standard_input_is_empty(trial: Trial) -> None:
     require(not done.timed_out, "a command that reads its standard input waits for ever")
 
 
+async def nothing_outlives_a_command(trial: Trial) -> None:
+    """What a command started and left behind is ended with it, as after a time limit."""
+    async with marked() as mark:
+        await run(trial, ["sh", "-c", "sleep 67 > /dev/null 2>&1 & setsid sleep 68 > /dev/null 2>&1 & echo end"])
+        left = await survivors(mark)
+    require(not left, f"after a command's end these are left: {'; '.join(left)}")
+
+
 async def output_can_be_merged(trial: Trial) -> None:
     """With `merged`, standard error stands within standard output, in the order in which both came."""
     done = await run(trial, ["sh", "-c", "echo 1; echo 2 >&2; echo 3; echo 4 >&2"], merged=True)
@@ -155,6 +163,7 @@ PROMISES = promises(
     "executors",
     a_command_tells_how_it_ended,
     standard_input_is_empty,
+    nothing_outlives_a_command,
     output_can_be_merged,
     the_time_limit_ends_the_tree,
     cancelling_ends_the_tree,

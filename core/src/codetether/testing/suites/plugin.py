@@ -8,6 +8,7 @@ from pathlib import Path
 
 import orjson
 
+from codetether.plugins.contracts import YIELDS
 from codetether.testing.promises import NotTried, promises, require
 from codetether.testing.trial import Trial
 
@@ -42,9 +43,12 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 async def it_loads_whole(trial: Trial) -> None:
-    """It is imported in time, and each of its hooks yields records of its kind, each with a name and a `create`."""
-    problems = [f"{p.hook or 'import'}: {p.reason}" for p in trial.subject.info.problems]
-    require(trial.subject.info.status == "loaded" and not problems, "; ".join(problems) or trial.subject.info.status)
+    """It is imported in time, and each of its hooks is marked, and yields records of its kind, as they should be."""
+    info, module = trial.subject.info, sys.modules.get(trial.subject.info.module)
+    problems = [f"{p.hook or 'import'}: {p.reason}" for p in info.problems]
+    named = [hook for hook in YIELDS if callable(getattr(module, hook, None)) and hook not in info.hooks]
+    problems += [f"{hook}: is never asked, since it is not marked with @codetether.hookimpl" for hook in named]
+    require(info.status == "loaded" and not problems, "; ".join(problems) or info.status)
 
 
 async def its_import_is_light(trial: Trial) -> None:
@@ -61,7 +65,8 @@ async def its_import_is_light(trial: Trial) -> None:
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
-    require(process.returncode == 0, f"importing it failed: {err.decode('utf-8', 'replace')[-300:]}")
+    said = err.decode("utf-8", "replace").splitlines() or ["it said nothing"]
+    require(process.returncode == 0, f"importing it failed: {said[-1][:300]}")
     heavy = sorted(HEAVY & set(orjson.loads(out)))
     require(not heavy, f"importing its module imports {', '.join(heavy)}; import them where they are used")
 

@@ -109,17 +109,21 @@ async def only_offered_tools_are_called(trial: Trial) -> None:
 
 
 async def calls_have_an_object_for_arguments(trial: Trial) -> None:
-    """The arguments of each call that it makes are the JSON text of an object."""
+    """Each call that it makes was written: the arguments are the JSON text of that very object."""
     router = await trial.make()
     for form in FORMS:
         for arguments in ({"path": 'a "b"\n日本'}, {}):
             text = form.replace("{}", json.dumps({"name": "read", "arguments": arguments}))
-            for call in (await reformatted(router, response(text), READ)).tool_calls:
+            calls = (await reformatted(router, response(text), READ)).tool_calls
+            require(len(calls) <= 1, f"{text!r} describes one call, and became {len(calls)}")
+            for call in calls:
                 try:
-                    good = isinstance(json.loads(call.arguments), dict)
+                    read = json.loads(call.arguments)
                 except (ValueError, TypeError):
-                    good = False
-                require(good, f"{text!r} became a call with the arguments {call.arguments!r}, no JSON object")
+                    read = None
+                told = f"{text!r} became a call with the arguments {call.arguments!r}"
+                require(isinstance(read, dict), f"{told}, no JSON object")
+                require(read == arguments, f"{told}, which nobody wrote")
 
 
 async def the_screen_loses_no_text(trial: Trial) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import time
+from copy import deepcopy
 from pathlib import Path
 
 from codetether.models.tools import Resources, ToolResult
@@ -86,8 +87,9 @@ async def effects_are_true(trial: Trial) -> None:
     """A call changes nothing that it does not say: no file without `write` or `execute`, none outside, no network."""
     for tool, call in await calls_of(trial):
         resources, definition = tool.resources(call), tool.tool.definition
-        before, around = snapshot(trial.directory), snapshot(trial.outside)
+        before, around, asked = snapshot(trial.directory), snapshot(trial.outside), deepcopy(call.arguments)
         await tool.run(call)
+        require(call.arguments == asked, f"{tool.name} changed the arguments that it was given; take a copy")
         touched = [os.path.relpath(path, trial.directory) for path in changed(before, snapshot(trial.directory))]
         beside = changed(around, snapshot(trial.outside))
         require(not beside, f"{tool.name} changed {', '.join(beside)}, outside of the workspace, with {shown(call)}")

@@ -137,6 +137,8 @@ async def keys_stay_secret(trial: Trial) -> None:
     finally:
         root.removeHandler(handler)
         root.setLevel(level)
+    async with connected(trial, "http://127.0.0.1:9/v1") as connection:
+        require(KEY not in repr(connection), "the API key stands in the connection's repr")
     require(KEY not in f"{error}{error!r}", "the API key stands in the error that the user sees")
     require(KEY not in "\n".join(seen), "the API key stands in the log")
 

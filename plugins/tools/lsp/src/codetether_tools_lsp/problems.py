@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from codetether import Resources, ToolCall, ToolResult, UsageError
@@ -24,10 +25,18 @@ FILES = 5
 
 
 class Problems:
-    """After each change of a file, what its server finds wrong with it."""
+    """After each change of a file, what its server finds wrong with it; the servers end when this is left."""
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
+
+    async def __aenter__(self) -> Problems:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._servers.close()
 
     async def review(self, call: ToolCall, resources: Resources, result: ToolResult) -> str | None:
         """The problems of the files that the call wrote; None where there are none."""

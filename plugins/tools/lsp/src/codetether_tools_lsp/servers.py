@@ -61,10 +61,12 @@ class Servers:
             return None
 
     async def close(self) -> None:
-        """Ends them."""
-        for task in self._servers.values():
+        """Ends them; those who share them each do so, and the first has them all."""
+        tasks = [*self._servers.values()]
+        self._servers.clear()
+        for task in tasks:
             task.cancel()
-        for made in await asyncio.gather(*self._servers.values(), return_exceptions=True):
+        for made in await asyncio.gather(*tasks, return_exceptions=True):
             if not isinstance(made, BaseException):
                 await made.close()
 
