@@ -994,6 +994,20 @@ TOLD_TO_RUN = (
     "pwsh -Command 'rm f'",
 )
 """Programs that run what an option, a variable, a subscript or their input tells them."""
+ON_ANOTHER_LINE = (
+    "ls # x \\\nrm f",
+    "echo a\\\\\nrm f",
+    "r\\\nm f",
+    "ls # \\\necho '#'; r\\\nm f",
+    "x=a\\\n#b;r\\\nm f",
+    "bash -c 'ls # \\\nrm f'",
+    "bash <<'E'\nls # \\\nrm f\nE",
+    "cat <<E\nE\\\n\nrm f",
+    "cat <<E | grep 'x'\n`rm f`\nE",
+    'cat <<E > "x"\n`rm f`\nE',
+    "ls\x01#;rm f",
+)
+"""Commands after what another shell would take for a comment, for the rest of a line, or for a quoted mark."""
 NO_COMMANDS = (
     "git fetch origin +refs/heads/*:refs/remotes/origin/*",
     "git commit -F - <<'EOF'\nrm the old thing\nEOF",
@@ -1080,5 +1094,7 @@ READING = (
     "shuf -n 5 f",
     "npm --version",
     "sort --help",
+    "ls \\\n  -la \\\n  src",
+    "find . \\\n  \\( -name '*.py' -o -name x \\) |\\\n  head",
 )
 """What people expect to run unasked beside these."""

@@ -186,6 +186,38 @@ def test_what_is_read_is_what_the_shell_runs(recorder: Path, pieces: list[str]) 
     assert sorted(p.name for p in (recorder / "W").iterdir()) == before
 
 
+HIDING = (
+    *("b f", "b f", "b f", "a", "a f", " ", "\t", "#", "# ", "\\\n", "\\\n", "\\\\", "\n", "\n", ";", "&&", "|", "!"),
+    *("'", '"', "$'", "\\'", '\\"', "a '", 'a "', "bash -c '", "eval ", "x=b;", "$x f", "${x#", "}", "`", "$(", ")"),
+    *("cat <<E\n", "cat <<'E'\n", "cat <<\\E\n", "cat <<-E\n", "bash <<E\n", "cat <<E <<F\n", "E\n", "\nE\n"),
+    *("{ ", "; }", "if a; then ", "; fi", "case a in a) ", ";; esac", "((", "))", "[[ a", "]]", "\r", "\x0c", "f() "),
+)
+
+
+@given(st.lists(st.sampled_from(HIDING), min_size=3, max_size=14).map("".join))
+@settings(
+    max_examples=1_000 if MANY else 20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_a_denied_program_that_is_not_seen_is_not_run(recorder: Path, command: str) -> None:
+    assume("b" in command)
+    assume(judge(command, rules_of({"allow": ("*",), "deny": ("b",)}), recorder / "W").verdict == "allow")
+    seen = recorder / "seen"
+    seen.write_bytes(b"")
+    shell = shutil.which("bash") or "/bin/sh"
+    environment = {"PATH": f"{recorder}:/usr/bin:/bin", "HOME": str(recorder)}
+    subprocess.run(
+        [shell, "-c", command],
+        cwd=recorder / "W",
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert [call for call in seen.read_bytes().split(b"\1") if call.startswith(b"b\0")] == []
+
+
 @pytest.fixture(scope="module")
 def runner() -> Iterator[Runner]:
     """The sandbox."""

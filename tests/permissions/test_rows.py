@@ -167,6 +167,10 @@ def test_P07_a_denied_program_that_another_is_told_to_run(judged: Judged) -> Non
     assert [c for c in more_commands.TOLD_TO_RUN if judged(c, **ALL_BUT) != "deny"] == []
 
 
+def test_P22_a_denied_program_on_another_line(judged: Judged) -> None:
+    assert [c for c in more_commands.ON_ANOTHER_LINE if judged(c, **ALL_BUT) != "deny"] == []
+
+
 def test_P31_options_in_other_words(judged: Judged) -> None:
     rules = {"allow": ("git push",), "deny": ("git push --force",)}
     assert [c for c in (*commands.P31, *more_commands.P31_MORE) if judged(c, **rules) != "deny"] == []

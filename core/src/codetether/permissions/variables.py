@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from codetether.permissions.grammar import text_of
 from codetether.permissions.options import names
 from codetether.permissions.words import UNKNOWN
 
@@ -28,7 +29,7 @@ _REFERENCE = re.compile(r"-[A-Za-z]*n")
 
 def is_sure(node: Node, named: Mapping[str, int]) -> bool:
     """Whether a variable has the value from here on: a plain statement gives it, and nothing else names it."""
-    name, operator, parent = _text(node.children[0]), node.children[1].type, node.parent
+    name, operator, parent = text_of(node.children[0]), node.children[1].type, node.parent
     if operator != "=" or named.get(name) != 1 or name in _SHELLS_OWN or "IFS" in named or "$'" in named:
         return False
     if parent is not None and parent.type == "declaration_command":
@@ -64,7 +65,3 @@ def _sets(text: str, words: tuple[str, ...], sure: set[str]) -> bool:
         if named and not (plain and word in text):
             return True
     return False
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")
