@@ -90,6 +90,21 @@ async def test_glob_says_when_there_is_nothing_and_when_it_lies_deeper(bench: Wo
     ]
 
 
+ODD = {"x{y}.py": "one(\r\n  two\r\n", "[id]/new\nline.py": "two\n", "i/a.md": "two\n"}
+
+
+async def test_names_and_line_ends_that_mean_something_elsewhere(bench: Workbench) -> None:
+    for name, text in ODD.items():
+        (bench.directory / name).parent.mkdir(exist_ok=True)
+        (bench.directory / name).write_text(text, newline="")
+    globs = [await found(bench, "glob", pattern=pattern) for pattern in ("x{y}.py", r"\[id\]/*", "[id]/*")]
+    assert globs == [["x{y}.py"], [r"[id]/new\nline.py"], ["i/a.md"]]
+    lines = [r"[id]/new\nline.py:1: two", "i/a.md:1: two", "x{y}.py:2:   two"]
+    assert await found(bench, "grep", pattern="two$") == lines
+    assert await found(bench, "grep", pattern="two", glob="!*.md") == [lines[0], lines[2]]
+    assert await found(bench, "grep", pattern=r"\(\r?\n\s+two") == ["x{y}.py:1: one(", lines[2]]
+
+
 @pytest.mark.parametrize("pattern", ["../*", "/etc/*", "a/../../b"])
 async def test_a_glob_does_not_lead_out(bench: Workbench, tree: Path, pattern: str) -> None:
     for call in (bench.call("glob", pattern=pattern), bench.call("grep", pattern="x", glob=pattern)):

@@ -170,8 +170,9 @@ GLOB = ToolDefinition(
 GREP = ToolDefinition(
     name="grep",
     description=(
-        "Searches the content of files for a regular expression and returns `path:line: text` for each match. "
-        "`(?i)` ignores case. What .gitignore names is left out, as are files with secrets and binary ones."
+        "Searches the content of files for a regular expression and returns `path:line: text` for each match. `(?i)` "
+        "ignores case, `\\n` leads into the next line. What .gitignore names is left out, as are files with "
+        "secrets and binary ones."
     ),
     schema={
         "type": "object",
@@ -181,7 +182,7 @@ GREP = ToolDefinition(
             "glob": {
                 "type": "string",
                 "minLength": 1,
-                "description": "Only files that fit, e.g. `*.py`, `src/**/*.ts`.",
+                "description": "Only files that fit, e.g. `*.py`, `src/**/*.ts`; all others with `!` before it.",
             },
         },
         "required": ["pattern"],

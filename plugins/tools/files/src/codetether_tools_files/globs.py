@@ -16,7 +16,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
     import bracex
 
     try:
-        alternatives = bracex.expand(pattern, limit=MOST)
+        alternatives = bracex.expand(pattern, keep_escapes=True, limit=MOST)
     except bracex.ExpansionLimitException as error:
         raise Refused(f"the braces of {pattern!r} stand for more than {MOST} patterns") from error
     return re.compile("|".join(f"(?:{_path(alternative)})" for alternative in alternatives), re.DOTALL)

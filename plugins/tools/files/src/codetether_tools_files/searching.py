@@ -43,9 +43,12 @@ MATCHES = 500
 SIZE = 48 * 1024
 WIDTH = 400
 _SURE = re.compile(
-    r"(?!\*+$)(?!.{1000})([^][\\{}\s\ud800-\udfff]|\{[^][\\{}\s,\ud800-\udfff]+(,[^][\\{}\s,\ud800-\udfff]+)*\})+"
+    r"(?!\*+$)(?!.{1000})([^][\\{}\s\ud800-\udfff]|\{[^][\\{}\s,\ud800-\udfff]+(,[^][\\{}\s,\ud800-\udfff]+)+\})+"
 )
 """The last part of a glob that ripgrep surely reads as we do, and that goes into a pipe which nobody empties yet."""
+
+
+_SAID = b": WARNING: stopped searching binary file"
 
 
 def _reads(workspace: Workspace, call: ToolCall) -> Resources:
@@ -150,8 +153,9 @@ class Grep:
             real = self._workspace.target(call, str(call.arguments.get("path", ".")))
             glob = call.arguments.get("glob")
             wanted = None if glob is None else _relative(str(glob), real)
+            lines = ["--multiline"] if "\\n" in pattern or "\n" in pattern else []
             try:
-                found = await self._search(real, ["--regexp", pattern], wanted)
+                found = await self._search(real, [*lines, "--regexp", pattern], wanted)
                 note = ""
             except _InvalidPattern as invalid:
                 found = await self._search(real, ["--fixed-strings", "--regexp", pattern], wanted)
@@ -165,15 +169,17 @@ class Grep:
     async def _search(self, real: str, pattern: list[str], glob: str | None) -> Matches:
         """The matches below a directory or in a file."""
         name = self._workspace.name(real)
-        arguments = [*ALWAYS, "--line-number", "--with-filename", "--null", "--no-heading"]
+        arguments = [*ALWAYS, "--line-number", "--with-filename", "--null", "--no-heading", "--crlf"]
         arguments += [f"--max-columns={WIDTH}", "--max-columns-preview", "--regex-size-limit=8M", *pattern]
         if not _is_directory(real, name):
             matches = Matches(only=name)
             with file_at(real, name) as (file, _):
                 await matches.take([*arguments, "--", "-"], file=file)
             return matches
-        matches = Matches(base=name, fits=compiled(glob if "/" in glob else f"**/{glob}") if glob else None)
-        with told(real, name), directory_at(real) as directory, _left_out(glob) as rules:
+        unlike, fits = (glob or "").startswith("!"), (glob or "").removeprefix("!")
+        matches = Matches(base=name, unlike=unlike)
+        matches.fits = compiled(fits if "/" in fits else f"**/{fits}") if fits else None
+        with told(real, name), directory_at(real) as directory, _left_out(None if unlike else glob) as rules:
             await matches.take([*arguments, RULES, "--", "./"], directory=directory, file=rules)
         return matches
 
@@ -188,16 +194,18 @@ class Matches:
 
     Attributes:
         base: the directory as it is shown; `only`: the one file that is searched.
-        fits: which of the paths below the directory count; None for all.
+        fits: which of the paths below the directory count, or do not where they shall be `unlike` it; None for all.
     """
 
     base: str = "."
     only: str = ""
     fits: re.Pattern[str] | None = None
+    unlike: bool = False
     rows: list[tuple[str, int, str]] = field(factory=list)
     more: bool = False
     late: bool = False
     _rest: bytes = b""
+    _begun: bytes = b""
     _size: int = 0
     _files: set[str] = field(factory=set)
 
@@ -222,10 +230,13 @@ class Matches:
     def _add_line(self, line: bytes) -> None:
         path, zero, rest = line.partition(b"\0")
         number, colon, text = rest.partition(b":")
-        if not zero or not colon or not number.isdigit():
+        if not zero:  # a name goes on behind a line end, or ripgrep says why it went no further in a file
+            self._begun = b"" if _SAID in line else self._begun + line + b"\n"
             return
-        name = os.fsdecode(path.removeprefix(b"./"))
-        if _of_git(name) or secret_name(name) or (self.fits and not self.fits.fullmatch(name)):
+        name, self._begun = os.fsdecode((self._begun + path).removeprefix(b"./")), b""
+        if not colon or not number.isdigit() or _of_git(name) or secret_name(name):
+            return
+        if self.fits and (self.fits.fullmatch(name) is None) != self.unlike:
             return
         if len(self.rows) >= MATCHES or self._size >= SIZE:
             self.more = True
