@@ -47,7 +47,7 @@ bench: ## measure against the floors; fails where a bar is missed
 	python -m benchmarks
 
 new-plugin: ## a plugin of this workspace from its template: make new-plugin kind=tool name=weather
-	python .ci/new_plugin.py $(kind) $(name)
+	python .ci/new_plugin.py "$(kind)" "$(name)"
 
 release: ## the wheels of a release in $(DIST), with pinned names in place of paths
 	CODETETHER_RELEASE="==$$(hatchling version)" uv build -q --all-packages --wheel --out-dir "$(DIST)" --clear

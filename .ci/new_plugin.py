@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from codetether.cli.plugin_new import KINDS, Sketch
+from codetether.cli.plugin_new import KINDS, Sketch, must_be_free
 from codetether.errors import UsageError
 
 
@@ -17,9 +17,11 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent)
     asked = parser.parse_args()
     try:
-        place = join(asked.root, Sketch.of(asked.kind, asked.name))
+        sketch = Sketch.of(asked.kind, asked.name)
+        must_be_free(sketch)
+        place = join(asked.root, sketch)
     except UsageError as error:
-        parser.exit(2, f"error: {error.message}\n")
+        parser.exit(2, f"error: {error.message}\n  {error.remedy}\n")
     print(f"{place.relative_to(asked.root)} is made, and a dependency of the root. Now:")  # noqa: T201
     print("  uv sync --all-packages --all-extras && make fix check test")  # noqa: T201
 

@@ -36,7 +36,10 @@ REASONS = {
     "half-way": ("codetether_agents", "KeyError: 'the second half'"),
     "exit-in-hook": ("codetether_prompt_sections", "SystemExit: 7"),
     "wrong-record": ("codetether_tools", "yielded AgentSpec, not ToolsetSpec"),
-    "unknown-hook": ("codetether_telepathy", "this hook is unknown to this version of codetether"),
+    "unknown-hook": (
+        "codetether_tool",
+        "this hook is unknown to this version of codetether; did you mean codetether_tools?",
+    ),
     "wrapper": ("codetether_tools", "hook wrappers are refused"),
     "no-hook": ("", "it has no hook: mark functions named codetether_… with @codetether.hookimpl"),
     "no-module": ("", "its entry point 'os:system' is no module"),

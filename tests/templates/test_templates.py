@@ -55,13 +55,14 @@ def test_every_kind_passes_its_own_tests_and_keeps_every_promise(made: Made) -> 
     folders = [str(made.project(kind) / "tests") for kind in KINDS]
     configuration = str(made.project("tool") / "pyproject.toml")  # all have the same, but for the plugin's own name
     names = [f"--codetether={sketch.name}" for kind, sketch in made.sketches.items() if kind != "tool"]
-    options = ["-q", "-p", "no:cacheprovider", "-c", configuration, "--rootdir", ".", *names]
+    options = ["-q", "-rs", "-p", "no:cacheprovider", "-c", configuration, "--rootdir", ".", *names]
     if "CODETETHER_PROOF" not in os.environ:
         options += ["-k", "not (light or share or twice or kill or again)"]
     kit = [] if entry_points(group="pytest11", name="codetether") else ["-p", "codetether.testing.pytest_plugin"]
     done = made.run("-m", "pytest", *kit, *options, *folders)
     assert done.returncode == 0, done.stdout
     assert " failed" not in done.stdout
+    assert "give Trials.s" not in done.stdout  # what a promise needs to be tried is in the template
 
 
 def test_linter_and_formatter_have_nothing_to_say_however_long_the_name_is(tmp_path: Path) -> None:
@@ -130,7 +131,15 @@ def test_words_of_python_are_names_as_good_as_others(name: str) -> None:
             compile(content, path, "exec")
 
 
-def test_a_name_that_is_taken_is_refused_with_its_owner() -> None:
-    done = CliRunner().invoke(new, ["tool", "files"], standalone_mode=False)
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("files", 'a plugin "files" is installed already: codetether-tools-files'),
+        ("Policy", 'a plugin "policy" is installed already: codetether-core'),
+        ("all", '"all" means every plugin'),
+    ],
+)
+def test_a_name_that_is_taken_is_refused_with_its_owner(name: str, why: str) -> None:
+    done = CliRunner().invoke(new, ["tool", name], standalone_mode=False)
     assert isinstance(done.exception, UsageError)
-    assert 'a plugin "files" is installed already: codetether-tools-files' in done.exception.message
+    assert done.exception.message.startswith(why)

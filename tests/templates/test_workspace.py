@@ -55,7 +55,7 @@ def test_the_target_of_make_names_what_is_made() -> None:
     shown = subprocess.run(
         ["make", "-n", "new-plugin", "kind=tool", "name=weather"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert shown.stdout.strip() == "python .ci/new_plugin.py tool weather"
+    assert shown.stdout.strip() == 'python .ci/new_plugin.py "tool" "weather"'
 
 
 def test_the_wheel_of_the_core_holds_every_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

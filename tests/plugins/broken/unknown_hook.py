@@ -6,7 +6,7 @@ import codetether
 
 
 @codetether.hookimpl
-def codetether_telepathy() -> None:
+def codetether_tool() -> None:
     """Not yet."""
 
 

@@ -14,8 +14,14 @@ from codetether.errors import UsageError
 from codetether.plugins.entry_points import normalised
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
+TRIALS_POINT = """[project.entry-points."codetether.trials"]
+change-me = "codetether_kind_change_me.trials:TRIALS"
+
+"""
 LONGEST = 30
 """Characters of a plugin's name; it becomes part of a folder, a module and the names of tools."""
+RESERVED = "all"
+"""Where plugins are named, it means every one."""
 
 
 @frozen
@@ -135,7 +141,11 @@ class Sketch:
         }
         if not workspace:
             found[".gitignore"] = "common/gitignore"
+        if has_trials := (TEMPLATES / kind / "trials.py").exists():
+            found[f"src/{self.package}/trials.py"] = f"{kind}/trials.py"
         read = {path: (TEMPLATES / source).read_text(encoding="utf-8") for path, source in found.items()}
+        if not has_trials:
+            read["pyproject.toml"] = read["pyproject.toml"].replace(TRIALS_POINT, "")
         if workspace:
             read["README.md"] = read["README.md"].partition("\n## To work on it")[0]
         else:  # to its own linter the package is no third party
@@ -150,7 +160,7 @@ class Sketch:
     def write(self, directory: Path, *, workspace: bool = False) -> list[str]:
         """Makes the directory with its files, and names them. Raises UsageError where something is there already."""
         if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-            raise UsageError(f"{directory} is there already", remedy="Choose another with --directory.")
+            raise UsageError(f"{directory} is there already, and not empty", remedy="Choose another with --directory.")
         files = self.files(workspace=workspace)
         for path, content in files.items():
             target = directory / path
@@ -195,7 +205,7 @@ def new(kind: str, name: str, directory: Path | None) -> int:
     from codetether.cli.terminal import Screen
 
     screen, sketch = Screen(), Sketch.of(kind, name)
-    _must_be_free(sketch)
+    must_be_free(sketch)
     place = directory or Path(sketch.distribution)
     for path in sketch.write(place):
         screen.line(str(place / path))
@@ -203,11 +213,14 @@ def new(kind: str, name: str, directory: Path | None) -> int:
     return 0
 
 
-def _must_be_free(sketch: Sketch) -> None:
-    """A name that is in use here would be two plugins of one name."""
+def must_be_free(sketch: Sketch) -> None:
+    """Raises UsageError for a name that is in use here: there would be two plugins of one name, and neither is loaded."""
     from codetether.plugins.discovery import installed
+    from codetether.runtime import builtin_plugins
 
-    for candidate in installed():
+    if sketch.name == RESERVED:
+        raise UsageError(f'"{RESERVED}" means every plugin', remedy="Choose another name.")
+    for candidate in (*builtin_plugins(), *installed()):
         if normalised(candidate.name) == sketch.name:
             who = f"{candidate.distribution} {candidate.version}".strip() or candidate.module
             raise UsageError(f'a plugin "{sketch.name}" is installed already: {who}', remedy="Choose another name.")

@@ -137,7 +137,8 @@ class LoadedPlugins:
             elif names[normalised(candidate.name)] > 1 and not candidate.ours:
                 twins = [c for c in found if c is not candidate and normalised(c.name) == normalised(candidate.name)]
                 others = ", ".join(plain(c.distribution or c.module, 100) for c in twins)
-                self._fail(info, f"the name {candidate.name!r} is also used by {others}; uninstall one of them")
+                remedy = "it needs another" if any(c.ours for c in twins) else "uninstall one of them"
+                self._fail(info, f"the name {candidate.name!r} is also used by {others}; {remedy}")
             elif not self._is_altered(info, candidate, wanted.altered):
                 chosen.append((info, candidate))
         self._load(chosen)
@@ -191,7 +192,8 @@ class LoadedPlugins:
             for impl in (i for i in caller.get_hookimpls() if i.plugin is plugin):
                 if caller.name not in YIELDS:
                     if not impl.optionalhook:
-                        self._report(info, caller.name, "this hook is unknown to this version of codetether")
+                        near = "".join(f"; did you mean {name}?" for name in _like(caller.name))
+                        self._report(info, caller.name, f"this hook is unknown to this version of codetether{near}")
                 elif impl.wrapper or impl.hookwrapper:
                     self._report(info, caller.name, "hook wrappers are refused")
                 else:
@@ -287,6 +289,13 @@ class LoadedPlugins:
         if self._manager.has_plugin(name):
             with contextlib.suppress(ValueError, AssertionError):
                 self._manager.unregister(name=name)
+
+
+def _like(name: str) -> list[str]:
+    """The hook that may have been meant."""
+    from difflib import get_close_matches
+
+    return get_close_matches(name, YIELDS, 1)
 
 
 def _imported(candidate: Candidate) -> tuple[Any, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from attrs import frozen
 from codetether import CredentialError, CredentialSourceSpec, PluginContext, Secret, SettingsSpec, hookimpl
 
 NAME = "change-me"
+PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+"""A provider's name that leads to no other directory."""
 
 
 @frozen(kw_only=True)
@@ -26,7 +29,7 @@ class KeyFiles:
 
     async def get(self, provider: str, names: Sequence[str]) -> Secret | None:
         """The key, None where there is none. Raises CredentialError for a file that others may read."""
-        path = self._directory / provider if self._directory else None
+        path = self._directory / provider if self._directory and PLAIN.fullmatch(provider) else None
         if path is None or not path.is_file():
             return None
         if path.stat().st_mode & 0o077:

@@ -29,7 +29,7 @@ async def test_a_key_is_found_by_the_providers_name(keys: Path) -> None:
     assert await source.get("acme", ["ACME_API_KEY"]) == Secret(
         values={"api_key": KEY}, source=f"{NAME}:{keys / 'acme'}"
     )
-    assert await source.get("other", []) is None
+    assert (await source.get("other", []), await source.get("../keys/acme", [])) == (None, None)
     assert await source.list() == ["acme"]
     assert (await KeyFiles(None).get("acme", []), await KeyFiles(None).list()) == (None, ())
 
