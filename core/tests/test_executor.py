@@ -63,7 +63,7 @@ async def test_a_signal_is_a_negative_exit_code(executor: LocalExecutor) -> None
     assert await executor.run(["sh", "-c", "kill -9 $$"]) == Completed(exit_code=-9, stdout=b"", stderr=b"")
 
 
-@pytest.mark.parametrize("argv", [["no-such-program-here"], ["sh", "-c", "a\0b"], ["/"]])
+@pytest.mark.parametrize("argv", [["no-such-program-here"], ["sh", "-c", "a\0b"], ["/"], ["sh", "-c", "#" * 200_000]])
 async def test_what_cannot_start_is_named(executor: LocalExecutor, argv: list[str]) -> None:
     with pytest.raises(ExecutorError, match=f"cannot run '{argv[0]}'"):
         await executor.run(argv)

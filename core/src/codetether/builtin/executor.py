@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import signal
@@ -39,6 +40,12 @@ _QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
 @cache
 def _holds_key(variable: str) -> bool:
     return _KEYS.fullmatch(variable) is not None
+
+
+def _not_begun(what: str, error: OSError | ValueError) -> ExecutorError:
+    if isinstance(error, OSError) and error.errno == errno.E2BIG:
+        return ExecutorError(f"{what}: the command is too long", remedy="Write what is long to a file, then use that.")
+    return ExecutorError(f"{what}: {error}", remedy="Check that it is installed." if isinstance(error, OSError) else "")
 
 
 class HeadAndTail:
@@ -98,8 +105,7 @@ class _Command:
             )
         except (OSError, ValueError) as error:
             os.close(self._lifeline)
-            why = f"cannot run {launch.argv[0]!r}: {error}"
-            raise ExecutorError(why, remedy="Check that it is installed.") from error
+            raise _not_begun(f"cannot run {launch.argv[0]!r}", error) from error
         finally:
             os.close(theirs)
         undertaker().watch(self._popen.pid)
@@ -330,8 +336,7 @@ class Launch:
                 pass_fds=self.fds,
             )
         except (OSError, ValueError) as error:
-            why = f"cannot start {self.argv[0]!r}: {error}"
-            raise ExecutorError(why, remedy="Check that it is installed.") from error
+            raise _not_begun(f"cannot start {self.argv[0]!r}", error) from error
         return LocalProcess(process, mark)
 
 

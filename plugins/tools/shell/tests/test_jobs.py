@@ -27,7 +27,9 @@ async def start(bench: Workbench, command: str) -> str:
 
 async def test_a_job_is_looked_at_while_it_runs_and_after_its_end(bench: Workbench) -> None:
     started = await bench.call(
-        "bash", command="echo one; read x; until [ -e go ]; do sleep 0.02; done; echo two; exit 3", background=True
+        "bash",
+        command="printf 'one\\n\\xe2\\x82'; read x; until [ -e go ]; do sleep 0.02; done; printf '\\xactwo'; exit 3",
+        background=True,
     )
     assert started.output == "job1 started; job_output shows its output, job_kill ends it"
     seen = ""
@@ -37,9 +39,9 @@ async def test_a_job_is_looked_at_while_it_runs_and_after_its_end(bench: Workben
     assert seen.startswith("one\n[job1: running for ")
     (bench.directory / "go").touch()
     ended = await bench.call("job_output", job="job1", wait=5)
-    assert (ended.output, ended.metadata["exit_code"]) == ("two\n[job1: exit code 3]", 3)
+    assert (ended.output, ended.metadata["exit_code"]) == ("€two\n[job1: exit code 3]", 3)
     assert (await bench.call("job_output", job="job1")).output == "(no new output)\n[job1: exit code 3]"
-    assert (await bench.call("job_output")).output.startswith("job1  exit code 3  echo one; read x")
+    assert (await bench.call("job_output")).output.startswith("job1  exit code 3  printf 'one")
 
 
 async def test_a_job_is_ended_with_all_that_it_started(bench: Workbench) -> None:

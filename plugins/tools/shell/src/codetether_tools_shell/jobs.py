@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from attrs import define, field
@@ -37,14 +39,14 @@ class Job:
     ended: asyncio.Event = field(factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     _output: bytearray = field(factory=bytearray)
+    _decoder: codecs.IncrementalDecoder = field(factory=partial(codecs.getincrementaldecoder("utf-8"), "replace"))
     _dropped: int = 0
 
     def fresh(self) -> str:
-        """The output since the last look, and how much of it was dropped."""
-        data, dropped = bytes(self._output), self._dropped
+        """The output since the last look, whole characters only, and how much of it was dropped."""
+        text, dropped = self._decoder.decode(self._output, self.exit_code is not None), self._dropped
         self._output.clear()
         self._dropped = 0
-        text = data.decode("utf-8", "replace")
         return f"[… {dropped} bytes left out …]\n{text}" if dropped else text
 
     @property
