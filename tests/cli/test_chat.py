@@ -105,7 +105,8 @@ def chat(cli: CommandLine, *arguments: str, rows: int = 40, columns: int = 90, *
 
 
 def test_prompts_are_typed_pasted_completed_and_emptied(cli: CommandLine, model: ModelServer) -> None:
-    (cli.workspace / "notes.txt").write_text("the secret word is heron\n")
+    (cli.workspace / "my papers").mkdir()
+    (cli.workspace / "my papers" / "notes.txt").write_text("the secret word is heron\n")
     model.script = [Answer(texts=["ok"])]
     with chat(cli) as terminal:
         terminal.ready()
@@ -118,11 +119,18 @@ def test_prompts_are_typed_pasted_completed_and_emptied(cli: CommandLine, model:
         terminal.keys("/mod\t")
         terminal.see("show the models, or change to one")
         terminal.keys("\x03")
-        terminal.keys("read @no\t")
-        terminal.see("read @notes.txt")
+        terminal.keys("read @MY\t")
+        terminal.see('read @"my papers/')
+        terminal.keys("no\t")
+        terminal.see('read @"my papers/notes.txt"')
         terminal.keys("\r")
         terminal.asked(model, 4)
-        terminal.leave()
+        terminal.keys("@otes\t")  # lies further below
+        terminal.see('@"my papers/notes.txt"')
+        terminal.keys("\x03\x03")
+        terminal.see("Ctrl-C again, or Ctrl-D, leaves.")
+        terminal.keys("\x03")
+        terminal.wait(lambda: not terminal._child.isalive(), "the end")
     *typed, completed = model.prompts()
     assert typed == ["one\ntwo\nthree", "pasted 1\npasted 2", "this"]
     assert "the secret word is heron" in completed
@@ -144,11 +152,12 @@ def test_answers_are_drawn_fail_and_are_stopped_and_the_chat_goes_on(cli: Comman
         terminal.see("out of order")
         terminal.prompt("go")
         terminal.see("first")
-        terminal.keys("\x03")
+        terminal.keys("meanwhile\x03")
         terminal.see("interrupted")
         terminal.prompt("go on")
         terminal.see("second")
         assert terminal.leave() == 0
+    assert "meanwhile" not in terminal.text()
     assert "Use bold and code:" in shown
     assert " x = 1" in shown
     assert " • one" in shown
@@ -243,9 +252,14 @@ def test_a_narrow_window_and_a_changed_one_hold_every_line(cli: CommandLine, mod
 
 def test_piped_lines_are_prompts(cli: CommandLine, model: ModelServer) -> None:
     model.script = [Answer(texts=["**one**"]), Answer(texts=["two"])]
-    ran = cli.process("chat", stdin=b"first\n\n/mode\nsecond\n")
+    with (cli.workspace / "big").open("wb") as file:
+        file.truncate(20 * 2**20 + 1)
+    lines = (b"first", b"", b"/mode", b"look at @big", b"/cost now", b"/tmp/caf\xe9 is @" + b"x" * 300)
+    ran = cli.process("chat", stdin=b"\n".join(lines))
     assert (ran.code, ran.out) == (0, "**one**\nplan *default edit auto unsafe\ntwo\n")
-    assert model.prompts() == ["first", "second"]
+    assert model.prompts() == ["first", f"/tmp/caf\ufffd is @{'x' * 300}"]
+    assert f"error: @{cli.workspace}/big: has more than 20 MB\n" in ran.err
+    assert "error: /cost takes nothing: not 'now'\n" in ran.err
 
 
 def test_without_its_libraries_it_says_what_to_install(cli: CommandLine, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -21,6 +22,7 @@ class Interrupts:
         self._loop = loop
         self._task = task
         self._count = 0
+        self._restore_terminal = _terminal()
 
     def begin(self, polite: Callable[[], object] | None) -> None:
         """Another piece of work begins, and with it the count: its first signal asks politely again."""
@@ -31,6 +33,7 @@ class Interrupts:
         """A signal came; called between any two instructions, so the loop is only told, but for the third."""
         self._count += 1
         if self._count > 2:
+            self._restore_terminal()
             os._exit(EXIT["interrupted"])
         with suppress(RuntimeError):  # the loop has ended: the command's own exit code stands
             self._loop.call_soon_threadsafe(self._act, self._count)
@@ -40,6 +43,14 @@ class Interrupts:
             self.polite()
         else:
             self._task.cancel()
+
+
+def _terminal() -> Callable[[], None]:
+    if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
+        return lambda: None
+    from codetether.cli.keyboard import as_it_is
+
+    return as_it_is()
 
 
 def launch(command: Callable[[Interrupts], Awaitable[int]]) -> int:

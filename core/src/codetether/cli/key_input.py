@@ -6,6 +6,7 @@ import sys
 import termios
 from urllib.parse import urlsplit
 
+from codetether.cli.keyboard import echo
 from codetether.cli.person import TerminalPerson, typed_line
 from codetether.cli.terminal import BOLD, Screen, visible
 from codetether.errors import UsageError
@@ -29,18 +30,13 @@ async def typed_key(screen: Screen, provider: str) -> str:
             "there is no terminal at which the key could be typed",
             remedy=f"pipe it: … | codetether auth login {provider} --stdin",
         )
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    unseen = [*before]
-    unseen[3] &= ~termios.ECHO
-    termios.tcsetattr(descriptor, termios.TCSAFLUSH, unseen)
-    try:
+    with echo(False, termios.TCSAFLUSH):
         screen.err.write(visible(f"the key of {provider} (it is not shown): "))
         screen.err.flush()
-        typed = await typed_line()
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
-        screen.say("", BOLD)
+        try:
+            typed = await typed_line()
+        finally:
+            screen.say("", BOLD)
     if len(typed) > _LONGEST_TYPED:
         raise UsageError(
             "the key is too long to be typed", remedy=f"pipe it: … | codetether auth login {provider} --stdin"

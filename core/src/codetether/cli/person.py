@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from codetether import Answer, Question
 from codetether.cli.approval_text import OFFERED, approval_lines, both_ends, unpadded
+from codetether.cli.keyboard import echo
 from codetether.cli.terminal import BOLD, DIM, YELLOW, Screen, visible
 
 HERE = "terminal"
@@ -46,8 +47,9 @@ class TerminalPerson:
         self.screen.err.write(visible(f"  {menu} > " if menu else "  > "))
         self.screen.err.flush()
         try:
-            async with asyncio.timeout(deadline):
-                line = await typed_line()
+            with echo(True):
+                async with asyncio.timeout(deadline):
+                    line = await typed_line()
         except TimeoutError:
             self.screen.say("\nno answer in time", DIM)
             return None

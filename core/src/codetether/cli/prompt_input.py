@@ -82,21 +82,24 @@ def json_schema(wish: str | None) -> Mapping[str, Any] | None:
     return schema
 
 
-def attached(paths: tuple[Path, ...]) -> tuple[MessagePart, ...]:
-    """The files as parts: text under its path, images and anything else as they are. UsageError names a bad one."""
-    return tuple(_part(path) for path in paths)
+def attached(paths: tuple[Path, ...], how: str = "--file ") -> tuple[MessagePart, ...]:
+    """The files as parts: text under its path, images and anything else as they are.
+
+    UsageError names a bad one, `how` the user named it before it.
+    """
+    return tuple(_part(path, f"{how}{path}") for path in paths)
 
 
-def _part(path: Path) -> MessagePart:
+def _part(path: Path, named: str) -> MessagePart:
     try:
         if path.is_dir():
-            raise click.UsageError(f"--file {path}: is a directory")
+            raise click.UsageError(f"{named}: is a directory")
         with path.open("rb") as file:  # a device or a pipe has no size, and may have no end
             data = file.read(FILE_LIMIT + 1)
         if len(data) > FILE_LIMIT:
-            raise click.UsageError(f"--file {path}: has more than {FILE_LIMIT // 2**20} MB")
+            raise click.UsageError(f"{named}: has more than {FILE_LIMIT // 2**20} MB")
     except OSError as error:
-        raise click.UsageError(f"--file {path}: {error.strerror}") from error
+        raise click.UsageError(f"{named}: {error.strerror}") from error
     media_type = next((kind for magic, kind in _IMAGES if data.startswith(magic)), None)
     if media_type is None and data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         media_type = "image/webp"

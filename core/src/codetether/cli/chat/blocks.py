@@ -20,7 +20,7 @@ def finished_blocks(text: str) -> tuple[str, str]:
     return "\n".join(lines[:last]), "\n".join(lines[last:])
 
 
-def parsed(text: str) -> Sequence[Token]:
+def parsed(text: str) -> list[Token]:
     """What is to be drawn: HTML is text like any other, and nothing hidden comes in by an entity."""
     tokens = _parser().parse(text)
     for token in _all(tokens):

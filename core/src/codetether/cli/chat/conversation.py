@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing
+from io import StringIO, TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import evolve
+from click import ClickException
 
 from codetether.cli import started
 from codetether.cli.app import EXIT, say_error
-from codetether.cli.chat.slash import Leave, Reopen, Send, SlashCommands
+from codetether.cli.chat.slash import Leave, Next, Reopen, Send, SlashCommands, is_command
 from codetether.cli.foreign import session_to_go_on_with
 from codetether.cli.interrupts import Interrupts
+from codetether.cli.keyboard import echo
 from codetether.cli.outcome import Outcome
 from codetether.cli.session_options import sandbox_settings
-from codetether.cli.terminal import DIM, YELLOW, Screen
+from codetether.cli.terminal import DIM, RED, YELLOW, Screen, one_line
 from codetether.cli.text_output import TextOutput
 from codetether.errors import CodetetherError
-from codetether.models.events import SessionEvent
+from codetether.models.events import SessionEvent, TextChunk, TextComplete
 from codetether.models.messages import MessagePart, TextPart
 from codetether.models.tools import Mode
 from codetether.protocols import Person
@@ -79,11 +82,16 @@ class Prompts(Protocol):
 
 
 class PipedPrompts:
-    """Each line of standard input."""
+    """Each line of standard input; what is no UTF-8 in it is replaced."""
+
+    def __init__(self) -> None:
+        self._lines = sys.stdin or StringIO()
+        if isinstance(self._lines, TextIOWrapper):
+            self._lines.reconfigure(errors="replace")
 
     async def read(self) -> str | None:
         """The next line that is not empty."""
-        while line := await asyncio.to_thread(sys.stdin.readline):
+        while line := await asyncio.to_thread(self._lines.readline):
             if text := str(line).strip():
                 return text
         return None
@@ -164,15 +172,17 @@ class Conversation:
         slash = SlashCommands(runtime, session, self.screen, self.wishes)
         if self._opened_as is None:
             started()
-            if self.interactive:
-                self._greet(session)
+        if self.interactive and self.wishes != self._opened_as:
+            self._greet(session, display)
         self._opened_as = self.wishes
         prompts = self._prompts = self._prompts or await self._input(runtime, session, slash)
         if hasattr(prompts, "about"):
             prompts.about(session, slash)
         while (text := await prompts.read()) is not None:
-            if text.startswith("/"):
-                match await slash.run(text):
+            if self.interactive and text in ("exit", "quit"):
+                return False
+            if is_command(text):
+                match await self._command(slash.run(text), interrupts):
                     case Leave():
                         return False
                     case Reopen(wishes=wishes):
@@ -182,8 +192,29 @@ class Conversation:
                         others = [part for part in message.parts if not isinstance(part, TextPart)]
                         await self._turn(session, message.text, others, display, interrupts)
                 continue
-            await self._turn(session, text, mentioned(text, session.shared.directory), display, interrupts)
+            try:
+                files = mentioned(text, session.shared.directory)
+            except ClickException as error:
+                self.screen.say(f"error: {error.message}", RED)
+                self.last_status = "error"
+                continue
+            await self._turn(session, text, files, display, interrupts)
         return False
+
+    async def _command(self, running: Coroutine[Any, Any, Next], interrupts: Interrupts) -> Next:
+        """What a slash command comes to; Ctrl-C stops it and nothing else."""
+        task = asyncio.create_task(running)
+        interrupts.begin(task.cancel)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            conversation = asyncio.current_task()
+            if conversation is not None and conversation.cancelling():
+                raise
+            self.screen.say("interrupted", YELLOW)
+            return None
+        finally:
+            interrupts.begin(None)
 
     async def _turn(
         self,
@@ -196,22 +227,37 @@ class Conversation:
         outcome = Outcome(session_id=session.id, model=session.model)
         interrupts.begin(session.cancel)
         stream: AsyncIterator[SessionEvent] = session.stream(text, parts)
-        async with aclosing(stream) as events:  # type: ignore[type-var]
-            async for event in events:
-                outcome.take(event)
-                display.show(event)
+        with echo(False):  # what is typed meanwhile is for the next prompt, which shows it
+            async with aclosing(stream) as events:  # type: ignore[type-var]
+                async for event in events:
+                    outcome.take(event)
+                    display.show(event)
         self.last_status = outcome.status
         display.end(outcome)
         interrupts.begin(None)
 
-    def _greet(self, session: RunningSession) -> None:
+    def _greet(self, session: RunningSession, display: Display) -> None:
         title = f" · {session.session.title}" if session.session.title else ""
         confinement = confinement_of(session.shared.executor)
         fence = f" · sandbox {confinement.backend}" if confinement else ""
         self.screen.say(f"{session.model} · mode {session.mode}{fence} · {session.shared.directory}{title}", DIM)
-        self.screen.say("/help lists the commands, Ctrl-D leaves.", DIM)
+        if self._opened_as is None:
+            self.screen.say("/help lists the commands, Ctrl-D leaves.", DIM)
         if session.mode == "unsafe":
             self.screen.say("Mode unsafe: nothing is asked, nothing is confined.", YELLOW)
+        if self._opened_as is None or self._opened_as.session_id != session.id:
+            self._recall(session, display)
+
+    def _recall(self, session: RunningSession, display: Display) -> None:
+        """The last words of a session that is gone on with."""
+        messages = session.session.messages
+        asked = next((m for m in reversed(messages) if m.role == "user"), None)
+        answer = next((m.text for m in reversed(messages) if m.role == "assistant" and m.text.strip()), None)
+        if asked is not None:
+            self.screen.say(one_line(f"\u203a {asked.text.strip()}", self.screen.width - 1), DIM)
+        if answer is not None:
+            display.show(TextChunk(answer))
+            display.show(TextComplete(text=answer))
 
     async def _input(self, runtime: Runtime, session: RunningSession, slash: SlashCommands) -> Prompts:
         if not self.interactive:

@@ -93,8 +93,8 @@ class RichDisplay:
                 self._say(f"error: {outcome.error}", "red")
                 if outcome.remedy:
                     self._say(f"  {outcome.remedy}", "red")
-        if outcome.steps:
-            usage = outcome.usage
+        usage = outcome.usage
+        if usage.total_tokens:
             cost = f" · ${usage.cost}" if usage.cost is not None else ""
             self._say(f"{usage.input_tokens:,} in, {usage.output_tokens:,} out{cost}", "dim")
 

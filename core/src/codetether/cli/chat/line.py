@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth
 
-from codetether.cli.terminal import Screen, one_line
+from codetether.cli.chat.paths import path_completions
+from codetether.cli.terminal import DIM, Screen, one_line
 from codetether.storage.durable import private_directory
 
 if TYPE_CHECKING:
@@ -40,10 +41,7 @@ class Words(Completer):
         if text.startswith("/") and "\n" not in text:
             yield from self._of_command(text[1:])
             return
-        word = document.get_word_before_cursor(WORD=True)
-        if word.startswith("@"):
-            paths = PathCompleter(expanduser=False, get_paths=lambda: [str(self.directory)])
-            yield from paths.get_completions(Document(word[1:]), complete_event)
+        yield from path_completions(document, self.directory)
 
     def _of_command(self, text: str) -> Iterable[Completion]:
         name, space, argument = text.partition(" ")
@@ -70,12 +68,14 @@ class LineEditor:
             history=FileHistory(str(history)),
             completer=self._words,
             complete_while_typing=False,
+            complete_in_thread=True,
             multiline=True,
             key_bindings=_keys(),
             prompt_continuation=lambda width, line, wrapped: " " * (width - 2) + "· ",
             bottom_toolbar=self._toolbar,
             color_depth=ColorDepth.DEPTH_1_BIT if os.environ.get("NO_COLOR") else None,
             enable_open_in_editor=True,
+            enable_suspend=True,
         )
 
     def about(self, session: RunningSession, slash: SlashCommands) -> None:
@@ -85,16 +85,24 @@ class LineEditor:
         self._words.helps = {name: command.help for name, command in slash.table.items()}
 
     async def read(self) -> str | None:
-        """The next prompt that is not empty; None for Ctrl-D. Ctrl-C empties the line."""
+        """The next prompt that is not empty; None for Ctrl-D, or Ctrl-C twice. Ctrl-C empties the line."""
+        leaving = False
         while True:
             try:
                 text = await self._editor.prompt_async(FormattedText([("bold", PROMPT)]), handle_sigint=False)
             except KeyboardInterrupt:
+                empty = not self._editor.default_buffer.text
+                if empty and leaving:
+                    return None
+                if empty:
+                    self._screen.say("Ctrl-C again, or Ctrl-D, leaves.", DIM)
+                leaving = empty
                 continue
             except EOFError:
                 return None
             if text.strip():
                 return text.strip()
+            leaving = False
 
     def _toolbar(self) -> FormattedText:
         session = self._session

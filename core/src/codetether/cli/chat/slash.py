@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING
 
 from attrs import evolve
+from click import HelpFormatter
 
 from codetether.cli.app import say_error
 from codetether.cli.table import print_table
-from codetether.cli.terminal import Screen, one_line
+from codetether.cli.terminal import Screen, one_line, visible
 from codetether.errors import CodetetherError, UsageError
 from codetether.models.messages import Message
-from codetether.models.providers import Availability
 from codetether.models.record import JSON
 from codetether.plugins.boundary import BROKEN, asked, reason_of
 from codetether.plugins.life import created
@@ -62,6 +63,14 @@ class Slash:
     takes: str = ""
 
 
+_COMMAND = re.compile(r"/[\w-]*(?: .*)?")
+
+
+def is_command(text: str) -> bool:
+    """Whether a prompt is meant for the program: `/name` and what it takes, not a path, a comment or several lines."""
+    return _COMMAND.fullmatch(text) is not None
+
+
 _CHANGING = frozenset(("model", "agent", "mode", "title", "compact"))
 """Core's commands that stand in the audit trail when they change something; a plugin's own always do."""
 
@@ -74,12 +83,12 @@ class SlashCommands:
         self._session = session
         self._screen = screen
         self._wishes = wishes
-        self.table: Mapping[str, Slash] = {
+        self._own: Mapping[str, Slash] = {
             "help": Slash(run=self._help, help="list the commands"),
             "model": Slash(run=self._model, takes="[MODEL]", help="show the models, or change to one"),
             "agent": Slash(run=self._agent, takes="[NAME]", help="show the agents, or change to one"),
             "mode": Slash(run=self._mode, takes="[MODE]", help="show what is allowed without asking, or change it"),
-            "tools": Slash(run=self._tools, help="list the tools that the model is offered"),
+            "tools": Slash(run=self._tools, takes="[WORD]", help="list the tools that the model is offered"),
             "sessions": Slash(run=self._sessions, takes="[ID]", help="list the sessions here, or go on with one"),
             "new": Slash(run=self._new, help="begin a new session"),
             "title": Slash(run=self._title, takes="[TEXT]", help="show the session's title, or change it"),
@@ -88,30 +97,32 @@ class SlashCommands:
             "exit": Slash(run=self._exit, help="leave (also Ctrl-D)"),
             "quit": Slash(run=self._exit, help="leave"),
         }
-        self.table = {**self._of_plugins(), **self.table}
+        self.table: Mapping[str, Slash] = {**self._own, **self._of_plugins(), **self._own}
 
     async def run(self, line: str) -> Next:
-        """Runs a line that begins with a slash; an unknown command names the nearest one."""
+        """Runs a line that is a command; an unknown command names the nearest one."""
         name, _, rest = line[1:].partition(" ")
+        argument = rest.strip()
         command = self.table.get(name)
         if command is None:
             self._screen.say(f"no command /{name}{did_you_mean(name, list(self.table))} (/help lists them)")
             return None
         try:
-            if name in _CHANGING and rest.strip():
-                async with self._audited(name, value=rest.strip()):
-                    return await command.run(rest.strip())
-            return await command.run(rest.strip())
+            if argument and not command.takes and name in self._own:
+                raise UsageError(f"/{name} takes nothing: not {argument!r}")
+            if name in _CHANGING and argument:
+                async with self._audited(name, value=argument):
+                    return await command.run(argument)
+            return await command.run(argument)
         except CodetetherError as error:
             say_error(self._screen, error)
             return None
 
     async def words(self) -> Mapping[str, Sequence[str]]:
         """What each command can be completed with."""
-        models = [f"{a.name}/{m}" for a in await self._runtime.providers() if a.available for m in _models(a)]
         sessions = await self._sessions_here()
         known: Mapping[str, Sequence[str]] = {
-            "model": models,
+            "model": await self._models(),
             "agent": sorted(self._runtime.agents()),
             "mode": list(MODES),
             "sessions": [s.id for s in sessions],
@@ -119,22 +130,23 @@ class SlashCommands:
         return {name: known.get(name, []) for name in self.table}
 
     async def _help(self, _: str) -> None:
-        rows = [(f"/{name} {slash.takes}".strip(), slash.help) for name, slash in self.table.items()]
-        width = max(len(left) for left, _ in rows)
-        for left, right in rows:
-            self._screen.line(f"  {left:<{width}}  {right}")
-        self._screen.line("  Enter sends · Alt-Enter new line · @file attaches · Ctrl-C stops the answer")
+        formatter = HelpFormatter(width=self._screen.columns)
+        formatter.write_dl([(f"/{name} {slash.takes}".strip(), slash.help) for name, slash in self.table.items()])
+        formatter.write_text("Enter sends · Alt-Enter new line · @file attaches · Ctrl-C stops the answer")
+        self._screen.write(visible(formatter.getvalue()))
 
     async def _model(self, wish: str) -> Next:
         if wish:
             return Reopen(wishes=evolve(self._wishes, model=wish))
-        for provider in await self._runtime.providers():
-            for model in _models(provider) if provider.available else ():
-                name = f"{provider.name}/{model}"
-                self._screen.line(f"{'*' if name == str(self._session.model) else ' '} {name}")
-        if not any(provider.available for provider in await self._runtime.providers()):
-            self._screen.line(f"* {self._session.model}")
+        now = str(self._session.model)
+        for name in dict.fromkeys((now, *await self._models())):
+            self._screen.line(f"{'*' if name == now else ' '} {name}")
         return None
+
+    async def _models(self) -> Sequence[str]:
+        """Those that can be asked."""
+        providers = [provider for provider in await self._runtime.providers() if provider.available]
+        return [f"{p.name}/{model}" for p in providers for model in p.models or filter(None, (p.default_model,))]
 
     async def _agent(self, wish: str) -> Next:
         if wish:
@@ -151,15 +163,19 @@ class SlashCommands:
             return None
         chosen = next((mode for mode in MODES if mode == wish), None)
         if chosen is None:
-            self._screen.say(f"no mode {wish!r}{did_you_mean(wish, MODES)}; there are: {', '.join(MODES)}")
-            return None
+            raise UsageError(f"no mode {wish!r}{did_you_mean(wish, MODES)}")
         mode = self._runtime.settings.mode(chosen)
         self._session.shared.restrict(None)
         return Reopen(wishes=evolve(self._wishes, mode=mode))
 
-    async def _tools(self, _: str) -> None:
+    async def _tools(self, word: str) -> None:
         tools = self._session.agent.tools
         rows = [(tool.name, ",".join(tool.effects), tool.description.split(". ")[0]) for tool in tools]
+        rows = [row for row in rows if word in row[0] or word in row[1]]
+        if not rows:
+            raise UsageError(
+                f"no tool has {word!r} in its name or effects" if word else "the model is offered no tools"
+            )
         print_table(self._screen, ("NAME", "EFFECTS", "DESCRIPTION"), rows)
 
     async def _sessions(self, wish: str) -> Next:
@@ -194,7 +210,7 @@ class SlashCommands:
     async def _cost(self, _: str) -> None:
         usage = self._session.session.usage
         cost = f"${usage.cost}" if usage.cost is not None else "no price is known for this model"
-        self._screen.line(f"{usage.input_tokens:,} tokens in ({usage.cache_read_tokens:,} from the cache), ")
+        self._screen.line(f"{usage.input_tokens:,} tokens in ({usage.cache_read_tokens:,} from the cache)")
         self._screen.line(f"{usage.output_tokens:,} out ({usage.reasoning_tokens:,} of them reasoning); {cost}")
 
     async def _exit(self, _: str) -> Next:
@@ -239,7 +255,3 @@ class SlashCommands:
         return self._runtime.audit.around(
             "session", f"slash:{name}", session_id=session.id, turn=session.turn, detail=detail
         )
-
-
-def _models(provider: Availability) -> Sequence[str]:
-    return provider.models or ((provider.default_model,) if provider.default_model else ())
