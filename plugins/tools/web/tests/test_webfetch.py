@@ -489,6 +489,8 @@ async def test_a_page_of_too_many_elements_is_cut_and_one_of_scripts_said(
     site.pages |= {
         "/many": answer(b"<p>x" * 1_500),
         "/app": answer(b"<div id=app></div><script src=/app.js></script>"),
+        "/old/": answer(b"<base href=/docs/><meta http-equiv=Refresh content=\"1; URL='new/'\"><script>x</script>"),
+        "/script": answer(b"#!/bin/sh\nset -e\n  exit 0\n"),
     }
     many = await bench(site).fetch(site.url("/many"), max_length=1)
     assert many.output.splitlines()[1] == (
@@ -496,6 +498,10 @@ async def test_a_page_of_too_many_elements_is_cut_and_one_of_scripts_said(
     )
     app = await bench(site).fetch(site.url("/app"))
     assert app.output.splitlines()[1] == "200 OK, text/html, made by scripts, which do not run here, no text"
+    old = await bench(site).fetch(site.url("/old/"))
+    assert old.output.splitlines()[1] == f"200 OK, text/html, sends its readers to {site.url('/docs/new/')}, no text"
+    script = await bench(site).fetch(site.url("/script"))
+    assert script.output.partition("\n\n")[2] == "#!/bin/sh\nset -e\n  exit 0\n"
 
 
 async def test_a_proxy_is_used_only_where_the_user_names_it(

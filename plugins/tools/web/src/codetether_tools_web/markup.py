@@ -33,6 +33,8 @@ _LEAST = 200
 _SPACE = re.compile(r"\s{200,}")
 _BLANK = re.compile(r"\n\s*\n\s*\n")
 _ELEMENT = re.compile(r"<[A-Za-z]")
+_REFRESH = re.compile("refresh", re.IGNORECASE)
+_LEADS = re.compile(r"""url\s*=\s*["']?([^"'\s]+)""", re.IGNORECASE)
 _NOWHERE = re.compile(r"#|(?:javascript|data|blob|vbscript):", re.IGNORECASE)
 
 
@@ -42,11 +44,13 @@ class Document:
 
     Attributes:
         converted: characters of its markup that were converted, where that is not all.
+        leads: the address to which it sends its readers by itself.
     """
 
     text: str
     title: str = ""
     converted: int | None = None
+    leads: str = ""
 
 
 def read_html(source: str, address: str, *, plain: bool = False) -> Document:
@@ -59,13 +63,17 @@ def read_html(source: str, address: str, *, plain: bool = False) -> Document:
     soup = BeautifulSoup(markup[:end], "lxml")
     title = " ".join(without_unseen(soup.title.get_text()).split()) if soup.title else ""
     base = soup.find("base", href=True)
-    root = _content(soup, _joined(address, str(base["href"])) if base else address)
+    place = _joined(address, str(base["href"])) if base else address
+    refresh = soup.find("meta", attrs={"http-equiv": _REFRESH, "content": _LEADS})
+    led = _LEADS.search(str(refresh["content"])) if refresh else None
+    root = _content(soup, place)
     try:
         text = _markdown(root, plain)
     except RecursionError:  # a page nested that deeply has no form to keep
         text = root.get_text("\n", strip=True)
     text = _BLANK.sub("\n\n", without_unseen(text[: LARGEST * 2])).strip()
-    return Document(text=text, title=title, converted=end if end < len(markup) else None)
+    leads = _joined(place, led[1]) if led else ""
+    return Document(text=text, title=title, converted=end if end < len(markup) else None, leads=leads)
 
 
 def _read_parts(source: str) -> Iterator[str]:

@@ -21,6 +21,7 @@ _TEXTS = re.compile(
 )
 _VAGUE = frozenset(("", "application/octet-stream", "binary/octet-stream", "application/unknown", "unknown/unknown"))
 _HTML = frozenset(("text/html", "application/xhtml+xml"))
+_MARKUP = re.compile(r"<[A-Za-z!/?]|&#?\w+;")
 _BINARY = re.compile(rb"%PDF-|PK\x03\x04|\x7fELF|\x1f\x8b|BZh|7z\xbc\xaf|Rar!|\xca\xfe\xba\xbe|OggS|ID3|fLaC|wOF[F2]")
 
 
@@ -66,12 +67,15 @@ def read_page(reply: Reply, form: str) -> Page:
         return Page(kind=kind, other=data)
     text = read_text(data, said)
     notes = (f"cut after {len(data)} bytes",) if reply.cut else ()
-    if form == "raw" or not (kind in _HTML or (kind in _VAGUE and _looks_like_html(text))):
+    plain = form == "raw" or not _MARKUP.search(text)  # many servers call all text HTML
+    if plain or not (kind in _HTML or (kind in _VAGUE and _looks_like_html(text))):
         return Page(kind=kind or "text/plain", text=with_unseen_spelled(text), notes=notes)
     found = read_html(text, str(reply.target), plain=form == "text")
     if found.converted is not None:
         notes = (*notes, f"cut after {found.converted} characters of HTML")
-    if not found.text and "<script" in text:
+    if found.leads:
+        notes = (*notes, f"sends its readers to {found.leads}")
+    elif not found.text and "<script" in text:
         notes = (*notes, "made by scripts, which do not run here")
     return Page(kind=kind or "text/html", text=found.text, title=found.title, notes=notes)
 
