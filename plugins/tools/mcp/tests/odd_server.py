@@ -63,11 +63,19 @@ def main() -> None:
             say(
                 {
                     "id": number,
-                    "result": {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info},
+                    "result": {
+                        "protocolVersion": version,
+                        "capabilities": {"tools": {}, **about.get("can", {})},
+                        "serverInfo": info,
+                    },
                 }
             )
         elif method == "tools/list":
             say({"id": number, "result": {"tools": about["tools"]}})
+        elif method == "resources/list":  # a page each
+            at = int((message.get("params") or {}).get("cursor") or 0)
+            more = {"nextCursor": str(at + 1)} if at < 2 else {}
+            say({"id": number, "result": {"resources": [{"uri": f"odd://{at}", "name": f"r{at}"}], **more}})
         elif method == "tools/call":
             name = message["params"]["name"]
             called(about.get(name, name), number, message["params"].get("arguments", {}))

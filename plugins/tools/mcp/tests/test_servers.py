@@ -308,6 +308,28 @@ async def test_what_a_server_asks_is_put_to_the_user(desk: Desk) -> None:
     ]
 
 
+NODE = {"type": "object", "properties": {"name": {"type": "string"}, "below": {"$ref": "#/$defs/Node"}}}
+ODD_SCHEMAS = {
+    "node": {"type": "object", "properties": {"root": {"$ref": "#/$defs/Node"}}, "$defs": {"Node": NODE}},
+    "self": {"type": "object", "properties": {"below": {"$ref": "#"}}},
+}
+
+
+async def test_resources_come_in_pages_and_schemas_in_any_shape(desk: Desk) -> None:
+    tools = [{"name": name, "inputSchema": schema} for name, schema in ODD_SCHEMAS.items()]
+    desk.servers["odd"] = desk.odd("odd", tools=tools, can={"resources": {}})
+    calls = [
+        Call("mcp__odd__read_resource"),
+        Call("mcp__odd__node", {"root": {"name": "a", "below": {"name": "b"}}}),
+        Call("mcp__odd__node", {"root": {"below": {"name": 1}}}),
+        Call("mcp__odd__self", {"below": {"below": {}}}),
+    ]
+    listed, node, misfit, itself = await desk.run(calls)
+    assert (listed.text, listed.success) == ("odd://0  r0\nodd://1  r1\nodd://2  r2", True)
+    assert (node.success, misfit.success, itself.success) == (True, False, True)
+    assert "at $.root.below.name: 1 is not of type" in misfit.text
+
+
 async def test_everything_that_a_server_of_npm_offers(desk: Desk, npm_server: Callable[[str], str]) -> None:
     desk.servers["every"] = {"command": "node", "args": [npm_server("server-everything"), "stdio"]}
     calls = [

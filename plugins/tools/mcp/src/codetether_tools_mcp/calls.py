@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from codetether import (
     Resources,
@@ -18,8 +19,11 @@ from codetether import (
 )
 
 from codetether_tools_mcp.definitions import ToolEntry
-from codetether_tools_mcp.line import Line
+from codetether_tools_mcp.line import Line, paged
 from codetether_tools_mcp.results import resource, tool_result
+
+if TYPE_CHECKING:
+    from mcp.client import Client
 
 
 class _OfServer:
@@ -84,13 +88,24 @@ class ResourceReader(_OfServer):
             if uri := str(call.arguments.get("uri", "")):
                 found = await self._line.asked(lambda client: client.read_resource(uri))
                 return ToolResult(content=tuple(resource(each) for each in found.contents))
-            there = await self._line.asked(lambda client: client.list_resources())
-            forms = await self._line.asked(lambda client: client.list_resource_templates())
+            rows = await self._line.asked(_resources)
+            with suppress(MCPError):  # many servers know nothing of templates
+                rows += await self._line.asked(_templates)
         except MCPError as error:
             return error_result(f"MCP server {self._server.name} says: {error.message}")
-        rows = [f"{r.uri}  {r.name}: {r.description or ''}".rstrip(": ") for r in there.resources]
-        rows += [f"{t.uri_template}  {t.name}: {t.description or ''}".rstrip(": ") for t in forms.resource_templates]
         return text_result("\n".join(rows) or "(no resources)")
+
+
+async def _resources(client: Client) -> list[str]:
+    return [_row(str(r.uri), r) async for r in paged(client.list_resources, "resources", True)]
+
+
+async def _templates(client: Client) -> list[str]:
+    return [_row(t.uri_template, t) async for t in paged(client.list_resource_templates, "resource_templates", True)]
+
+
+def _row(address: str, found: Any) -> str:
+    return f"{address}  {found.name}: {found.description or ''}".rstrip(": ")
 
 
 def _shown(arguments: Mapping[str, Any]) -> str:

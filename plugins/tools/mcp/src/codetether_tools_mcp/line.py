@@ -238,7 +238,7 @@ async def _listing(client: Client, say: Callable[[str], None]) -> Listing:
     can = client.server_capabilities
     found = [
         ToolEntry(name=tool.name, description=tool.description or "", schema=tool.input_schema)
-        async for tool in _paged(client.list_tools, "tools", can.tools is not None)
+        async for tool in paged(client.list_tools, "tools", can.tools is not None)
     ]
     tools, problems = kept_tools(found)
     for problem in problems:
@@ -249,12 +249,12 @@ async def _listing(client: Client, say: Callable[[str], None]) -> Listing:
             description=prompt.description or "",
             arguments={each.name: bool(each.required) for each in prompt.arguments or ()},
         )
-        async for prompt in _paged(client.list_prompts, "prompts", can.prompts is not None)
+        async for prompt in paged(client.list_prompts, "prompts", can.prompts is not None)
     ]
     return Listing(tools=tools, prompts=tuple(prompts), resources=can.resources is not None)
 
 
-async def _paged(ask: Callable[..., Awaitable[Any]], what: str, can: bool) -> AsyncIterator[Any]:
+async def paged(ask: Callable[..., Awaitable[Any]], what: str, can: bool) -> AsyncIterator[Any]:
     """Each item of a listing that comes in pages."""
     cursor = None
     for _ in range(PAGES if can else 0):
