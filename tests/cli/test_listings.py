@@ -249,3 +249,20 @@ def test_json_is_the_same_for_a_terminal(bare: CommandLine, arguments: list[str]
     child.close()
 
     assert json.loads(re.sub(r"\s*\r\n", "\n", str(child.before))) == bare(*arguments).json
+
+
+@pytest.mark.parametrize(
+    ("begun", "words"),
+    [
+        ("run --mo", ["--model", "--mode"]),
+        ("run -m openai/", ["openai/gpt-4o"]),
+        ("run --agent ex", ["explore"]),
+        ("auth login opena", ["openai"]),
+        ("plugins verify she", ["shell"]),
+        ("sessions show ", []),
+    ],
+)
+def test_a_shell_is_told_what_can_stand_there(cli: CommandLine, begun: str, words: list[str]) -> None:
+    typed = {"COMP_WORDS": f"codetether {begun}", "COMP_CWORD": str(len(begun.split(" ")))}
+    ran = cli(_CODETETHER_COMPLETE="bash_complete", **typed)
+    assert (ran.code, [line.partition(",")[2] for line in ran.out.split()]) == (0, words)

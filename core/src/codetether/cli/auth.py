@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from codetether.cli.completion import provider_names
 from codetether.cli.keeping import (
     answered,
     chosen_store,
@@ -50,7 +51,7 @@ def auth() -> None:
 
 
 @auth.command("login")
-@click.argument("provider")
+@click.argument("provider", shell_complete=provider_names)
 @click.option("--stdin", "piped", is_flag=True, help="Read the key from standard input.")
 @source_option
 @click.option("--base-url", metavar="URL", help="Where it is, for a provider of your own that is OpenAI-compatible.")
@@ -76,7 +77,7 @@ def login(provider: str, piped: bool, source: str | None, base_url: str | None) 
 
 
 @auth.command("logout")
-@click.argument("provider")
+@click.argument("provider", shell_complete=provider_names)
 @source_option
 def logout(provider: str, source: str | None) -> int:
     """Forget the key of PROVIDER in every store, or in the one that is named."""
@@ -149,7 +150,7 @@ def list_(as_json: bool) -> int:
 
 
 @auth.command("status")
-@click.argument("provider", required=False)
+@click.argument("provider", required=False, shell_complete=provider_names)
 @as_json
 def status(provider: str | None, as_json: bool) -> int:
     """Say of each source whether it can be asked and written; of PROVIDER, what each source answers (1: no key)."""

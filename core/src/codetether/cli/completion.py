@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from codetether.runtime import Runtime
 
 VARIABLE = "_CODETETHER_COMPLETE"
 """Set by the shell's script when it asks for words."""
@@ -62,23 +67,52 @@ def session_ids(context: click.Context, parameter: click.Parameter, begun: str) 
     return asyncio.run(listed())
 
 
-def model_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[object]:
-    """Models that can be used now, as `provider/model`."""
-    import asyncio
-    from pathlib import Path
+Words = Callable[[click.Context, click.Parameter, str], list[str]]
 
-    from click.shell_completion import CompletionItem
 
-    from codetether.runtime import Runtime
+def _of_runtime(names: Callable[[Runtime], Awaitable[Iterable[str]]]) -> Words:
+    """Completes with names that only an opened runtime knows."""
 
-    async def listed() -> list[object]:
-        async with Runtime.open(directory=Path.cwd(), on_notice=lambda source, text: None) as runtime:
-            names = [
-                f"{p.name}/{model}"
-                for p in await runtime.providers()
-                if p.available
-                for model in (p.models or ((p.default_model,) if p.default_model else ()))
-            ]
-        return [CompletionItem(name) for name in names if name.startswith(begun)]
+    def words(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+        import asyncio
+        from pathlib import Path
 
-    return asyncio.run(listed())
+        from codetether.runtime import Runtime
+
+        async def listed() -> list[str]:
+            async with Runtime.open(directory=Path.cwd(), on_notice=lambda source, text: None) as runtime:
+                return [name for name in dict.fromkeys(await names(runtime)) if name.startswith(begun)]
+
+        return asyncio.run(listed())
+
+    return words
+
+
+async def usable_models(runtime: Runtime) -> list[str]:
+    """As `provider/model`: of each provider that can be used its default, the configured ones, the catalogue's."""
+    return [
+        f"{p.name}/{model}"
+        for p in await runtime.providers()
+        if p.available
+        for model in (*filter(None, (p.default_model,)), *p.models, *runtime.catalog.models.names(p.name))
+    ]
+
+
+async def _agents(runtime: Runtime) -> Iterable[str]:
+    return sorted(runtime.agents())
+
+
+async def _providers(runtime: Runtime) -> Iterable[str]:
+    return [provider.name for provider in await runtime.providers()]
+
+
+model_names = _of_runtime(usable_models)
+agent_names = _of_runtime(_agents)
+provider_names = _of_runtime(_providers)
+
+
+def plugin_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """The plugins that are installed."""
+    from codetether.plugins.discovery import installed
+
+    return sorted({found.name for found in installed() if found.name.startswith(begun)})

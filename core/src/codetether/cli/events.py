@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from codetether.cli.completion import session_ids
 from codetether.cli.listings import with_runtime
 from codetether.cli.table import as_json, print_json, print_table
 from codetether.cli.terminal import DIM, YELLOW, Screen, json_line, one_line
@@ -80,7 +81,7 @@ def _modified(path: Path) -> float:
 
 
 @events.command("show")
-@click.argument("session_id", metavar="ID")
+@click.argument("session_id", metavar="ID", shell_complete=session_ids)
 @click.option("--from-byte", type=click.IntRange(0), help="From the first line that begins there or later.")
 @click.option("--since", metavar="TIME", help="From that time on: 2026-01-31T09:30, 09:30 or 15m (ago).")
 @click.option("--until", metavar="TIME", help="Up to that time.")
@@ -109,7 +110,7 @@ def show(
 
 
 @events.command("tail")
-@click.argument("session_id", metavar="[ID]", required=False)
+@click.argument("session_id", metavar="[ID]", required=False, shell_complete=session_ids)
 @click.option("-n", "--limit", type=click.IntRange(0), default=10, show_default=True, help="So many events to begin.")
 @click.option("-f", "--follow", is_flag=True, help="Go on as events come, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="The lines as they are, each with its place as `byte`.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from codetether.cli.completion import provider_names
 from codetether.cli.listings import with_runtime
 from codetether.cli.table import as_json, print_json, print_table
 from codetether.cli.terminal import Screen
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.group("models", invoke_without_command=True)
-@click.option("--provider", metavar="NAME", help="Only this provider's.")
+@click.option("--provider", metavar="NAME", shell_complete=provider_names, help="Only this provider's.")
 @as_json
 @click.pass_context
 def models(ctx: click.Context, provider: str | None, as_json: bool) -> int | None:

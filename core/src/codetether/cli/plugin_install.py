@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from codetether.cli.completion import plugin_names
 from codetether.cli.plugin_files import GROUPS, Environment, startup_files
 from codetether.cli.plugin_holder import Holder, Sources, holder_here
 from codetether.cli.recorded import recorded
@@ -77,7 +78,7 @@ def install(
 
 
 @click.command("uninstall")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=plugin_names)
 @dry
 def uninstall(names: tuple[str, ...], dry_run: bool) -> int:
     """Uninstall plugins. NAME is a plugin or its distribution."""

@@ -9,6 +9,7 @@ import attrs
 import click
 from attrs import evolve
 
+from codetether.cli.completion import plugin_names
 from codetether.cli.plugin_files import GROUPS, Environment, FileProblem, Verified
 from codetether.cli.plugin_names import lookalikes
 from codetether.cli.table import as_json, print_json, print_table
@@ -22,7 +23,7 @@ SHOWN = 20
 
 
 @click.command("verify", short_help="Compare plugins' files with what was installed.")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=plugin_names)
 @as_json
 def verify(names: tuple[str, ...], as_json: bool) -> int:
     """Compare the files of plugins with what their wheels recorded.

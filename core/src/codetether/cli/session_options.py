@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from codetether.cli.completion import model_names, session_ids
+from codetether.cli.completion import agent_names, model_names, session_ids
 from codetether.settings.core import MODES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -40,7 +40,12 @@ OPTIONS = (
     click.option(
         "-m", "--model", metavar="MODEL", shell_complete=model_names, help="provider/model, a provider, or a model."
     ),
-    click.option("--agent", metavar="NAME", help="The agent to be: build, plan, explore, or one of your own."),
+    click.option(
+        "--agent",
+        metavar="NAME",
+        shell_complete=agent_names,
+        help="The agent to be: build, plan, explore, or one of your own.",
+    ),
     click.option("--mode", type=click.Choice(MODES), help="What is allowed without asking."),
     click.option("--allow", metavar="TOOL|EFFECT", multiple=True, help="Allow a tool, or an effect; repeatable."),
     click.option("--sandbox", type=click.Choice(SANDBOXES), help="What confines commands, in any mode; none: nothing."),

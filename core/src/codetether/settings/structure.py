@@ -37,14 +37,18 @@ def key_of(attribute: attrs.Attribute[Any]) -> str:
     return str(attribute.metadata.get("key", attribute.name.removesuffix("_")))
 
 
+_MANY = 32
+"""Words that are worth listing in an error."""
+
+
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """`; did you mean "x"?` where one of the known words is near, else the known ones."""
+    """`; did you mean "x"?` where one of the known words is near, else the known ones if they are not too many."""
     from difflib import get_close_matches
 
     near = get_close_matches(word, known, n=1)
     if near:
         return f'; did you mean "{near[0]}"?'
-    return f"; known are {', '.join(sorted(known))}" if known else ""
+    return f"; known are {', '.join(sorted(known))}" if 0 < len(known) <= _MANY else ""
 
 
 def _structure(value: Any, kind: Any, path: tuple[str, ...]) -> Any:

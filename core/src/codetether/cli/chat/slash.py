@@ -11,6 +11,7 @@ from attrs import evolve
 from click import HelpFormatter
 
 from codetether.cli.app import say_error
+from codetether.cli.completion import usable_models
 from codetether.cli.table import print_table
 from codetether.cli.terminal import Screen, one_line, visible
 from codetether.errors import CodetetherError, UsageError
@@ -122,7 +123,7 @@ class SlashCommands:
         """What each command can be completed with."""
         sessions = await self._sessions_here()
         known: Mapping[str, Sequence[str]] = {
-            "model": await self._models(),
+            "model": list(dict.fromkeys(await usable_models(self._runtime))),
             "agent": sorted(self._runtime.agents()),
             "mode": list(MODES),
             "sessions": [s.id for s in sessions],
@@ -139,14 +140,11 @@ class SlashCommands:
         if wish:
             return Reopen(wishes=evolve(self._wishes, model=wish))
         now = str(self._session.model)
-        for name in dict.fromkeys((now, *await self._models())):
+        providers = [provider for provider in await self._runtime.providers() if provider.available]
+        names = [f"{p.name}/{model}" for p in providers for model in p.models or filter(None, (p.default_model,))]
+        for name in dict.fromkeys((now, *names)):
             self._screen.line(f"{'*' if name == now else ' '} {name}")
         return None
-
-    async def _models(self) -> Sequence[str]:
-        """Those that can be asked."""
-        providers = [provider for provider in await self._runtime.providers() if provider.available]
-        return [f"{p.name}/{model}" for p in providers for model in p.models or filter(None, (p.default_model,))]
 
     async def _agent(self, wish: str) -> Next:
         if wish:
