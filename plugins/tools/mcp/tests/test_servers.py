@@ -303,9 +303,7 @@ async def test_what_a_server_asks_is_put_to_the_user(desk: Desk) -> None:
 
     (headless,) = await desk.run(Call("mcp__rail__elicit", calls[0]))
     assert json.loads(headless.text) == {"action": "decline"}
-    assert desk.notices == [
-        "MCP server rail asked the user something; nobody can be asked here, so it was declined",
-    ]
+    assert desk.notices == ["MCP server rail asked the user something; nobody can be asked here, so it was declined"]
 
 
 NODE = {"type": "object", "properties": {"name": {"type": "string"}, "below": {"$ref": "#/$defs/Node"}}}
@@ -316,16 +314,16 @@ ODD_SCHEMAS = {
 
 
 async def test_resources_come_in_pages_and_schemas_in_any_shape(desk: Desk) -> None:
-    tools = [{"name": name, "inputSchema": schema} for name, schema in ODD_SCHEMAS.items()]
+    tools = [{"name": name, "inputSchema": ODD_SCHEMAS[name]} for name in ODD_SCHEMAS]
     desk.servers["odd"] = desk.odd("odd", tools=tools, can={"resources": {}})
     calls = [
         Call("mcp__odd__read_resource"),
-        Call("mcp__odd__node", {"root": {"name": "a", "below": {"name": "b"}}}),
+        Call("mcp__odd__node", {"root": {"below": {"name": "b"}}}),
         Call("mcp__odd__node", {"root": {"below": {"name": 1}}}),
         Call("mcp__odd__self", {"below": {"below": {}}}),
     ]
     listed, node, misfit, itself = await desk.run(calls)
-    assert (listed.text, listed.success) == ("odd://0  r0\nodd://1  r1\nodd://2  r2", True)
+    assert listed.text == "odd://0  r0\nodd://1  r1\nodd://2  r2"
     assert (node.success, misfit.success, itself.success) == (True, False, True)
     assert "at $.root.below.name: 1 is not of type" in misfit.text
 

@@ -41,7 +41,8 @@ OPENCODE = """{
   // comments, and last commas
   "$schema": "https://example/config.json",
   "mcp": {
-    "local": {"type": "local", "command": ["bun", "x", "{env:WHERE}//not a comment"], "environment": {"A": "{env:B}"},},
+    "local": {"type": "local", "command": ["bun", "x", "{env:WHERE}//not a comment"], "environment": {"A": "{env:B}"},
+      "cwd": "/w",},
     "far": {"type": "remote", "url": "https://mcp.example/o", "enabled": false, "oauth": {"scope": "read"}}, /* x */
   },
 }"""
@@ -58,7 +59,7 @@ def test_the_files_of_other_products_are_read(tmp_path: Path) -> None:
     (home / ".codex").mkdir(parents=True)
     (home / ".codex" / "config.toml").write_text(CODEX)
     (home / ".claude.json").write_text(
-        json.dumps({"projects": {str(work): {"mcpServers": {"db": {"command": "own"}}}}})
+        json.dumps({"projects": {str(work): {"mcpServers": {"db": {"command": "own", "disabled": True}}}}})
     )
     (tmp_path / "repo" / ".mcp.json").write_text(json.dumps(CLAUDE))
     (work / "opencode.jsonc").write_text(OPENCODE)
@@ -67,7 +68,7 @@ def test_the_files_of_other_products_are_read(tmp_path: Path) -> None:
     codex, repository, opencode = home / ".codex/config.toml", tmp_path / "repo/.mcp.json", work / "opencode.jsonc"
     assert {name: (one.settings, one.origin, one.trusted) for name, one in found.servers.items()} == {
         "mine": (settings(command="m"), "settings", True),
-        "db": (settings(command="own"), str(home / ".claude.json"), True),
+        "db": (settings(command="own", enabled=False), str(home / ".claude.json"), True),
         "docs": (
             settings(
                 command="docs",
@@ -90,7 +91,7 @@ def test_the_files_of_other_products_are_read(tmp_path: Path) -> None:
             True,
         ),
         "local": (
-            settings(command="bun", args=("x", "${WHERE:-}//not a comment"), env={"A": "${B:-}"}),
+            settings(command="bun", args=("x", "${WHERE:-}//not a comment"), env={"A": "${B:-}"}, cwd="/w"),
             str(opencode),
             False,
         ),

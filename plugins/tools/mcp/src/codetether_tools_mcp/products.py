@@ -70,6 +70,7 @@ def _of_claude(entry: Fields) -> ServerSettings:
         headers=entry.object("headers"),
         type=kind,
         cwd=entry.text("cwd") or None,
+        enabled=entry.get("disabled") is not True,
     )
 
 
@@ -79,6 +80,7 @@ def _of_opencode(entry: Fields) -> ServerSettings:
         command=command[0] if command else None,
         args=command[1:],
         env=entry.object("environment"),
+        cwd=entry.text("cwd") or None,
         url=_variables(entry.text("url")) or None,
         headers=entry.object("headers"),
         enabled=entry.get("enabled") is not False,
