@@ -944,6 +944,7 @@ HIDDEN_NAMES = (
     'xy=; unset x"y"; ${xy:-rm} f',
     "x=ls; getopts a $(printf '\\170'); $x f",
     "r{m..m} f",
+    'read x < y; bash -c "$x"',
     "{r,}m f",
     "eval '{r,}m f'",
     "printf 'r\\x6d f' | sh",
@@ -1006,8 +1007,20 @@ ON_ANOTHER_LINE = (
     "cat <<E | grep 'x'\n`rm f`\nE",
     'cat <<E > "x"\n`rm f`\nE',
     "ls\x01#;rm f",
+    "ls\n\\rm f",
+    "cat <<E\nls $x `rm f`",
+    "bash <<E\n\\rm f\nE",
+    "{rm,f} x; ls\n]; }",
+    "nice > x rm f",
+    "ls | nice 2>x rm f",
+    "ls && env >x <y rm f",
+    "nice >&- rm f",
+    "nice <<E rm f\nE",
+    "nice <<E > x rm f\nE",
+    "ls | x=y > x rm f",
+    "x=r; x+=m; $x f",
 )
-"""Commands after what another shell would take for a comment, for the rest of a line, or for a quoted mark."""
+"""Commands after what another reader takes for a comment, a file, a brace, or the rest of what stands before them."""
 NO_COMMANDS = (
     "git fetch origin +refs/heads/*:refs/remotes/origin/*",
     "git commit -F - <<'EOF'\nrm the old thing\nEOF",

@@ -242,7 +242,7 @@ def _fits(pattern: tuple[str, ...], words: tuple[str, ...]) -> bool | None:
     if UNKNOWN in program:
         return None if len(words) > 1 or program != UNKNOWN else False
     if not _names(pattern[0], program):
-        return False
+        return None if _runs_unknown_code(words) else False
     if wanted[-1:] == ("*",):
         wanted = wanted[:-1]
     if not wanted:
@@ -260,6 +260,11 @@ def _fits(pattern: tuple[str, ...], words: tuple[str, ...]) -> bool | None:
     if not all(asks_for(option, named, rest[1:] if base(program) == "git" else rest) for option in options):
         return None if unsure else False
     return True
+
+
+def _runs_unknown_code(words: tuple[str, ...]) -> bool:
+    given = pairwise(words[1:]) if base(words[0]) in SHELLS | INTERPRETERS else ()
+    return any(GIVES_CODE.fullmatch(option) and code == UNKNOWN for option, code in given)
 
 
 def _names(pattern: str, program: str) -> bool:

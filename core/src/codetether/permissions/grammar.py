@@ -14,6 +14,7 @@ MOST_PIPES = 300
 MOST_JOINED = 200
 _CONTINUED = re.compile(r"(?<!\\)(?:\\\\)*\\\n")
 _STRANGE = re.compile(r"[^\t\n -~]")
+_QUOTES = re.compile(r"['\"\\]")
 _APART = frozenset({"comment", "raw_string", "ansi_c_string"})
 """Where a backslash before the end of a line is one like any other."""
 
@@ -25,7 +26,8 @@ def parsed(text: str) -> Node | None:
     """
     if text.count("|") > MOST_PIPES:
         return None
-    line, at = plain(text), 0
+    # A quoted word at the very beginning of a line is to the grammar one more argument of the line before.
+    line, at = plain(text).replace("\n\\", "\n \\"), 0
     for _ in range(MOST_JOINED):
         root = _parser().parse(line.encode()).root_node
         while (found := _CONTINUED.search(line, at)) is not None and _stands_apart(root, found.end() - 2):
@@ -49,9 +51,17 @@ def text_of(node: Node) -> str:
 
 def is_literal(body: Node) -> bool:
     """Whether the shell takes a here-document as it is, since its mark is quoted."""
-    siblings = body.parent.children if body.parent is not None else []
-    start = next((text_of(node) for node in siblings if node.type == "heredoc_start"), "")
-    return not {"'", '"', "\\"}.isdisjoint(start)
+    return bool(_QUOTES.search(_mark(body)))
+
+
+def ends(end: Node) -> bool:
+    """Whether a here-document ends there: the grammar takes the rest of a line for the mark where there is none."""
+    return text_of(end).strip("\t") == _QUOTES.sub("", _mark(end))
+
+
+def _mark(node: Node) -> str:
+    siblings = node.parent.children if node.parent is not None else []
+    return next((text_of(each) for each in siblings if each.type == "heredoc_start"), "")
 
 
 def _stands_apart(root: Node, at: int) -> bool:

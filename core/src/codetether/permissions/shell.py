@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from attrs import field
 
 from codetether.permissions.expansion import WORDS, Variables, declared, value_of, words_of
-from codetether.permissions.grammar import is_literal, parsed, plain, text_of
+from codetether.permissions.grammar import ends, is_literal, parsed, plain, text_of
 from codetether.permissions.options import names
 from codetether.permissions.variables import NAMED, is_sure, may_set_others
 from codetether.permissions.words import MOST_BYTES, UNKNOWN, Part, simple_parts
@@ -25,7 +25,7 @@ _SIMPLE = names(
     "program list pipeline redirected_statement command command_name word number string string_content raw_string"
     ' concatenation file_redirect file_descriptor | && || ; " > < >& &> >> &>> >&- $'
 ) | {"\n", ""}
-_TEXTS = frozenset({"comment", "heredoc_start", "heredoc_end", "file_descriptor"})
+_TEXTS = frozenset({"comment", "heredoc_start", "file_descriptor"})
 _PARTS = re.compile(r"[;&|\n\r(){}\[\]`<>,=:\s]+|\$\(")
 _TICKED = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL)
 _SUBSTITUTED = re.compile(r"\$\((.*)\)", re.DOTALL)
@@ -40,6 +40,12 @@ _COMMAND = rf"""[A-Za-z./][\w./:%+,-]*+(?: (?:[\w./:@%+,-]++|'{_QUOTED}'|"{_QUOT
 _PLAIN = re.compile(rf"{_COMMAND}(?: (?:\|\|?|&&) {_COMMAND})*+", re.ASCII)
 """Commands of plain words, and of quotes that hold nothing special: any shell reads them in one way."""
 _OPERATORS = frozenset({"<", ">", ">>", ">&", "<&", "&>", "&>>", ">|", "<>"})
+_LISTS = names("list pipeline negated_command")
+_MISREAD = {
+    "word": re.compile(r"(?<!\\)[ \t\n]"),
+    "compound_statement": re.compile(r"\A\{\S"),
+}
+"""What no such node holds: there the parser takes several words for one, or a word for a brace."""
 _NO_BRACES = str.maketrans("", "", "{,}")
 MOST_NODES = 20_000
 
@@ -150,6 +156,8 @@ def _walked(root: Node, named: Mapping[str, int], *, whole: bool) -> tuple[_Foun
         found.kinds.add(kind)
         if kind in _TEXTS:
             continue
+        if (kind in _MISREAD and _MISREAD[kind].search(text_of(node))) or (kind == "heredoc_end" and not ends(node)):
+            return found, True
         if kind in _TAKEN:
             _take(kind, node, node.children, found)
         stack += reversed(node.children if whole else node.named_children)
@@ -160,18 +168,17 @@ def _take(kind: str, node: Node, children: list[Node], found: _Found) -> None:
     variables = found.variables
     match kind:
         case "command":
+            children = [*children, *_behind_redirections(node)]
             found.commands += filter(None, variables.readings(lambda: tuple(words_of(children, variables))))
         case "declaration_command" | "unset_command":
-            found.commands.append((text_of(children[0]), *declared(children[1:], variables)))
+            given = declared([*children[1:], *_behind_redirections(node)], variables)
+            found.commands.append((text_of(children[0]), *given))
         case "test_command":
             found.commands.append(("test", UNKNOWN, text_of(node)))
         case "variable_assignment":
-            name, value = text_of(children[0]), children[-1]
-            given = variables.readings(lambda: _assigned(value, variables))
-            variables.values[name] = given[0]
-            found.assigned.append(f"{name}={given[0]}")
-            if len(given) == 1 and is_sure(node, variables.named):
-                variables.sure.add(name)
+            _assign(node, children, found)
+            behind = list(_behind_redirections(node))
+            found.commands += filter(None, variables.readings(lambda: tuple(words_of(behind, variables))))
         case "file_redirect":
             _redirect(children, found)
         case "herestring_redirect":
@@ -186,8 +193,18 @@ def _take(kind: str, node: Node, children: list[Node], found: _Found) -> None:
             found.commands.append(("function", UNKNOWN))
 
 
+def _assign(node: Node, children: list[Node], found: _Found) -> None:
+    name, operator, value, variables = text_of(children[0]), children[1].type, children[-1], found.variables
+    before = variables.values.get(name, "") if operator == "+=" else ""
+    given = variables.readings(lambda: before + _assigned(value, variables))
+    variables.values[name] = given[0]
+    found.assigned.append(f"{name}={given[0]}")
+    if len(given) == 1 and is_sure(node, variables.named):
+        variables.sure.add(name)
+
+
 def _assigned(value: Node, variables: Variables) -> str:
-    return value_of(value, variables) if value.type in WORDS else "" if value.type == "=" else UNKNOWN
+    return value_of(value, variables) if value.type in WORDS else "" if value.type in ("=", "+=") else UNKNOWN
 
 
 def _run_within(body: Node) -> list[str]:
@@ -200,11 +217,33 @@ def _run_within(body: Node) -> list[str]:
 
 def _redirect(children: list[Node], found: _Found) -> None:
     operator = next((c.type for c in children if c.type in _OPERATORS), ">")
-    for child in children:
-        if child.type not in WORDS:
-            continue
-        value = value_of(child, found.variables)
-        if operator in (">&", "<&") and (value.isdigit() or value == "-"):
-            continue
-        if value != "/dev/null":
-            (found.reads if operator in ("<", "<&") else found.writes).append(value)
+    words = [child for child in children if child.type in WORDS]
+    if not words or not _names_file(children):
+        return
+    value = value_of(words[0], found.variables)
+    is_descriptor = operator in (">&", "<&") and (value.isdigit() or value == "-")
+    if not is_descriptor and value != "/dev/null":
+        (found.reads if operator in ("<", "<&") else found.writes).append(value)
+
+
+def _behind_redirections(node: Node) -> Iterator[Node]:
+    """The words of a command that stand behind a redirection: the parser counts them to that."""
+    command = node
+    while (around := command.parent) is not None and around.type in _LISTS and around.children[-1] == command:
+        command = around
+    if around is not None and around.type == "redirected_statement":
+        for redirection in around.children[1:]:
+            yield from _words_behind(redirection)
+
+
+def _names_file(redirection: list[Node]) -> bool:
+    kinds = {child.type for child in redirection}
+    return "heredoc_start" not in kinds and kinds.isdisjoint({">&-", "<&-"})
+
+
+def _words_behind(redirection: Node) -> Iterator[Node]:
+    words = [child for child in redirection.children if child.type in WORDS]
+    yield from words[1:] if _names_file(redirection.children) else words
+    for child in redirection.children:
+        if child.type == "file_redirect":
+            yield from _words_behind(child)
