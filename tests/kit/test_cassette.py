@@ -158,18 +158,26 @@ def test_a_difference_names_its_place() -> None:
     assert found == ["a[1]: recorded 2, now None", "None", "it: recorded 1, now 2"]
 
 
-def test_the_fixture_records_once_and_replays_ever_after(pytester: pytest.Pytester) -> None:
-    pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n")
+def test_the_fixture_records_once_and_replays_ever_after(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROBE_API_KEY", "sk-probe")
+    pytester.makeini(
+        "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\ncodetether_no_network = true\n"
+    )
     pytester.makepyfile("""
+        import os, socket
         from codetether.testing.scripted import ScriptedProvider
 
         async def test_answer(cassette):
-            async with cassette.session(ScriptedProvider("Once."), model="scripted/model") as session:
+            may_ask = "PROBE_API_KEY" in os.environ, "connect" not in vars(socket.socket)
+            assert may_ask == (cassette.record, cassette.record)
+            async with cassette.session("files", ScriptedProvider("Once."), model="scripted/model") as session:
                 assert (await session.prompt("how often?")).text == "Once."
     """)
     pytester.runpytest_inprocess("-q").assert_outcomes(failed=1)
     pytester.runpytest_inprocess("-q", "--codetether-record").assert_outcomes(passed=1)
-    pytester.runpytest_inprocess("-q", "--codetether-no-network").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess("-q").assert_outcomes(passed=1)
     [made] = pytester.path.rglob("cassettes/*/*.jsonl")
     assert made.name == "test_answer.jsonl"
     made.write_text(made.read_text().replace("how often?", "how often then?"))

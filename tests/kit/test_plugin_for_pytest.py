@@ -80,9 +80,14 @@ REQUESTS = """
 """
 
 
-def test_the_switch_forbids_real_requests_in_every_test(stranger: pytest.Pytester) -> None:
+def test_the_switch_forbids_real_requests_in_every_test_and_tells_of_those_that_nobody_heard_of(
+    stranger: pytest.Pytester,
+) -> None:
     stranger.makepyfile(REQUESTS)
-    stranger.runpytest_subprocess("-q", "--codetether-no-network").assert_outcomes(passed=6)
+    result = stranger.runpytest_subprocess("-q", "--codetether-no-network")
+    result.assert_outcomes(passed=1, failed=5)
+    told = [line.split()[4] for line in result.outlines if line.startswith("it tried to reach ")]
+    assert told == ["192.0.2.1:443,", "api.example.com:443,", "api.example.com:443,", "192.0.2.1:80,", "192.0.2.1:53,"]
 
 
 def test_the_marker_and_the_fixture_forbid_them_in_one(stranger: pytest.Pytester) -> None:

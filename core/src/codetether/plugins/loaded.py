@@ -120,14 +120,16 @@ class LoadedPlugins:
     def load(self, candidates: Iterable[Candidate], wanted: Wanted) -> None:
         """Loads those that are wanted, in their order; the others are listed with the reason."""
         found, chosen = list(candidates), []
-        names = Counter(normalised(candidate.name) for candidate in found)
-        for candidate in found:
+        refused = [_refusal(candidate, wanted) for candidate in found]
+        at_hand = [candidate for candidate, status in zip(found, refused, strict=True) if status is None]
+        names = Counter(normalised(candidate.name) for candidate in at_hand)
+        for candidate, status in zip(found, refused, strict=True):
             info = PluginInfo(
                 name=plain(candidate.name, 100),
                 distribution=plain(candidate.distribution, 100),
                 version=plain(candidate.version, 100),
                 module=plain(candidate.module, 200),
-                status=_refusal(candidate, wanted) or "loaded",
+                status=status or "loaded",
             )
             self.plugins.append(info)
             if info.status != "loaded":
@@ -135,7 +137,7 @@ class LoadedPlugins:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", candidate.name):
                 self._fail(info, "its name is not made of ASCII letters, digits, '.', '_' and '-'")
             elif names[normalised(candidate.name)] > 1 and not candidate.ours:
-                twins = [c for c in found if c is not candidate and normalised(c.name) == normalised(candidate.name)]
+                twins = [c for c in at_hand if c is not candidate and normalised(c.name) == normalised(candidate.name)]
                 others = ", ".join(plain(c.distribution or c.module, 100) for c in twins)
                 remedy = "it needs another" if any(c.ours for c in twins) else "uninstall one of them"
                 self._fail(info, f"the name {candidate.name!r} is also used by {others}; {remedy}")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from codetether.errors import CodetetherError
 from codetether.testing.examine import Case, cases, judge
+from codetether.testing.network import no_network
+from codetether.testing.pytest_plugin import no_network_anywhere
 from codetether.testing.subjects import installed_subjects
 
 
@@ -22,9 +25,12 @@ class PromiseItem(pytest.Item):
 
     def runtest(self) -> None:
         """Fails where the promise is broken; skipped where it cannot be tried."""
-        verdict = asyncio.run(judge(self.case))
+        with no_network(self.nodeid) if no_network_anywhere(self.config) else nullcontext([]) as tried:
+            verdict = asyncio.run(judge(self.case))
         if verdict.judged == "broken":
             raise PromiseBroken(verdict.why)
+        if tried:
+            raise PromiseBroken(f"it tried to reach {tried[0]}, and real requests are forbidden here")
         if verdict.judged != "kept":
             pytest.skip(f"{verdict.judged}: {verdict.why}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:  # every pytest run imports this module, with or without codet
     from codetether.testing.scripted import ScriptedProvider
 
 KEPT = ("CODETETHER_SHARED", "CODETETHER_PROOF")
+_UNASKED = pytest.StashKey[bool]()
+"""The network is forbidden to the test, which did not ask for the fixture and so looks at nothing that was tried."""
 _SECRET = ("_API_KEY", "_BASE_URL", "_AUTH_TOKEN", "_ACCESS_KEY")
 
 
@@ -55,19 +57,44 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Forbids the network to tests that are marked, or to all."""
-    everywhere = item.config.getoption("--codetether-no-network") or item.config.getini("codetether_no_network")
+    """Forbids the network to tests that are marked, or to all but those that record what really answers."""
     names: list[str] = getattr(item, "fixturenames", [])
-    if (everywhere or item.get_closest_marker("no_network")) and "no_network" not in names:
+    forbidden = no_network_anywhere(item.config) or item.get_closest_marker("no_network")
+    if forbidden and "no_network" not in names and not _records(item.config, names):
         names.insert(0, "no_network")
+        item.stash[_UNASKED] = True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test fails too where the code that was refused the network told nobody."""
+    yield
+    tried = getattr(item, "funcargs", {}).get("no_network")
+    if tried and item.stash.get(_UNASKED, False):
+        pytest.fail(f"it tried to reach {', '.join(dict.fromkeys(tried))}, and real requests are forbidden here", False)
+
+
+def no_network_anywhere(config: pytest.Config) -> bool:
+    """Whether no test at all may reach another machine."""
+    return bool(config.getoption("--codetether-no-network") or config.getini("codetether_no_network"))
+
+
+def _records(config: pytest.Config, names: Iterable[str]) -> bool:
+    return bool(config.getoption("--codetether-record")) and "cassette" in names
 
 
 @pytest.fixture
-def codetether_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty CODETETHER_HOME of the test's own; the variables of codetether and all keys are unset."""
+def codetether_home(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """An empty CODETETHER_HOME of the test's own; the variables of codetether and all keys are unset.
+
+    The keys stay where a cassette is recorded: what really answers needs them.
+    """
+    keys = not _records(request.config, request.fixturenames)
     for name in list(os.environ):
         ours = name.startswith("CODETETHER_") and name not in KEPT
-        if ours or name.endswith(_SECRET) or name.startswith(("VAULT_", "AWS_")):
+        if ours or (keys and (name.endswith(_SECRET) or name.startswith(("VAULT_", "AWS_")))):
             monkeypatch.delenv(name)
     place = tmp_path_factory.mktemp("codetether-home")
     monkeypatch.setenv("CODETETHER_HOME", str(place))
