@@ -245,6 +245,11 @@ async def test_directories_are_compared_by_canonical_path(store: Store, tmp_path
     assert found is not None
     assert found.id == "b"
     assert await store.last_for_directory(tmp_path) is None
+    await made(store, "said", str(tmp_path), "hello")
+    await made(store, "only-opened", str(tmp_path))
+    found = await store.last_for_directory(tmp_path)
+    assert found is not None
+    assert found.id == "said"
     journal = await store.open("b")
     journal.append(MetadataChanged(directory=str(real)))
     await journal.close()

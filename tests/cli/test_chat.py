@@ -234,6 +234,8 @@ def test_slash_commands_change_the_session_and_the_history_outlives_it(cli: Comm
     (history,) = cli.home.rglob("chat-history")
     assert history.stat().st_mode & 0o777 == 0o600
     assert model.prompts() == ["hello", "hello"]
+    kept = cli("sessions", "list", "--json").json
+    assert [(each["title"], each["message_count"]) for each in kept] == [("hello", 2), ("A fine title", 2)]
     assert not re.search(rb"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7])(?:;\d+)*m", terminal.raw)
 
 

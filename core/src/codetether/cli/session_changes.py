@@ -104,7 +104,7 @@ def delete(session_ids: tuple[str, ...], yes: bool, as_json: bool) -> int:
             return 1
         done: dict[str, list[str]] = {"deleted": [], "missing": []}
         for session_id in (*wanted, *(id_ for n, id_ in enumerate(session_ids) if id_ in session_ids[:n])):
-            gone = await _deleted(runtime, session_id)
+            gone = await deleted_session(runtime, session_id)
             done["deleted" if gone else "missing"].append(session_id)
             if not as_json:
                 screen.line(f"deleted {session_id}" if gone else await _kept_elsewhere(runtime, session_id))
@@ -146,7 +146,7 @@ def _agreed(screen: Screen, sessions: list[SessionSummary]) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-async def _deleted(runtime: Runtime, session_id: str) -> bool:
+async def deleted_session(runtime: Runtime, session_id: str) -> bool:
     """Whether the session was there, between its intent and its outcome in the audit trail."""
     from codetether.ids import check_session_id
 

@@ -173,8 +173,12 @@ class Store:
         return next(iter(await self.list(limit=1, subagents=False)), None)
 
     async def last_for_directory(self, directory: Path) -> SessionSummary | None:
-        """The session of a directory that was updated last, None where there is none; no subagent's."""
-        return next(iter(await self.list_for_directory(directory, limit=1, subagents=False)), None)
+        """The session of a directory that was updated last, None where there is none; no subagent's.
+
+        One in which nothing was said yet, as another program may just have opened it, only where there is no other.
+        """
+        latest = await self.list_for_directory(directory, limit=20, subagents=False)
+        return next((summary for summary in latest if summary.message_count), next(iter(latest), None))
 
     async def tally(self, since: date | None = None) -> Tally:
         """Tokens, costs and tool calls of all sessions, from a day (UTC) on; only what is new is read."""

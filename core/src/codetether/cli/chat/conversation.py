@@ -149,9 +149,13 @@ class Conversation:
                 max_cost=wishes.max_cost,
             ) as session:
                 self.wishes = evolve(wishes, session_id=session.id)
+                self._begun = self._begun if wishes.session_id else session.id
                 if self._restricted is not None and self._restricted[0] == session.id:
                     session.shared.restrict(self._restricted[1])  # only /mode, typed anew, ends it
-                return await self._converse(runtime, session, display, interrupts)
+                going_on = await self._converse(runtime, session, display, interrupts)
+            if not (going_on and self.wishes.session_id == session.id):
+                await self._forget_empty(runtime, session)
+            return going_on
         except CodetetherError as error:
             if not self.interactive or self._opened_as is None or wishes == self._opened_as:
                 raise
@@ -160,6 +164,15 @@ class Conversation:
             self.wishes = self._opened_as
             return True
 
+    async def _forget_empty(self, runtime: Runtime, session: RunningSession) -> None:
+        """A session begun here in which nothing was said: nobody would go on with it."""
+        left = session.session
+        if session.id == self._begun and not left.messages and not left.title:
+            from codetether.cli.session_changes import deleted_session
+
+            await deleted_session(runtime, session.id)
+
+    _begun: str | None = None
     _opened_as: Wishes | None = None
     _restricted: tuple[str, Mode | None] | None = None
     _prompts: Prompts | None = None

@@ -179,11 +179,15 @@ class SlashCommands:
     async def _sessions(self, wish: str) -> Next:
         if wish:
             return Reopen(wishes=evolve(self._wishes, session_id=wish, model=None, agent=None))
-        found = await self._sessions_here()
-        for summary in found:
-            here = "*" if summary.id == self._session.id else " "
-            when = summary.updated_at.astimezone().strftime("%Y-%m-%d %H:%M")
-            self._screen.line(f"{here} {summary.id}  {when}  {one_line(summary.title or '(no title)', 60)}")
+        rows = [
+            (
+                f"{'*' if summary.id == self._session.id else ' '} {summary.id}",
+                summary.updated_at.astimezone().strftime("%Y-%m-%d %H:%M"),
+                one_line(summary.title or "(no title)", 60),
+            )
+            for summary in await self._sessions_here()
+        ]
+        print_table(self._screen, ("  ID", "UPDATED", "TITLE"), rows)
         return None
 
     async def _sessions_here(self) -> Sequence[SessionSummary]:
