@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
@@ -25,7 +25,9 @@ class PromiseItem(pytest.Item):
 
     def runtest(self) -> None:
         """Fails where the promise is broken; skipped where it cannot be tried."""
-        with no_network(self.nodeid) if no_network_anywhere(self.config) else nullcontext([]) as tried:
+        everywhere = no_network_anywhere(self.config)
+        fence: AbstractContextManager[list[str]] = no_network(self.nodeid) if everywhere else nullcontext([])
+        with fence as tried:
             verdict = asyncio.run(judge(self.case))
         if verdict.judged == "broken":
             raise PromiseBroken(verdict.why)
