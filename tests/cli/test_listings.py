@@ -263,6 +263,6 @@ def test_json_is_the_same_for_a_terminal(bare: CommandLine, arguments: list[str]
     ],
 )
 def test_a_shell_is_told_what_can_stand_there(cli: CommandLine, begun: str, words: list[str]) -> None:
-    typed = {"COMP_WORDS": f"codetether {begun}", "COMP_CWORD": str(len(begun.split(" ")))}
-    ran = cli(_CODETETHER_COMPLETE="bash_complete", **typed)
+    at = str(len(begun.split(" ")))
+    ran = cli(_CODETETHER_COMPLETE="bash_complete", COMP_WORDS=f"codetether {begun}", COMP_CWORD=at)
     assert (ran.code, [line.partition(",")[2] for line in ran.out.split()]) == (0, words)

@@ -6,9 +6,12 @@ import json
 import re
 import time
 import unicodedata
+from io import StringIO
 
+import pytest
 from codetether.cli.approval_text import unpadded
-from codetether.cli.terminal import json_line, one_line, visible
+from codetether.cli.table import print_table
+from codetether.cli.terminal import Screen, json_line, one_line, visible
 from codetether.wire import storable
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,6 +102,19 @@ def test_T09_tricks_with_colour_marks_and_length_show_and_take_no_time() -> None
 
 def test_one_line_counts_what_it_cuts() -> None:
     assert one_line("short\nlines\tok", 80) == "short⏎lines ok"
+    assert one_line("日本語🎉e\u0301", 9) == "日本語🎉e\u0301"
+    assert one_line("日本語" * 10, 20) == "日本語日本語… (+24)"
+
+
+def test_columns_of_a_table_hold_letters_of_any_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen()
+    screen.out = StringIO()
+    print_table(screen, ("A", "B"), [("日本", 1), ("e\u0301", 2)])
+    assert screen.out.getvalue() == "A     B\n日本  1\ne\u0301     2\n"
+    monkeypatch.setattr(Screen, "columns", 10)
+    screen.out = StringIO()
+    print_table(screen, ("A", "B"), [("a", "日本語日本語")])
+    assert screen.out.getvalue() == "A\n  B\na\n  日本語…\n"
     assert one_line("0123456789" * 5, 20) == "0123456789012… (+37)"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from codetether.cli.terminal import Screen, json_line, visible
+from codetether.cli.terminal import Screen, columns_of, cut, json_line, visible
 
 _LEAST = 20
 """Columns of the last column that are worth a place beside the others."""
@@ -31,16 +31,17 @@ def print_table(screen: Screen, heads: Sequence[str], rows: Sequence[Sequence[ob
     Where that would leave too little of the last column, its cells stand on lines of their own below the others.
     """
     cells = [_cells(row) for row in (heads, *rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(columns_of, column)) for column in zip(*cells, strict=True)]
     edge = screen.columns
     room = edge - sum(width + 2 for width in widths[:-1]) if edge else widths[-1]
     below = room < min(widths[-1], _LEAST)
     lines = []
     for *row, last in cells:
-        line = "  ".join([*map(str.ljust, row, widths), *([] if below else [last])]).rstrip()
+        padded = [cell + " " * (width - columns_of(cell)) for cell, width in zip(row, widths, strict=False)]
+        line = "  ".join([*padded, *([] if below else [last])]).rstrip()
         lines += [line, f"  {last}"] if below and last else [line]
-    cut = [line if not edge or len(line) <= edge else line[: edge - 1] + "…" for line in lines]
-    screen.write("\n".join([*cut, ""]))
+    shown = [line if not edge or columns_of(line) <= edge else cut(line, edge - 1) + "…" for line in lines]
+    screen.write("\n".join([*shown, ""]))
 
 
 def _cells(row: Sequence[object]) -> list[str]:

@@ -67,12 +67,34 @@ def _picture(code: int) -> str:
 
 
 def one_line(text: str, width: int) -> str:
-    """The text visible on one line of at most `width` characters; what is cut is counted."""
+    """The text visible on one line of at most `width` columns; the characters that are cut are counted."""
     shown = visible(text).replace("\n", "⏎").replace("\t", " ")
-    if len(shown) <= width:
+    if len(shown) <= width and columns_of(shown) <= width:
         return shown
-    kept = width - len(f"… (+{len(shown):,})")
-    return f"{shown[:kept]}… (+{len(shown) - kept:,})"
+    kept = cut(shown, width - len(f"… (+{len(shown):,})"))
+    return f"{kept}… (+{len(shown) - len(kept):,})"
+
+
+def columns_of(text: str) -> int:
+    """Columns that a line takes on a terminal: letters of East Asia and most emoji take two, marks on them none."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def cut(line: str, columns: int) -> str:
+    """As much of the line's beginning as these columns hold."""
+    if line.isascii():
+        return line[: max(columns, 0)]
+    for index, character in enumerate(line):
+        columns -= _columns(character)
+        if columns < 0:
+            return line[:index]
+    return line
+
+
+def _columns(character: str) -> int:
+    from unicodedata import category, east_asian_width
+
+    return 2 if east_asian_width(character) in "WF" else int(category(character) not in ("Mn", "Me", "Cf"))
 
 
 def json_line(data: bytes) -> str:
