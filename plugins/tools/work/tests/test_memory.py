@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from codetether import Answer, Question
+from codetether import Answer, Question, UsageError
 from codetether.testing.scripted import Call
 from codetether.testing.sessions import opened, results
 from codetether_tools_work import plugin
@@ -97,6 +97,10 @@ def test_the_user_looks_at_them_and_edits_them(
     path = Path(run.invoke(command, ["path"]).stdout.strip())
     assert path.read_text() == "- by hand\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_text("- by hand\n" * 10_000)
+    with pytest.raises(UsageError, match="by hand"):  # what was not read would be lost
+        Memory.at(codetether_home / "state" / "plugins" / "work", repo).change("project", lambda text: text[:9])
+    path.write_text("- by hand\n")
     assert path.is_relative_to(codetether_home / "state" / "plugins" / "work" / "memory" / "projects")
     assert path == Memory.at(codetether_home / "state" / "plugins" / "work", repo).path("project")
     assert f"project: {path}\n- by hand\nuser: " in run.invoke(command, ["show"]).stdout

@@ -61,6 +61,8 @@ class Memory:
         path = self.path(scope)
         private_directory(path.parent)
         with _held(path.with_suffix(".lock")):
+            if path.exists() and path.stat().st_size > LARGEST:  # what is not read would be lost
+                raise UsageError(f"the notes have more than {LARGEST:,} bytes", remedy=f"shorten {path} by hand")
             text = change(self.text(scope))
             if len(data := text.encode("utf-8", "replace")) > LARGEST:
                 raise UsageError(f"the notes would have more than {LARGEST:,} bytes", remedy="delete some first")
