@@ -49,8 +49,9 @@ bench: ## measure against the floors; fails where a bar is missed
 new-plugin: ## a plugin of this workspace from its template: make new-plugin kind=tool name=weather
 	python .ci/new_plugin.py "$(kind)" "$(name)"
 
-release: ## the wheels of a release in $(DIST), with pinned names in place of paths
+release: ## the wheels of a release in $(DIST), checked, with pinned names in place of paths; uploads nothing
 	CODETETHER_RELEASE="==$$(hatchling version)" uv build -q --all-packages --wheel --out-dir "$(DIST)" --clear
+	python .ci/check_release.py "$(DIST)"
 
 changelog: ## gather changes/ into CHANGELOG.md for the present version
 	towncrier build --yes --version "$$(hatchling version)"

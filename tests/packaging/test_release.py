@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from email import message_from_bytes
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +39,12 @@ def test_a_release_pins_our_own_names_and_holds_no_path(
         name: {f"=={__version__}"} for name in pins if name != "codetether-core"
     }
     assert len(list(tmp_path.glob(f"codetether_*-{__version__}-py3-none-any.whl"))) == len(members) + 1
+    check = [sys.executable, str(root.folder / ".ci" / "check_release.py"), str(tmp_path)]
+    assert subprocess.run(check, check=False).returncode == 0
+    (tmp_path / f"codetether_http-{__version__}-py3-none-any.whl").unlink()
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"asks for codetether-http=={__version__}, and there is none" in done.stderr
 
 
 def test_a_checkout_names_the_folders_beside_it(

@@ -81,7 +81,9 @@ def installed_subjects(names: Iterable[str] = ()) -> list[Subject]:
     missing = wanted.keys() - {normalised(c.name) for c in found}
     if missing:
         there = ", ".join(sorted(c.name for c in candidates()))
-        raise UsageError(f"no plugin {wanted[missing.pop()]!r} is installed", remedy=f"there are: {there}")
+        remedy = f"install it, e.g. by `pip install -e .` where it is made; there are: {there}"
+        raise UsageError(f"no plugin {wanted[missing.pop()]!r} is installed", remedy=remedy)
+
     told = _told()
     return [_loaded(c, c.module, told.get(normalised(c.name)) or Trials()) for c in found]
 
