@@ -471,6 +471,7 @@ HOSTILE = {
     "<base href='http://['><a href='http://[::1'>a<a href=x>b</a><a>c": "[a](http://[::1)[b](x)c",
     "<!doctype html><?php echo 1 ?><nav>only</nav>": "only",
     "<p>a<template><p>b</template><svg><text>c</svg><dialog>d</dialog><noscript>e</noscript>": "a",
+    "<details><summary>s</summary>t</details><header>h</header><form>f</form>": "s\n\nt\n\nh\n\nf",
     "&#0;&#x110000;&#xd800;x": "\ufffd\ufffd\ufffdx",
 }
 

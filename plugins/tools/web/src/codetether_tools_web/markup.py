@@ -26,6 +26,24 @@ _DROPPED = frozenset((*_EMBEDDED, *_FORMS))
 _HIDDEN = re.compile(r"display:\s*none|visibility:\s*hidden", re.IGNORECASE)
 _AROUND = frozenset(("nav", "footer", "aside"))
 _ROLES_AROUND = frozenset(("navigation", "contentinfo", "search"))
+_BLOCKS = [
+    "address",
+    "aside",
+    "center",
+    "details",
+    "fieldset",
+    "figure",
+    "footer",
+    "form",
+    "header",
+    "hgroup",
+    "legend",
+    "main",
+    "nav",
+    "search",
+    "summary",
+]
+"""What the converter takes for a part of a line, so that its text would stick to what follows."""
 _EMPHASIS = ["a", "img", "b", "strong", "i", "em", "del", "s", "sub", "sup"]
 """What plain text leaves out."""
 _LEAST = 200
@@ -139,13 +157,15 @@ def _point_links(root: BeautifulSoup | Tag, base: str) -> None:
 
 
 def _narrow(root: BeautifulSoup | Tag) -> None:
-    """Takes away what costs the converter more than it is worth: long runs of space, broad cells, marked-up code."""
+    """Takes away what the converter cannot do, or not soon: long runs of space, broad cells, code, new blocks."""
     for block in root.find_all("pre"):
         language, code = _language(block), _SPACE.sub("\n\n", block.get_text())
         block.clear()
         block.string, block["data-language"] = code, language
     for text in root.find_all(string=_SPACE):
         text.replace_with(_SPACE.sub("\n\n", text))
+    for block in root.find_all(_BLOCKS):
+        block.name = "div"
     for cell in root.find_all(("td", "th"), colspan=True):
         if not re.fullmatch(r"[0-9]{1,2}", str(cell["colspan"])):
             del cell["colspan"]
