@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from attrs import evolve
@@ -14,6 +16,18 @@ from tests.kit.broken import audit_sinks, credentials, event_sinks, forgetful, r
 class Greedy(tools.Probe):
     async def said(self, arguments: Any, ctx: Any) -> str:
         return str(arguments.pop("word"))
+
+
+class Exporting(tools.Probe):
+    async def said(self, arguments: Any, ctx: Any) -> str:
+        os.environ["PROBE_SEEN"] = "yes"
+        return "fine"
+
+
+class Homely(tools.Probe):
+    async def said(self, arguments: Any, ctx: Any) -> str:
+        (Path.home() / ".probe").touch()
+        return "fine"
 
 
 class Emptying(audit_sinks.Log):
@@ -54,6 +68,8 @@ class Open(wires.Sound):
 ALSO: Sequence[tuple[str, Any, str]] = (
     ("plugin: it loads whole", forgetful, "codetether_tools: is never asked, since it is not marked"),
     ("tools: effects are true", tools.with_(Greedy), "probe changed the arguments that it was given"),
+    ("tools: effects are true", tools.with_(Exporting), "probe changed PROBE_SEEN in the environment"),
+    ("tools: effects are true", tools.with_(Homely), "probe changed"),
     ("audit_sinks: every entry is kept in order", audit_sinks.sink(Emptying), "it changed the entry's detail"),
     ("event_sinks: its cursor tells what was flushed", event_sinks.sink(Backwards), "the events are not in the order"),
     (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import locale
+import logging
 import os
 import signal
 import threading
@@ -94,6 +95,7 @@ ILL: dict[str, Any] = {
     "it changed the mask for modes of new files from": _changed(lambda: os.umask(0)),
     "it changed the locale from": _changed(_switch_locale),
     "it changed the handlers of signals": _changed(lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN)),
+    "it changed the handlers of the root logger": _changed(lambda: logging.root.addHandler(logging.NullHandler())),
     "it printed 'done\\n'; standard output is the program's own": _changed(lambda: print("done")),
     "it held the event loop for more than 0.3 s, in _held": _changed(_held),
     "it held the event loop for more than 0.3 s, in _hung": _changed(_hung),

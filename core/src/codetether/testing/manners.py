@@ -57,9 +57,10 @@ SHARED: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "the handlers of signals": (_handlers, _handle),
     "the time limit of all sockets": (socket.getdefaulttimeout, socket.setdefaulttimeout),
     "the limit of recursion": (sys.getrecursionlimit, sys.setrecursionlimit),
-    "the level of the root logger": (
-        lambda: logging.getLogger().level,
-        lambda level: logging.getLogger().setLevel(level),
+    "the level of the root logger": (lambda: logging.root.level, logging.root.setLevel),
+    "the handlers of the root logger": (
+        lambda: [*logging.root.handlers],
+        lambda handlers: setattr(logging.root, "handlers", handlers),
     ),
 }
 """What belongs to the whole process: how to look at it, and how to put it back."""
@@ -87,7 +88,7 @@ def well_behaved(package: str) -> Iterator[None]:
         raise BrokenPromise(clock.stood)
     for what, was in before.items():
         if after[what] != was:
-            told = "" if isinstance(was, dict) else f" from {was!r} to {after[what]!r}"
+            told = "" if isinstance(was, dict | list) else f" from {was!r} to {after[what]!r}"
             raise BrokenPromise(f"it changed {what}{told}, which the whole process shares")
     written.seek(0)
     if said := written.read(80):

@@ -65,7 +65,7 @@ class Trial:
     """A record on trial.
 
     Attributes:
-        directory: the workspace. outside: a directory beside it, with a file that is nobody's business.
+        directory: the workspace. outside: the user's home beside it, with a file that is nobody's business.
         home: where the plugin's own directories are.
         shown: what calls showed while they ran.
     """
@@ -163,7 +163,7 @@ async def on_trial(
         executor=LocalExecutor(),
         emit=events.append,
     )
-    with environment({"CODETETHER_HOME": str(home), CANARY_NAME: CANARY}):
+    with environment({"CODETETHER_HOME": str(home), "HOME": str(outside), CANARY_NAME: CANARY}):
         subject.trials.prepare(directory)
         contexts = _contexts(subject, kind, directory, directories, [] if notices is None else notices)
         async with AsyncExitStack() as stack:

@@ -84,11 +84,14 @@ async def resources_only_looks(trial: Trial) -> None:
 
 
 async def effects_are_true(trial: Trial) -> None:
-    """A call changes nothing that it does not say: no file without `write` or `execute`, none outside, no network."""
+    """A call changes nothing that it does not say: no file without `write`, none outside, no variable, no network."""
     for tool, call in await calls_of(trial):
         resources, definition = tool.resources(call), tool.tool.definition
         before, around, asked = snapshot(trial.directory), snapshot(trial.outside), deepcopy(call.arguments)
+        variables = dict(os.environ)
         await tool.run(call)
+        odd = sorted({name for name, _ in variables.items() ^ os.environ.items()})
+        require(not odd, f"{tool.name} changed {', '.join(odd)} in the environment, which the whole process shares")
         require(call.arguments == asked, f"{tool.name} changed the arguments that it was given; take a copy")
         touched = [os.path.relpath(path, trial.directory) for path in changed(before, snapshot(trial.directory))]
         beside = changed(around, snapshot(trial.outside))
