@@ -105,6 +105,8 @@ async def test_a_patch_under_its_other_name(bench: Workbench) -> None:
         (codex("*** Update File: bin", "@@", "-a", "+b"), "bin is a binary file"),
         ("hello", "no patch is recognised"),
         ("diff --git a/x b/x\nBinary files a/x and b/x differ\n", "binary"),
+        ('diff --git "a/x b/x\n', "names no file"),
+        ("@@ -1 +1 @@\n-import\n+x\n--- a/a.py\n+++ b/a.py\n", "belongs to no file"),
         ("diff --git a/x b/x\nnew file mode 120000\n--- /dev/null\n+++ b/x\n@@ -0,0 +1 @@\n+a\n", "link"),
         ("--- a/b.txt\n+++ /dev/null\n@@ -1 +0,0 @@\n-one\n", "b.txt holds more than the patch removes"),
         (codex("*** Add File: ../O/x", "+x"), "denied"),

@@ -56,8 +56,8 @@ def parse(patch: str) -> list[FilePatch]:
             found[-1].created |= _EPOCH.search(line) is not None
             found[-1].deleted |= _EPOCH.search(lines[at + 1]) is not None
             at += 1
-        elif _LOOSE.match(line) and found:
-            hunk, at = _hunk(lines, at, found[-1])
+        elif _LOOSE.match(line):
+            hunk, at = _hunk(lines, at, found[-1] if found else _Head())
             found[-1].hunks.append(hunk)
             continue
         elif found:
@@ -116,8 +116,8 @@ def _file(head: _Head) -> FilePatch:
     old, new = head.old, head.new
     if old is None and head.git is not None:
         old, new = head.git
-    assert old is not None
-    assert new is not None
+    if not old or not new:
+        raise Refused("a part of the patch names no file; write `--- a/path` and `+++ b/path` above its hunks")
     if head.git is None or head.git[0] != head.git[1]:  # the same twice: they were written without prefixes
         old, new = _stripped(old, new)
     if head.created or old == "/dev/null":
