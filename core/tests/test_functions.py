@@ -69,7 +69,10 @@ def forecast(
     Args:
         place: where,
             as exactly as can be
-        days: how many
+        days (Literal[1, 3, 7] (one of them), optional): how many
+
+    Keyword Arguments:
+        unit: of its warmth
     """
     return f"{place.name} {place.height} {days} {unit.name} {words} {more}"
 
@@ -93,7 +96,7 @@ def test_the_definition_is_the_functions_own_words() -> None:
                     "description": "where, as exactly as can be",
                 },
                 "days": {"type": "integer", "enum": [1, 3, 7], "description": "how many", "default": 1},
-                "unit": {"type": "string", "enum": ["C", "F"], "default": "C"},
+                "unit": {"type": "string", "enum": ["C", "F"], "default": "C", "description": "of its warmth"},
                 "words": {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}]},
                 "more": {"anyOf": [{"type": "object", "additionalProperties": {"type": "integer"}}, {"type": "null"}]},
             },

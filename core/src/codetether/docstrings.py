@@ -6,10 +6,13 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 
-_PARTS = ("args", "arguments", "parameters", "params", "attributes", "fields", "other parameters", "keyword args")
+_PARTS = (
+    *("args", "arguments", "parameters", "params", "attributes", "fields"),
+    *("other parameters", "keyword args", "keyword arguments"),
+)
 _OTHER = ("returns", "return", "yields", "raises")
 """What is said to programmers, not to models."""
-_ENTRY = re.compile(r"\*{0,2}(?P<name>\w+)\s*(?:\([^)]*\))?\s*:(?:\s+(?P<text>.*)|$)")
+_ENTRY = re.compile(r"\*{0,2}(?P<name>\w+)\s*(?:\(.*?\))?\s*:(?:\s+(?P<text>.*)|$)")
 _NUMPY = re.compile(r"\*{0,2}(?P<names>\w+(?:\s*,\s*\*{0,2}\w+)*)\s*(?::.*)?")
 _SPHINX = re.compile(
     r":(?:param|parameter|arg|argument|ivar|cvar|var)\s+(?:[^:]*\s)?\*{0,2}(?P<name>\w+):\s*(?P<text>.*)"
