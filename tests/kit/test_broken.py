@@ -16,6 +16,7 @@ from codetether.testing import examine, manners
 from codetether.testing.examine import SUITES, Case, all_promises, judge
 from codetether.testing.promises import Promise
 from codetether.testing.subjects import Subject, subject
+from codetether.testing.suites import prompts
 
 from tests.kit.broken.also import ALSO
 from tests.kit.broken.manners import ENDED, ILL
@@ -64,6 +65,7 @@ async def test_a_promise_can_be_broken_in_other_ways(
     name: str, plugin: object, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PROBE_SEEN", "no")
+    monkeypatch.setattr(prompts, "TYPED", 0.2)
     promise = next(each for each in PROMISES if each.id == name)
     tried = subject(plugin)
     record = next((record for kind, record in tried.records if kind == promise.kind), tried.info)

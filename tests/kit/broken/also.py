@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from attrs import evolve
-from codetether import AuditEntry, CompletionResponse, CredentialError, Secret, ToolDefinition
+from codetether import (
+    AuditEntry,
+    CompletionResponse,
+    ContextPolicySpec,
+    CredentialError,
+    Message,
+    Secret,
+    SlashCommandSpec,
+    ToolDefinition,
+)
 
-from tests.kit.broken import audit_sinks, credentials, event_sinks, forgetful, routers, tools, wires
+from tests.kit.broken import audit_sinks, breaking, credentials, event_sinks, forgetful, routers, tools, wires
 
 
 class Greedy(tools.Probe):
@@ -22,6 +32,11 @@ class Exporting(tools.Probe):
     async def said(self, arguments: Any, ctx: Any) -> str:
         os.environ["PROBE_SEEN"] = "yes"
         return "fine"
+
+
+class Opaque(tools.Probe):
+    async def said(self, arguments: Any, ctx: Any) -> str:
+        return str(object())
 
 
 class Homely(tools.Probe):
@@ -47,6 +62,17 @@ class Blurting(credentials.Variables):
         raise CredentialError("the vault is sealed", remedy=f"Send {credentials.VALUE} again.")
 
 
+class Repeating:
+    async def choose(self, history: Sequence[Message]) -> Sequence[Message]:
+        return (*history, *history)
+
+
+class Idle:
+    async def run(self, arguments: str) -> str:
+        await asyncio.sleep(60)
+        return "too late"
+
+
 class Inventive(routers.Fenced):
     def written(self, arguments: Any) -> str:
         return super().written({**arguments, "path": "/etc/passwd"})
@@ -70,12 +96,23 @@ ALSO: Sequence[tuple[str, Any, str]] = (
     ("tools: effects are true", tools.with_(Greedy), "probe changed the arguments that it was given"),
     ("tools: effects are true", tools.with_(Exporting), "probe changed PROBE_SEEN in the environment"),
     ("tools: effects are true", tools.with_(Homely), "probe changed"),
+    ("tools: results are proper text", tools.with_(Opaque), "probe gave '<object object at 0x"),
     ("audit_sinks: every entry is kept in order", audit_sinks.sink(Emptying), "it changed the entry's detail"),
     ("event_sinks: its cursor tells what was flushed", event_sinks.sink(Backwards), "the events are not in the order"),
     (
         "credential_sources: a failure is a CredentialError",
         credentials.source(Blurting, credentials.FILE),
         "a secret stands in the error",
+    ),
+    (
+        "context_policies: what is not changed stays the same object",
+        breaking("context_policies", ContextPolicySpec(name="probe", create=lambda ctx: Repeating())),
+        "messages of the history are chosen twice",
+    ),
+    (
+        "slash_commands: whatever is typed is answered",
+        breaking("slash_commands", SlashCommandSpec(name="probe", create=lambda ctx: Idle())),
+        "it took longer than",
     ),
     ("tool_call_routers: calls have an object for arguments", routers.router(Inventive), "'```tool"),
     ("tool_call_routers: calls have an object for arguments", routers.router(Doubling), "'```tool"),

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
+from codetether.errors import PluginError
 from codetether.plugins.boundary import reason_of
 from codetether.testing.manners import tasks_ended, threads_ended, well_behaved
 from codetether.testing.promises import BrokenPromise, Judged, NotTried, Promise, Verdict, require
@@ -102,15 +103,15 @@ async def _tried(case: Case, place: Path) -> tuple[str, Judged]:
             await _checked(case, place)
     except NotTried as reason:
         return str(reason), "not tried"
-    except BrokenPromise as broken:
-        return str(broken), "broken"
+    except BrokenPromise as broken:  # where one led to the other, the first says it best
+        return str(broken.__cause__ if isinstance(broken.__cause__, BrokenPromise) else broken), "broken"
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a verdict on each promise, whatever a plugin does
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        return f"it raised {reason_of(error)}", "broken"
+        return f"{'' if isinstance(error, PluginError) else 'it raised '}{reason_of(error)}", "broken"
     return "", "kept"
 
 

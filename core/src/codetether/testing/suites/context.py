@@ -65,11 +65,14 @@ async def calls_and_results_stay_together(trial: Trial) -> None:
 
 
 async def what_is_not_changed_stays_the_same_object(trial: Trial) -> None:
-    """A message that it does not change is the very object of the history, so that it is rendered only once."""
+    """A message that it does not change is the history's very object, so that it is rendered once, and in its place."""
     for history in histories():
-        own = {id(message) for message in history}
-        copies = [message for message in await chosen(trial, history) if id(message) not in own and message in history]
+        own = {id(message): place for place, message in enumerate(history)}
+        made = await chosen(trial, history)
+        copies = [message for message in made if id(message) not in own and message in history]
         require(not copies, f"{len(copies)} messages are equal to those of the history, but other objects")
+        places = [own[id(message)] for message in made if id(message) in own]
+        require(places == sorted(set(places)), "messages of the history are chosen twice, or in another order")
 
 
 async def the_question_is_kept(trial: Trial) -> None:

@@ -12,6 +12,8 @@ from codetether.testing.trial import CANARY, Trial
 
 LONGEST = 256 * 1024
 """Characters of one section."""
+TYPED = 10.0
+"""Seconds that a command of a conversation may take with what it cannot make sense of."""
 
 
 async def rendered(section: Any) -> str:
@@ -108,9 +110,11 @@ async def whatever_is_typed_is_answered(trial: Trial) -> None:
     command = await trial.make()
     for arguments in ("", " ", "--help", "'", "\0", "x" * 10_000, "grüße 日本", "\ud800", "../..", "$(true)"):
         try:
-            said = await within(10, command.run(arguments))
+            said = await within(TYPED, command.run(arguments))
         except SystemExit as error:
             raise BrokenPromise(f"run({arguments!r:.40}) tried to end the program ({error})") from error
+        except BrokenPromise:
+            raise
         except Exception as error:
             require(str(error).strip(), f"run({arguments!r:.40}) raised {type(error).__name__} without a word")
             continue

@@ -188,11 +188,14 @@ async def output_is_capped(trial: Trial) -> None:
 
 
 async def results_are_proper_text(trial: Trial) -> None:
-    """A result is text that UTF-8 can hold, also where names and contents of files are not."""
+    """A result is text that UTF-8 can hold, also where names and contents of files are not, and no bare object."""
     strange = Path(os.fsdecode(bytes(trial.directory) + b"/caf\xe9-\n.txt"))
     strange.write_bytes(b"\xff\xfe\xe9 \xe6\x97\n")
     for tool, call in await calls_of(trial):
-        text = files_of(await tool.run(call))
+        result = await tool.run(call)
+        shape = re.fullmatch(r"<.* at 0x[0-9a-f]+>", result.output.strip())
+        require(not shape, f"{tool.name} gave {result.output!r}; give a text, or what JSON can hold")
+        text = files_of(result)
         bad = [hex(ord(c)) for c in text if "\ud800" <= c <= "\udfff"]
         require(
             not bad,
