@@ -44,6 +44,8 @@ async def test_the_code_is_asked_about_edited_and_renamed(project: Path) -> None
         Call("edit", {**mistake, "old": "hight", "new": "height"}),
         Call("lsp_rename", {**there, "new_name": "surface"}),
         Call("lsp", {"operation": "diagnostics", "path": "shapes.py"}),
+        Call("lsp_rename", {**there, "symbol": "surface", "new_name": "no name"}),
+        Call("undo", {}),
     ]
     async with opened(*([call] for call in script), "ok", directory=project, settings=settings(), mode="edit") as (
         session,
@@ -51,8 +53,10 @@ async def test_the_code_is_asked_about_edited_and_renamed(project: Path) -> None
     ):
         await heard(session)
         said = results(session)
-    definition, references, hover, symbols, astray, _, wrong, right, renamed, none = (text for _, _, text in said)
-    assert [success for _, success, _ in said] == [True, True, True, True, False, True, True, True, True, True]
+    definition, references, hover, symbols, astray, _, wrong, right, renamed, none, odd, undone = (
+        text for _, _, text in said
+    )
+    assert [success for _, success, _ in said] == [True] * 4 + [False] + [True] * 7
     assert definition == "shapes.py:1:5"
     assert references == "main.py:1:20\nmain.py:3:7\nmain.py:3:27\nshapes.py:1:5"
     assert "area(width, height)" in hover
@@ -60,10 +64,12 @@ async def test_the_code_is_asked_about_edited_and_renamed(project: Path) -> None
     assert astray == "Error: line 2 does not hold 'area'; it is in line 1, 3"
     assert wrong.endswith("own finds problems in shapes.py:\nshapes.py:2:20: error: undefined name 'hight'")
     assert "finds problems" not in right
-    assert (project / "main.py").read_text() == MAIN.replace("area", "surface")
-    assert (project / "shapes.py").read_text() == SHAPES.replace("area", "surface")
+    assert (project / "main.py").read_text() == MAIN
+    assert (project / "shapes.py").read_text() == SHAPES
     assert renamed == "patch applied to 2 files:\n  main.py updated\n  shapes.py updated"
     assert none == "no problems found"
+    assert odd.count("own finds problems in main.py:") == 1
+    assert undone.startswith("turn 1 undone:")
 
 
 async def test_without_a_server_for_it_nothing_is_offered(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

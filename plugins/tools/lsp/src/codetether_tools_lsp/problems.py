@@ -45,7 +45,9 @@ class Problems:
         files = dict.fromkeys(filter(None, map(self._servers.resolved, resources.writes)))
         known = [path for path in files if path.suffix in self._servers.suffixes]
         told = [await problems(self._servers, path) for path in known[:FILES]]
-        return "\n".join(filter(None, told)) or None
+        return (
+            "\n".join(each for each in told if each not in result.output) or None
+        )  # a call within it may have said so
 
 
 async def problems(servers: Servers, path: Path) -> str:
