@@ -81,6 +81,7 @@ SHELL = (
         "é",
         "\\(",
         "\\n",
+        "\\\n",
         "<f",
         "$'a'",
     ),
@@ -153,14 +154,14 @@ def test_whatever_is_judged_there_is_a_decision(command: str) -> None:
 
 @pytest.fixture(scope="module")
 def recorder() -> Iterator[Path]:
-    """A directory with the programs `a` and `b`, which write down what they are given."""
+    """A directory with the programs `a` and `b`, which write down what they are given, each in one piece."""
     with TemporaryDirectory() as made:
         place = Path(os.path.realpath(made))
         (place / "W").mkdir()
         (place / "W" / "f").write_text("x\n")
         for name in "ab":
             program = place / name
-            program.write_text(f'#!/bin/sh\n{{ printf "%s\\0" {name} "$@"; printf "\\001"; }} >> "{place}/seen"\n')
+            program.write_text(f'#!/bin/sh\nprintf "%s\\0" {name} "$@" "\1" >> "{place}/seen"\n')
             program.chmod(0o755)
         yield place
 
@@ -181,7 +182,7 @@ def test_what_is_read_is_what_the_shell_runs(recorder: Path, pieces: list[str]) 
     shell = shutil.which("bash") or "/bin/sh"
     environment = {"PATH": str(recorder), "HOME": str(recorder)}
     subprocess.run([shell, "-c", command], cwd=recorder / "W", env=environment, capture_output=True, check=False)
-    calls = {tuple(w.decode() for w in call.split(b"\0")[:-1]) for call in seen.read_bytes().split(b"\1")[:-1]}
+    calls = {tuple(w.decode() for w in call.split(b"\0")[:-1]) for call in seen.read_bytes().split(b"\1\0")[:-1]}
     assert calls <= {part.words for part in line.parts}
     assert sorted(p.name for p in (recorder / "W").iterdir()) == before
 
@@ -231,7 +232,7 @@ def test_a_denied_program_that_is_not_seen_is_not_run(recorder: Path, command: s
         capture_output=True,
         check=False,
     )
-    assert [call for call in seen.read_bytes().split(b"\1") if call.startswith(b"b\0")] == []
+    assert [call for call in seen.read_bytes().split(b"\1\0") if call.startswith(b"b\0")] == []
 
 
 @pytest.fixture(scope="module")
