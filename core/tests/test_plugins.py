@@ -283,7 +283,7 @@ def test_a_stranger_cannot_take_the_name_of_cores_own() -> None:
     stranger = in_process(Yields("codetether_permission_policies", None, name="Policy"))
     plugins = loaded([stranger, ours])
     assert [p.plugin for p in plugins.collect(specs.PolicySpec)] == ["policy"]
-    assert said(plugins) == [("Policy", "", "the name 'Policy' is also used by codetether; uninstall one of them")]
+    assert said(plugins) == [("Policy", "", "the name 'Policy' is also used by codetether; it needs another")]
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ import re
 import time
 import unicodedata
 from io import StringIO
+from typing import Any
 
 import pytest
 from codetether.cli.approval_text import unpadded
 from codetether.cli.table import print_table
-from codetether.cli.terminal import Screen, json_line, one_line, visible
+from codetether.cli.terminal import Screen, json_line, one_line, readable, unfinished, visible
 from codetether.wire import storable
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +56,23 @@ def test_I02_hidden_characters_are_shown() -> None:
     assert visible("user\u202egnp.exe\u202c \u2066x\u2069") == "user<U+202E>gnp.exe<U+202C> <U+2066>x<U+2069>"
     assert visible("zero\u200bwidth\ufeff soft\u00adhyphen") == "zero<U+200B>width<U+FEFF> soft<U+00AD>hyphen"
     assert visible("tags \U000e0041\U000e007f lone \ud800") == "tags <U+E0041><U+E007F> lone <U+D800>"
+
+
+def test_an_answer_keeps_the_joiners_of_its_script_and_shows_those_that_hide() -> None:
+    assert readable("می\u200cشد 👩\u200d💻 क्\u200dष") == "می\u200cشد 👩\u200d💻 क्\u200dष"
+    assert readable("pay\u200cpal \u200dx 👩\u200d\u200d💻") == ("pay<U+200C>pal <U+200D>x 👩<U+200D><U+200D>💻")
+    assert visible("می\u200cشد") == "می<U+200C>شد"
+
+
+@given(st.text(st.sampled_from("aم👩\u200c\u200d\ufe0f\r\n\x1b"), max_size=12), st.data())
+def test_a_text_reads_the_same_in_whatever_pieces_it_comes(text: str, data: Any) -> None:
+    shown, held, left = "", "", text
+    while left:
+        at = data.draw(st.integers(1, len(left)))
+        piece, left = held + left[:at], left[at:]
+        held = unfinished(piece)
+        shown += readable(piece.removesuffix(held))
+    assert shown + readable(held) == readable(text)
 
 
 @given(st.text())

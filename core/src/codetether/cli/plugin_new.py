@@ -214,7 +214,7 @@ def new(kind: str, name: str, directory: Path | None) -> int:
 
 
 def must_be_free(sketch: Sketch) -> None:
-    """Raises UsageError for a name that is in use here: there would be two plugins of one name, and neither is loaded."""
+    """Raises UsageError for a name in use here: there would be two plugins of one name, and neither would be loaded."""
     from codetether.plugins.discovery import installed
     from codetether.runtime import builtin_plugins
 

@@ -66,6 +66,39 @@ def _picture(code: int) -> str:
     return "␡" if code == 0x7F else f"<U+{code:04X}>"
 
 
+def readable(text: str) -> str:
+    """An answer: visible, but for the joiners that its script or emoji need, as in `می‌خواهم` and 👩‍💻.
+
+    They stay between characters beyond the Latin ones, where they hide nothing from who reads prose; in what is to be
+    permitted they are shown.
+    """
+    if "\u200c" not in text and "\u200d" not in text:
+        return visible(text)
+    pieces = _needed_joiners().split(text)
+    return "".join(piece if number % 2 else visible(piece) for number, piece in enumerate(pieces))
+
+
+def unfinished(text: str) -> str:
+    """The end of a piece of text that may read otherwise once the next piece is there."""
+    found = _open_ends().search(text)
+    return found[0] if found else ""
+
+
+@cache
+def _needed_joiners() -> re.Pattern[str]:
+    return re.compile(f"(?<={_beyond_latin()})([\u200c\u200d])(?={_beyond_latin()})")
+
+
+@cache
+def _open_ends() -> re.Pattern[str]:
+    character = f"{_beyond_latin()}\ufe0f?"
+    return re.compile(f"(?:\r|(?:{character}[\u200c\u200d]){{0,16}}{character}[\u200c\u200d]?)\\Z")
+
+
+def _beyond_latin() -> str:
+    return "[^\x00-\u02ff" + _hidden_class()[1:]
+
+
 def one_line(text: str, width: int) -> str:
     """The text visible on one line of at most `width` columns; the characters that are cut are counted."""
     shown = visible(text).replace("\n", "⏎").replace("\t", " ")

@@ -6,7 +6,7 @@ import time
 
 from codetether.cli.denied import denied_lines
 from codetether.cli.outcome import Outcome
-from codetether.cli.terminal import BOLD, CYAN, DIM, RED, YELLOW, Screen, json_line, one_line, visible
+from codetether.cli.terminal import BOLD, CYAN, DIM, RED, YELLOW, Screen, json_line, one_line, readable, unfinished
 from codetether.cli.tool_text import arguments_shown, lines_shown, next_try, subagent_shown
 from codetether.models import events
 from codetether.models.events import SessionEvent
@@ -30,7 +30,7 @@ class TextOutput:
         self._streamed = False
         self._header = ""
         self._nested: set[str] = set()
-        self._waiting_return = False
+        self._unfinished = ""
         self._began = time.monotonic()
 
     def begin(self, session: Session) -> None:
@@ -85,23 +85,24 @@ class TextOutput:
     def _stream(self, text: str) -> None:
         if not self.screen.live:
             return
-        # The two halves of a line end may come in two pieces.
-        text, self._waiting_return = ("\r" if self._waiting_return else "") + text, text.endswith("\r")
-        self.screen.write(visible(text[:-1] if self._waiting_return else text))
+        text = self._unfinished + text
+        self._unfinished = unfinished(text)
+        self.screen.write(readable(text.removesuffix(self._unfinished)))
         self._streamed = True
 
     def _complete(self, text: str) -> None:
-        self._waiting_return = False
         if not self._streamed:
-            self.screen.write(visible(text).strip("\n"))
-        self.screen.write("\n")
-        self._streamed = False
+            self.screen.write(readable(text).strip("\n"))
+        self._end_line()
 
     def pause(self) -> None:
         """Ends a line of the answer that a notice or an error cuts off."""
         if self._streamed:
-            self.screen.write("\n")
-            self._streamed = False
+            self._end_line()
+
+    def _end_line(self) -> None:
+        self.screen.write(readable(self._unfinished).removesuffix("\u240d") + "\n")
+        self._streamed, self._unfinished = False, ""
 
     def _retry(self, event: events.Retry) -> None:
         withdrawn = self._streamed

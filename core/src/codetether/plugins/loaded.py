@@ -294,10 +294,11 @@ class LoadedPlugins:
 
 
 def _like(name: str) -> list[str]:
-    """The hook that may have been meant."""
+    """The hook that may have been meant: what all hooks begin with makes none alike."""
     from difflib import get_close_matches
 
-    return get_close_matches(name, YIELDS, 1)
+    hooks = {hook.removeprefix("codetether_"): hook for hook in YIELDS}
+    return [hooks[near] for near in get_close_matches(name.removeprefix("codetether_"), hooks, 1)]
 
 
 def _imported(candidate: Candidate) -> tuple[Any, list[str]]:

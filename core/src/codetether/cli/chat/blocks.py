@@ -8,7 +8,7 @@ from functools import cache
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from codetether.cli.terminal import visible
+from codetether.cli.terminal import readable
 
 
 def finished_blocks(text: str) -> tuple[str, str]:
@@ -24,7 +24,7 @@ def parsed(text: str) -> list[Token]:
     """What is to be drawn: HTML is text like any other, and nothing hidden comes in by an entity."""
     tokens = _parser().parse(text)
     for token in _all(tokens):
-        token.content = visible(token.content)
+        token.content = readable(token.content)
     return tokens
 
 
