@@ -18,7 +18,7 @@ ROOMS = {
     "Records that hooks yield": ("specs",),
     "What plugins make": ("protocols",),
     "Tools": ("functions", "deferred_tool", "models.tools"),
-    "Messages": ("models.messages",),
+    "Messages": ("models.messages", "images"),
     "Requests and answers": ("models.completion", "models.window"),
     "Providers and secrets": ("models.providers",),
     "Audit": ("models.audit", "record.audit_key"),

@@ -325,6 +325,32 @@ async def test_long_output_keeps_head_and_tail_and_lies_whole_in_a_side_file() -
     assert str(path) in text
 
 
+async def test_an_image_goes_under_its_own_type_and_one_that_models_refuse_beside_the_journal() -> None:
+    gif, cut, svg = b"GIF89a" + bytes(10) + b";", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"<svg/>"
+
+    @tool(effects=READ)
+    def draw() -> codetether.ToolResult:
+        """Draws."""
+        drawn = (codetether.ImagePart(media_type="image/png", data=data) for data in (gif, cut))
+        far = codetether.ImagePart(media_type="image/*", url="https://pictures.test/a")
+        return codetether.ToolResult(content=(*drawn, codetether.ImagePart(media_type="image/svg+xml", data=svg), far))
+
+    async with opened([Call("draw", id="c1")], "ok", tools=[draw]) as (session, _):
+        await session.prompt("go")
+    [result] = [p for p in session.session.messages[2].parts if isinstance(p, codetether.ToolResultPart)]
+    words = [part.text for part in result.content if isinstance(part, codetether.TextPart)]
+    assert [part for part in result.content if not isinstance(part, codetether.TextPart)] == [
+        codetether.ImagePart(media_type="image/gif", data=gif),
+        codetether.ImagePart(media_type="image/*", url="https://pictures.test/a"),
+    ]
+    assert [text.partition(", and models")[0] for text in words] == [
+        "[image/png, 16 bytes: it is damaged or cut",
+        "[image/svg+xml, 6 bytes: it is neither PNG, JPEG, GIF nor WebP",
+    ]
+    kept = [Path(text.removesuffix("]").rpartition(" in ")[2]) for text in words]
+    assert [path.read_bytes() for path in kept] == [cut, svg]
+
+
 async def test_a_tool_that_takes_too_long_is_stopped() -> None:
     @tool(effects=READ, timeout=0.05)
     async def sleepy() -> str:

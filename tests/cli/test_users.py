@@ -61,6 +61,15 @@ def test_a_device_without_end_is_no_attachment(cli: CommandLine) -> None:
     assert (ran.code, ran.err.splitlines()[0]) == (2, "error: --file /dev/zero: has more than 20 MB")
 
 
+def test_an_image_that_models_refuse_is_no_attachment(cli: CommandLine, model: ModelServer) -> None:
+    """It would get every later request of its session refused."""
+    (cli.workspace / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+    ran = cli("run", "-f", "cut.png", "look")
+
+    said = "error: --file cut.png: is an image (image/png) that is damaged or cut"
+    assert (ran.code, ran.err.splitlines()[0], model.requests) == (2, said, [])
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other file systems refuse such names")
 def test_a_directory_whose_name_is_no_utf8_keeps_its_sessions(cli: CommandLine, model: ModelServer) -> None:
     """Journals hold its name with U+FFFD; going on there finds the session all the same."""

@@ -60,6 +60,7 @@ _ROOMS = {
     """,
     "deferred_tool": "DeferredTool",
     "builtin.executor": "Launch LocalExecutor",
+    "images": "IMAGE_LIMIT image_flaw image_type",
     "formats.fields": "Fields data_url decoded moment",
     "formats.markdown": "HeadedText headed_text",
     "formats.unseen": "spelled_out",

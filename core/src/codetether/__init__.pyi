@@ -31,6 +31,9 @@ from codetether.formats.unseen import spelled_out as spelled_out
 from codetether.functions import FunctionTools as FunctionTools
 from codetether.functions import tool as tool
 from codetether.hookspecs import hookimpl as hookimpl
+from codetether.images import IMAGE_LIMIT as IMAGE_LIMIT
+from codetether.images import image_flaw as image_flaw
+from codetether.images import image_type as image_type
 from codetether.models.approvals import ApprovalRequest as ApprovalRequest
 from codetether.models.approvals import KeptApproval as KeptApproval
 from codetether.models.approvals import Scope as Scope

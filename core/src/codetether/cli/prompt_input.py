@@ -15,13 +15,13 @@ import click
 
 from codetether.cli.terminal import Screen
 from codetether.errors import UsageError
+from codetether.images import IMAGE_LIMIT, image_flaw, image_type
 from codetether.models.messages import FilePart, ImagePart, MessagePart, TextPart
 
 PATIENCE = 3.0
 """Seconds that a pipe may stay silent when there is a prompt already."""
 FILE_LIMIT = 20 * 1024 * 1024
 """Bytes of one attached file."""
-_IMAGES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
 
 
 def whole_prompt(words: tuple[str, ...], screen: Screen) -> str:
@@ -100,10 +100,9 @@ def _part(path: Path, named: str) -> MessagePart:
             raise click.UsageError(f"{named}: has more than {FILE_LIMIT // 2**20} MB")
     except OSError as error:
         raise click.UsageError(f"{named}: {error.strerror}") from error
-    media_type = next((kind for magic, kind in _IMAGES if data.startswith(magic)), None)
-    if media_type is None and data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        media_type = "image/webp"
-    if media_type is not None:
+    if media_type := image_type(data):
+        if (flaw := image_flaw(data)) and len(data) <= IMAGE_LIMIT:  # some models do take larger ones
+            raise click.UsageError(f"{named}: is an image ({media_type}) that {flaw}")
         return ImagePart(media_type=media_type, data=data)
     try:
         return TextPart(text=f"File {path}:\n\n{data.decode('utf-8-sig')}")

@@ -14,10 +14,11 @@ from attrs import field
 
 from codetether.arguments import Arguments, Misfit
 from codetether.errors import AuditFailed, CodetetherError, PluginError, StorageError
+from codetether.images import image_flaw, image_type
 from codetether.models.approvals import ApprovalRequest
 from codetether.models.audit import AuditOutcome
 from codetether.models.events import ApprovalRequired
-from codetether.models.messages import TextPart, ToolCallPart, ToolResultPart
+from codetether.models.messages import ImagePart, TextPart, ToolCallPart, ToolResultPart
 from codetether.models.session import JournalEntry, JournalRecord, ToolIntent
 from codetether.models.tools import (
     Decision,
@@ -295,7 +296,10 @@ class Dispatch:
             context.ended()
 
     def _presentable(self, result: ToolResult, call: ToolCall) -> ToolResult:
-        """Without known secrets, and cut to the limit: head and tail kept, all of it in a side file."""
+        """Without known secrets and bad images, and cut to the limit: head and tail kept, all of it in a side file."""
+        if any(isinstance(part, ImagePart) for part in result.content):
+            content = tuple(self._shown(p, call) if isinstance(p, ImagePart) else p for p in result.content)
+            result = attrs.evolve(result, content=content)
         if not self.redactor.empty:
             content = tuple(self.redactor.value(p) if isinstance(p, TextPart) else p for p in result.content)
             result = attrs.evolve(result, content=content, metadata=self.redactor.data(result.metadata))
@@ -309,6 +313,20 @@ class Dispatch:
         other = tuple(p for p in result.content if not isinstance(p, TextPart))
         content = (TextPart(text=cut(data, self.output_limit, str(path))), *other)
         return attrs.evolve(result, content=content, metadata={**result.metadata, "whole_output": str(path)})
+
+    def _shown(self, image: ImagePart, call: ToolCall) -> ImagePart | TextPart:
+        """The image under the type that it has; words in place of one that would get every later request refused."""
+        if image.data is None:
+            return image
+        if not (flaw := image_flaw(image.data)):
+            return attrs.evolve(image, media_type=image_type(image.data) or image.media_type)
+        from hashlib import sha256
+        from mimetypes import guess_extension
+
+        ending = guess_extension(image.media_type) or ""
+        path = self.journal.side_file(f"image-{call.id}-{sha256(image.data).hexdigest()[:8]}{ending}", image.data)
+        what = f"{image.media_type}, {len(image.data)} bytes"
+        return TextPart(text=f"[{what}: it {flaw}, and models would refuse it; it is kept in {path}]")
 
     async def _note(
         self,

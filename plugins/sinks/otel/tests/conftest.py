@@ -47,14 +47,15 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                status, delay = receiver.status, receiver.delay  # a test may change them at any moment
                 receiver.asked.append(self.path)
                 receiver.headers.append({k.lower(): v for k, v in self.headers.items()})
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
-                if receiver.status == 200 and not receiver.delay:
+                if status == 200 and not delay:
                     receiver.take(self.path, body)
-                time.sleep(receiver.delay)
-                self.send_response(receiver.status)
+                time.sleep(delay)
+                self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

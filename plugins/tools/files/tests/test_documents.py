@@ -7,9 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from codetether import ImagePart, TextPart
+from codetether import IMAGE_LIMIT, ImagePart, TextPart
 from codetether.testing.workbench import Workbench
-from codetether_tools_files.documents import LARGEST_IMAGE
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -50,7 +49,7 @@ async def test_an_image_is_shown(bench: Workbench) -> None:
 
 
 async def test_an_image_that_is_too_large_is_said(bench: Workbench) -> None:
-    (bench.directory / "big.png").write_bytes(PNG + b"\0" * LARGEST_IMAGE)
+    (bench.directory / "big.png").write_bytes(PNG + b"\0" * IMAGE_LIMIT)
     result = await bench.call("read", path="big.png")
     assert (result.success, "too large to be shown" in result.output) == (False, True)
 

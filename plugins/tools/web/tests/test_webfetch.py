@@ -174,7 +174,7 @@ async def test_pages_in_any_characters_are_read(site: Site, bench: Make, data: b
 
 async def test_N12_images_are_shown_and_what_else_is_no_text_is_saved(site: Site, bench: Make) -> None:
     """N12: what the bytes are counts, not what the header says."""
-    png = b"\x89PNG\r\n\x1a\n" + bytes(100)
+    png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(88) + b"IEND"
     kinds = {
         "/elf": (b"\x7fELF\x02\x01\x01", "text/html"),
         "/a/b.pdf": (b"%PDF-1.7\n", "text/html"),
@@ -202,10 +202,12 @@ async def test_N12_images_are_shown_and_what_else_is_no_text_is_saved(site: Site
         )
     assert sorted(each.suffix for each in place.iterdir()) == ["", "", "", "", "", ".pdf"]
     site.pages |= {"/huge": answer(png + bytes(4_000_000), "image/png"), "/more": answer(b"\0" * 6_000_000)}
+    site.pages["/cut"] = answer(png[:50], "image/png")
     site.pages["/gone"] = answer(b"\0", status=410)
-    refused = [(await tools.fetch(site.url(path))).output for path in ("/huge", "/more", "/gone")]
+    refused = [(await tools.fetch(site.url(path))).output for path in ("/huge", "/cut", "/more", "/gone")]
     assert [output.split(" ", 2)[2] for output in refused] == [
-        "is an image (image/png) that is too large to be shown",
+        "is an image (image/png) that is larger than 3.75 MB",
+        "is an image (image/png) that is damaged or cut",
         "is no text: text/html, more than 5000000 bytes Use a command to save it to a file, if it is needed.",
         "is no text: text/html, 1 bytes Use a command to save it to a file, if it is needed.",
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from io import StringIO, TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -109,6 +109,10 @@ class Conversation:
 
     async def run(self, interrupts: Interrupts) -> int:
         """Until the user leaves. The exit code of a piped conversation is that of its last turn."""
+        with echo(False) if self.interactive else nullcontext():  # what is typed is shown by the prompt it is for
+            return await self._run(interrupts)
+
+    async def _run(self, interrupts: Interrupts) -> int:
         display = self._display()
         person = self._person(display)
         settings = sandbox_settings(self.wishes.sandbox)
@@ -240,11 +244,10 @@ class Conversation:
         outcome = Outcome(session_id=session.id, model=session.model)
         interrupts.begin(session.cancel)
         stream: AsyncIterator[SessionEvent] = session.stream(text, parts)
-        with echo(False):  # what is typed meanwhile is for the next prompt, which shows it
-            async with aclosing(stream) as events:  # type: ignore[type-var]
-                async for event in events:
-                    outcome.take(event)
-                    display.show(event)
+        async with aclosing(stream) as events:  # type: ignore[type-var]
+            async for event in events:
+                outcome.take(event)
+                display.show(event)
         self.last_status = outcome.status
         display.end(outcome)
         interrupts.begin(None)

@@ -1,4 +1,4 @@
-"""Files that are read as something else than their bytes: images, notebooks and PDF."""
+"""Files that are read as something else than their bytes: notebooks and PDF."""
 
 from __future__ import annotations
 
@@ -13,13 +13,10 @@ from codetether_tools_files.workspace import Refused, counted
 
 LARGEST = 32 * 1024 * 1024
 """Bytes of a document."""
-LARGEST_IMAGE = 3_750_000
-"""Bytes of an image; most models take no larger ones."""
 PATIENCE = 15.0
 """Seconds for the text of a PDF."""
 OUTPUT = 4000
 """Characters of a cell's output that are shown."""
-_IMAGES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
 
 
 @frozen(kw_only=True)
@@ -28,26 +25,6 @@ class Document:
 
     kind: str
     text: str
-
-
-def image_type(head: bytes) -> str | None:
-    """The media type of an image that models take, by its first bytes."""
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return "image/webp"
-    return next((kind for mark, kind in _IMAGES if head.startswith(mark)), None)
-
-
-def is_whole(media_type: str, data: bytes) -> bool:
-    """Whether an image has its end: a cut one is refused by providers, with all that was said in its session."""
-    match media_type:
-        case "image/png":
-            return data[12:16] == b"IHDR" and b"IEND" in data
-        case "image/jpeg":
-            return b"\xff\xd9" in data
-        case "image/gif":
-            return data[:6] in (b"GIF87a", b"GIF89a") and b"\x3b" in data[13:]
-        case _:
-            return 20 < int.from_bytes(data[4:8], "little") + 8 <= len(data)
 
 
 def document(name: str, head: bytes, file: BinaryIO) -> Document | None:

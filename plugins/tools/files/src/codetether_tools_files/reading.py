@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from attrs import evolve, frozen
 from codetether import (
+    IMAGE_LIMIT,
     ImagePart,
     Resources,
     SessionContext,
@@ -14,11 +15,13 @@ from codetether import (
     ToolCall,
     ToolContext,
     ToolResult,
+    image_flaw,
+    image_type,
     text_result,
 )
 
 from codetether_tools_files.definitions import LINES, READ
-from codetether_tools_files.documents import LARGEST_IMAGE, document, image_type, is_whole
+from codetether_tools_files.documents import document
 from codetether_tools_files.text import Encoding, is_binary
 from codetether_tools_files.workspace import CHUNK, Refused, Workspace, counted, file_at, result_of, shown
 
@@ -199,11 +202,9 @@ def _lines_of(text: str, offset: int, limit: int) -> Excerpt:
 
 
 def _image(name: str, real: str, media_type: str, size: int, file: BinaryIO) -> ToolResult:
-    if size > LARGEST_IMAGE:
-        raise Refused(f"{name} is an image ({media_type}) of {counted(size, 'byte')}, too large to be shown")
+    data = b"" if size > IMAGE_LIMIT else file.read(IMAGE_LIMIT)
+    if flaw := "is too large to be shown" if size > IMAGE_LIMIT else image_flaw(data):
+        raise Refused(f"{name} begins as an image ({media_type}) but {flaw}: {counted(size, 'byte')}")
     said = TextPart(text=f"{name}: {media_type}, {counted(size, 'byte')}")
-    data = file.read(LARGEST_IMAGE)
-    if not is_whole(media_type, data):
-        raise Refused(f"{name} begins as an image ({media_type}) but is damaged or cut: {counted(size, 'byte')}")
     image = ImagePart(media_type=media_type, data=data)
     return ToolResult(content=(said, image), metadata={"path": real})

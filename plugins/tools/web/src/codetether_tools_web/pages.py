@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from attrs import frozen
+from codetether import image_flaw, image_type
 
 from codetether_tools_web.charsets import read_text
 from codetether_tools_web.failures import Refused
@@ -12,9 +13,6 @@ from codetether_tools_web.fetching import Reply
 from codetether_tools_web.markup import read_html
 from codetether_tools_web.unseen import with_unseen_spelled
 
-LARGEST_IMAGE = 3_750_000
-"""Bytes of an image that models take."""
-_IMAGES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
 _TEXTS = re.compile(
     r"text/.+|application/(.+\+)?(json|xml|yaml|toml|javascript|ecmascript|typescript|x-sh|sql|graphql|rtf)"
     r"|application/(x-)?(ndjson|jsonlines|yaml|javascript|httpd-php|www-form-urlencoded)|image/svg\+xml|message/.+"
@@ -52,9 +50,9 @@ def read_page(reply: Reply, form: str) -> Page:
     said = reply.headers.get("content-type", "")
     kind = said.partition(";")[0].strip().lower()
     data = reply.data
-    if image := _image(data):
-        if reply.cut or len(data) > LARGEST_IMAGE:
-            raise Refused(f"{reply.target} is an image ({image}) that is too large to be shown")
+    if image := image_type(data):
+        if flaw := "is too large to be shown" if reply.cut else image_flaw(data):
+            raise Refused(f"{reply.target} is an image ({image}) that {flaw}")
         return Page(kind=image, image=data)
     if _is_binary(data) or not (kind in _VAGUE or _TEXTS.fullmatch(kind)):
         kind = ascii(kind or "of no type")[1:-1]
@@ -78,12 +76,6 @@ def read_page(reply: Reply, form: str) -> Page:
     elif not found.text and "<script" in text:
         notes = (*notes, "made by scripts, which do not run here")
     return Page(kind=kind or "text/html", text=found.text, title=found.title, notes=notes)
-
-
-def _image(data: bytes) -> str | None:
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "image/webp"
-    return next((kind for mark, kind in _IMAGES if data.startswith(mark)), None)
 
 
 def _is_binary(data: bytes) -> bool:
