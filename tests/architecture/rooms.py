@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "core" / "src" / "codetether"
 
 FLOORS: dict[str, str] = {
-    "words": "_version values errors models ids",
+    "words": "_version values errors models ids images",
     "wire": "readers wire formats",
     "seams": "plugin_contexts protocols specs hookspecs",
     "ground": "plugins settings storage record",

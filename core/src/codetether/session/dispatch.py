@@ -14,11 +14,10 @@ from attrs import field
 
 from codetether.arguments import Arguments, Misfit
 from codetether.errors import AuditFailed, CodetetherError, PluginError, StorageError
-from codetether.images import image_flaw, image_type
 from codetether.models.approvals import ApprovalRequest
 from codetether.models.audit import AuditOutcome
 from codetether.models.events import ApprovalRequired
-from codetether.models.messages import ImagePart, TextPart, ToolCallPart, ToolResultPart
+from codetether.models.messages import ToolCallPart, ToolResultPart
 from codetether.models.session import JournalEntry, JournalRecord, ToolIntent
 from codetether.models.tools import (
     Decision,
@@ -39,6 +38,7 @@ from codetether.record.sinks import AuditTrail
 from codetether.session.approving import Approver, Settled
 from codetether.session.broker import Broker
 from codetether.session.confinement import is_confined
+from codetether.session.results import presentable
 from codetether.session.reviewing import Reviewing
 from codetether.values import define, frozen
 
@@ -252,7 +252,7 @@ class Dispatch:
             await note("failure", detail={"error": "cancelled"})
             raise
         duration = (time.perf_counter() - began) * 1000
-        result = self._presentable(result, call)
+        result = presentable(result, call.id, self.redactor, self.output_limit, self.journal.side_file)
         detail = {"output_len": len(result.output)} if result.success else {"error": result.output[:500]}
         ended: AuditOutcome = "success" if result.success else "failure"
         await note(ended, duration_ms=duration, detail=detail, output=result.output)
@@ -295,39 +295,6 @@ class Dispatch:
         finally:
             context.ended()
 
-    def _presentable(self, result: ToolResult, call: ToolCall) -> ToolResult:
-        """Without known secrets and bad images, and cut to the limit: head and tail kept, all of it in a side file."""
-        if any(isinstance(part, ImagePart) for part in result.content):
-            content = tuple(self._shown(p, call) if isinstance(p, ImagePart) else p for p in result.content)
-            result = attrs.evolve(result, content=content)
-        if not self.redactor.empty:
-            content = tuple(self.redactor.value(p) if isinstance(p, TextPart) else p for p in result.content)
-            result = attrs.evolve(result, content=content, metadata=self.redactor.data(result.metadata))
-        size = sum(len(p.text) for p in result.content if isinstance(p, TextPart))
-        if size * 4 <= self.output_limit:
-            return result
-        data = result.output.encode("utf-8", "replace")
-        if len(data) <= self.output_limit:
-            return result
-        path = self.journal.side_file(f"output-{call.id}.txt", data)
-        other = tuple(p for p in result.content if not isinstance(p, TextPart))
-        content = (TextPart(text=cut(data, self.output_limit, str(path))), *other)
-        return attrs.evolve(result, content=content, metadata={**result.metadata, "whole_output": str(path)})
-
-    def _shown(self, image: ImagePart, call: ToolCall) -> ImagePart | TextPart:
-        """The image under the type that it has; words in place of one that would get every later request refused."""
-        if image.data is None:
-            return image
-        if not (flaw := image_flaw(image.data)):
-            return attrs.evolve(image, media_type=image_type(image.data) or image.media_type)
-        from hashlib import sha256
-        from mimetypes import guess_extension
-
-        ending = guess_extension(image.media_type) or ""
-        path = self.journal.side_file(f"image-{call.id}-{sha256(image.data).hexdigest()[:8]}{ending}", image.data)
-        what = f"{image.media_type}, {len(image.data)} bytes"
-        return TextPart(text=f"[{what}: it {flaw}, and models would refuse it; it is kept in {path}]")
-
     async def _note(
         self,
         place: Place,
@@ -369,15 +336,6 @@ class Dispatch:
         nobody = " Nobody can be asked here." if settled.unanswered else ""
         what = error_result(f"{part.name} was denied ({final.reason or final.rule}).{nobody}")
         return Outcome(result=what, denied=True, unanswered=_required(part, settled.unanswered))
-
-
-def cut(data: bytes, limit: int, path: str) -> str:
-    """Head and tail of an output that is too long for the model, with where the whole of it lies."""
-    half = limit // 2
-    head = data[:half].decode("utf-8", "ignore")
-    tail = data[-half:].decode("utf-8", "ignore")
-    left_out = len(data) - 2 * half
-    return f"{head}\n\n[… {left_out} bytes left out; the whole output ({len(data)} bytes) is in {path} …]\n\n{tail}"
 
 
 def result_part(part: ToolCallPart, result: ToolResult) -> ToolResultPart:
