@@ -116,5 +116,11 @@ ALSO: Sequence[tuple[str, Any, str]] = (
     ),
     ("tool_call_routers: calls have an object for arguments", routers.router(Inventive), "'```tool"),
     ("tool_call_routers: calls have an object for arguments", routers.router(Doubling), "'```tool"),
+    ("wires: an answer is whole or an error", wires.wire(wires.Twice), "Finished came twice"),
+    (
+        "wires: an answer is whole or an error",
+        wires.wire(wires.Odd),
+        "Finished has the reason 'end_of_story', which is none",
+    ),
     ("wires: keys stay secret", wires.wire(Open), "the API key stands in the connection's repr"),
 )

@@ -36,7 +36,7 @@ class Talk:
         except ValueError as error:
             raise SourceDamaged(source, str(error)) from error
         talk = Transcript(format=self.name(), source_id=source.stem, created_at=self.begun())
-        for text in texts:
+        for text in self.heard(texts):
             talk.user([TextPart(text=text)])
         yield talk.finish()
 
@@ -49,6 +49,9 @@ class Talk:
     def write(self, session: ForeignSession, target: BinaryIO) -> list[str]:
         target.write(b'{"talk": %s}' % json.dumps([m.text for m in session.session.messages]).encode())
         return []
+
+    def heard(self, texts: list[str]) -> list[str]:
+        return texts
 
     def name(self) -> str:
         return "talk"
@@ -72,6 +75,11 @@ class Blind(Talk):
         async for session in super().read(source):
             if session is None:
                 yield session
+
+
+class Deaf(Talk):
+    def heard(self, texts: list[str]) -> list[str]:
+        return texts[-1:]
 
 
 class Unnameable(Talk):
@@ -118,12 +126,17 @@ def talk(directory: Path) -> Path:
 
 def format_(cls: type[Any]) -> Any:
     """A plugin with such a format."""
-    return breaking("session_formats", SessionFormatSpec(name="talk", create=lambda ctx: cls()), Trials(source=talk))
+    return breaking(
+        "session_formats",
+        SessionFormatSpec(name="talk", create=lambda ctx: cls()),
+        Trials(source=talk, said=["hello", "and so on"]),
+    )
 
 
 BROKEN: dict[str, Any] = {
     "what is not its own is left": format_(Greedy),
     "its own is recognised and read": format_(Blind),
+    "nothing that was said is lost": format_(Deaf),
     "what it reads can be kept": format_(Unnameable),
     "reading twice gives the same": format_(Fresh),
     "damage is a named error": format_(Fragile),

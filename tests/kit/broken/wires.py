@@ -12,6 +12,7 @@ from codetether import (
     AuthenticationFailed,
     CompletionRequest,
     DeadlineExceeded,
+    Finished,
     PluginContext,
     Provider,
     ServerFailed,
@@ -61,6 +62,25 @@ class Half(Sound):
 
     async def stream(self, request: CompletionRequest) -> AsyncIterator[StreamChunk]:
         yield TextDelta("Once upon a")
+
+
+class Ending(Sound):
+    """Asks nobody, and ends so."""
+
+    ends: tuple[Any, ...] = ()
+
+    async def stream(self, request: CompletionRequest) -> AsyncIterator[StreamChunk]:
+        yield TextDelta("Once upon a time")
+        for reason in self.ends:
+            yield Finished(reason=reason)
+
+
+class Twice(Ending):
+    ends = ("stop", "stop")
+
+
+class Odd(Ending):
+    ends = ("end_of_story",)
 
 
 class Vague(Sound):

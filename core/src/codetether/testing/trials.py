@@ -86,7 +86,7 @@ class Trials:
         tools: by name. secret: of a credential source.
         kept: the texts that a sink holds, oldest first, where it keeps them in no file below the workspace and the
             plugin's own directories.
-        source: makes something that a session format reads.
+        source: makes something that a session format reads. said: texts that stand in it, of people, models and tools.
         recordings: a directory of recorded exchanges for a wire. stream: how that wire's answers are framed.
         excused: promises that cannot hold for this plugin, by `kind: name`, each with the reason.
     """
@@ -97,6 +97,7 @@ class Trials:
     secret: SecretTrial | None = None
     kept: Callable[[Path], Sequence[str]] | None = None
     source: Callable[[Path], Path] | None = None
+    said: Sequence[str] = ()
     recordings: Path | None = None
     stream: StreamTrial = StreamTrial()
     excused: Mapping[str, str] = field(factory=dict)

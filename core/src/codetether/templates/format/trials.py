@@ -14,4 +14,4 @@ def conversation(directory: Path) -> Path:
     return file
 
 
-TRIALS = Trials(source=conversation)
+TRIALS = Trials(source=conversation, said=("hello", "good day"))

@@ -88,6 +88,18 @@ async def its_own_is_recognised_and_read(trial: Trial) -> None:
     require(any(isinstance(each, ForeignSession) for each in read), f"it reads {read!r:.100}, no sessions")
 
 
+async def nothing_that_was_said_is_lost(trial: Trial) -> None:
+    """The texts that the author says stand in the source are in the sessions that are read, in their order."""
+    made, source, said = await trial.make(), its_source(trial), trial.subject.trials.said
+    if not said:
+        raise NotTried("what its source says is not known; give Trials.said")
+    found = await sessions(made, source)
+    told = [message for each in found for message in _told(each)]
+    left = iter([text for _, words, _, results in told for text in (words, *results)])
+    for text in said:
+        require(not found or any(text in each for each in left), f"{text!r:.80} is in no session, or not in its place")
+
+
 async def what_it_reads_can_be_kept(trial: Trial) -> None:
     """Each session has an id that begins with the format's name, is the same once it was written, and is whole."""
     read_entry = reader(JournalEntry)
@@ -161,10 +173,10 @@ async def what_it_writes_can_be_read(trial: Trial) -> None:
         require(_told(again) == _told(found), f"{found.started.id} says something else once it was written")
 
 
-def _told(found: ForeignSession) -> list[tuple[str, str, list[str]]]:
+def _told(found: ForeignSession) -> list[tuple[str, str, list[str], list[str]]]:
     """Who said what, with the names of the calls and the texts of the results."""
     return [
-        (m.role, m.text, [c.name for c in m.tool_calls] + [p.text for p in m.parts if isinstance(p, ToolResultPart)])
+        (m.role, m.text, [c.name for c in m.tool_calls], [p.text for p in m.parts if isinstance(p, ToolResultPart)])
         for m in found.session.messages
         if m.parts
     ]
@@ -189,6 +201,7 @@ PROMISES = promises(
     "session_formats",
     what_is_not_its_own_is_left,
     its_own_is_recognised_and_read,
+    nothing_that_was_said_is_lost,
     what_it_reads_can_be_kept,
     reading_twice_gives_the_same,
     damage_is_a_named_error,

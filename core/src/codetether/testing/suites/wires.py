@@ -7,10 +7,10 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Any
+from typing import Any, get_args
 
 from codetether.errors import ProviderError
-from codetether.models.completion import CompletionRequest, Finished, ModelRef
+from codetether.models.completion import CompletionRequest, Finished, FinishReason, ModelRef
 from codetether.models.messages import user
 from codetether.models.providers import Provider, Secret
 from codetether.session.assemble import Assembly
@@ -63,42 +63,41 @@ async def connected(trial: Trial, base_url: str) -> AsyncIterator[Any]:
         yield connection
 
 
-async def answered(connection: Any) -> tuple[Assembly, bool, ProviderError | None]:
-    """What came, whether its end came, and the error; whatever else is raised goes on."""
-    assembly, finished = Assembly("faulty", "some"), False
+async def answered(connection: Any) -> tuple[Assembly, list[Finished], ProviderError | None]:
+    """What came, its ends, and the error; whatever else is raised goes on."""
+    assembly, ends = Assembly("faulty", "some"), list[Finished]()
     try:
         async with aclosing(connection.stream(REQUEST)) as chunks:
             async for chunk in chunks:
                 assembly.feed(chunk)
-                finished = finished or isinstance(chunk, Finished)
+                if isinstance(chunk, Finished):
+                    ends.append(chunk)
     except ProviderError as error:
-        return assembly, finished, error
-    return assembly, finished, None
+        return assembly, ends, error
+    return assembly, ends, None
 
 
-async def spoken(trial: Trial, respond: Respond | None) -> tuple[Playback, bool, ProviderError | None]:
+async def spoken(trial: Trial, respond: Respond | None) -> tuple[Playback, list[Finished], ProviderError | None]:
     """One request to a server that answers so. Raises NotTried where the wire asks no server."""
     async with Playback(respond) as server:
         base_url = server.base_url if respond is not None else "http://127.0.0.1:9/v1"
         async with connected(trial, base_url) as connection:
-            _, finished, error = await answered(connection)
+            _, ends, error = await answered(connection)
         if respond is not None and not server.heads:
             raise NotTried("it asks no HTTP server at its base_url")
-    return server, finished, error
+    return server, ends, error
 
 
 async def an_answer_is_whole_or_an_error(trial: Trial) -> None:
-    """Each answer ends with `Finished` or with a ProviderError, and no part of one passes for the whole."""
-    _, finished, error = await _plain(trial)
-    require(finished or error, "the stream ended without Finished, and without an error")
-    require(not (finished and error), f"Finished came, and then {type(error).__name__}")
-
-
-async def _plain(trial: Trial) -> tuple[Playback, bool, ProviderError | None]:
+    """Each answer ends with `Finished`, once, or with a ProviderError, and no part of one passes for the whole."""
     server = Playback(says(chunked(500, {"content-type": "text/plain"}, [b"no"])))
     async with server, connected(trial, server.base_url) as connection:
-        _, finished, error = await answered(connection)
-    return server, finished, error
+        _, ends, error = await answered(connection)
+    require(ends or error, "the stream ended without Finished, and without an error")
+    require(not (ends and error), f"Finished came, and then {type(error).__name__}")
+    require(len(ends) < 2, "Finished came twice")
+    for reason in (end.reason for end in ends):
+        require(reason in get_args(FinishReason), f"Finished has the reason {reason!r:.80}, which is none")
 
 
 async def every_fault_is_a_named_error(trial: Trial) -> None:
@@ -107,15 +106,15 @@ async def every_fault_is_a_named_error(trial: Trial) -> None:
     for fault in (fault for fault in faults(trial.subject.trials.stream) if fault.name in SOME):
         began = time.perf_counter()
         try:
-            _, finished, error = await spoken(trial, fault.respond)
+            _, ends, error = await spoken(trial, fault.respond)
         except NotTried:
-            finished, error = False, None
+            ends, error = [], None
         except Exception as raised:
             raise BrokenPromise(
                 f"{fault.name}: raised {type(raised).__name__}, no ProviderError: {str(raised)[:150]}"
             ) from raised
         took = time.perf_counter() - began
-        require(error is not None and not finished, f"{fault.name}: it took the answer for whole")
+        require(error is not None and not ends, f"{fault.name}: it took the answer for whole")
         require(
             isinstance(error, fault.raises),
             f"{fault.name}: {fault.raises.__name__} expected, got {type(error).__name__}",

@@ -37,4 +37,4 @@ def _source(directory: Path) -> Path:
     return made
 
 
-TRIALS = Trials(source=_source)
+TRIALS = Trials(source=_source, said=("what is here?", "größe.txt", "A file."))
