@@ -28,6 +28,8 @@ goes on.\r
 |-----:|---|
 | 120  | 🎉 |
 
+می‌شد 👩‍💻 a‌b
+
 #hashtag <http://x/%1b[2J> &#x202e;evil
 """
 DRAWN = """\
@@ -40,6 +42,7 @@ First goes on.
  値段  b
  ────────
   120  🎉
+می‌شد 👩‍💻 a<U+200C>b
 #hashtag http://x/␛[2J (http://x/%1b%5B2J) <U+202E>evil
 """
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from codetether.cli.chat.blocks import finished_blocks, parsed
 from codetether.cli.outcome import Outcome
-from codetether.cli.terminal import Screen, one_line, visible
+from codetether.cli.terminal import Screen, one_line, readable, unfinished, visible
 from codetether.cli.tool_text import arguments_shown, lines_shown, next_try, subagent_shown
 from codetether.models import events
 from codetether.models.events import SessionEvent
@@ -100,7 +100,7 @@ class RichDisplay:
 
     def pause(self) -> None:
         """Draws what has streamed so far for good."""
-        rest, self._text = visible(self._text), ""
+        rest, self._text = readable(self._text.removesuffix("\r")), ""
         self._finish(rest)
 
     def _think(self, text: str) -> None:
@@ -113,8 +113,8 @@ class RichDisplay:
         self._text += text
         if not self._due():
             return
-        waiting = "\r" if self._text.endswith("\r") else ""  # the other half of the line end may follow
-        done, growing = finished_blocks(visible(self._text.removesuffix("\r")))
+        waiting = unfinished(self._text)
+        done, growing = finished_blocks(readable(self._text.removesuffix(waiting)))
         self._text = growing + waiting
         if done:
             self._finish(done)
