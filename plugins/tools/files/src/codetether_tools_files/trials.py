@@ -73,7 +73,19 @@ TRIALS = Trials(
             flood={"patch": "*** Begin Patch\n*** Add File: large\n" + "+needle\n" * 60_000 + "*** End Patch\n"},
         ),
         "undo": ToolTrial(arguments={}),
-        "glob": ToolTrial(arguments={"pattern": "*.txt"}, prepare=notes, flood={"pattern": "**"}, fill=crowd),
-        "grep": ToolTrial(arguments={"pattern": "日"}, prepare=notes, flood={"pattern": "needle"}, fill=crowd),
+        "glob": ToolTrial(
+            arguments={"pattern": "*.txt"},
+            odd=({"pattern": "../*"}, {"pattern": "[", "path": "nope"}),
+            prepare=notes,
+            flood={"pattern": "**"},
+            fill=crowd,
+        ),
+        "grep": ToolTrial(
+            arguments={"pattern": "日"},
+            odd=({"pattern": "(", "path": "nope"}, {"pattern": "x", "glob": "/*"}),
+            prepare=notes,
+            flood={"pattern": "needle"},
+            fill=crowd,
+        ),
     }
 )
