@@ -194,8 +194,8 @@ class Vault:
             raise
 
     async def _question(self, question: Callable[[Server], T]) -> T:
-        """Asks on a thread of its own. A connection that was left in mid-question is not used again."""
-        if self._server is None:
+        """Asks on a thread of its own. A connection left in mid-question, or to another place, is not used again."""
+        if self._server is None or self._server.site != self._site():
             self._server = await self._opened()
         server, self._server = self._server, None
         answer = await _in_time(lambda: _outcome(lambda: server.answer(question)), self._settings.timeout)
