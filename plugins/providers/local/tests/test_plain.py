@@ -129,6 +129,8 @@ async def test_a_choice_is_one_of_the_texts_and_a_sentence_holds_only_its_words(
     assert await written(choice_grammar(texts)) in texts
     said = await written(words_grammar(["12", "lines", 'a"b']))
     assert set(said.replace(",", "").replace(":", "").rstrip(".!").split()) <= {"12", "lines", 'a"b'}
+    told = await written(words_grammar(["The", "is", "it"], ["12"]))
+    assert "12" in told.replace(",", "").replace(":", "").rstrip(".!").split()
 
 
 WRITTEN = """I look.

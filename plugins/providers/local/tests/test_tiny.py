@@ -27,7 +27,7 @@ from codetether import (
 )
 from codetether_llama import Engine
 from codetether_provider_local.tiny.candidates import candidates
-from codetether_provider_local.tiny.evidence import evidence, speakable
+from codetether_provider_local.tiny.evidence import evidence, listed, speakable, wants_names
 from codetether_provider_local.tiny.profile import TinyProfile
 from codetether_provider_local.tiny.ranking import ranking
 from codetether_provider_local.tiny.talk import TALK
@@ -208,6 +208,32 @@ LISTED = "/home/ann/work\nsrc/\na.py\n\n1 file, 1 directory"
 )
 def test_the_model_reads_the_lines_that_can_hold_the_answer(asked: str, output: str, shown: str) -> None:
     assert evidence(asked, output) == shown
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        ("list the files here", True),
+        ("which css files are there", True),
+        ("are there any css files?", True),
+        ("what is in docs?", True),
+        ("what files are in this directory?", True),
+        ("how many files are here", False),
+        ("is there a Makefile?", False),
+        ("in which folder am I", False),
+    ],
+)
+def test_a_listing_is_told_to_who_wants_the_names(asked: str, names: bool) -> None:
+    assert wants_names(asked) is names
+
+
+def test_a_listing_becomes_a_sentence() -> None:
+    assert listed(LISTED) == "The files are src/ and a.py."
+    assert listed("src/\n  deep.py\na.py\nb.py\n\n3 files, 1 directory") == "The files are src/, a.py and b.py."
+    assert listed("a.py") == "The only file is a.py."
+    assert listed("/home/ann/work\n0 files") == "There are no files."
+    assert listed("\n".join(f"f{n}" for n in range(50))).endswith("f38, f39 and 10 more.")
+    assert listed("b.py\na.py\n… and 842 more\n\n844 files fit *.py in .") == "The files are b.py, a.py and 842 more."
 
 
 async def heard(profile: TinyProfile, directory: Path, *messages: Message) -> list[StreamChunk]:

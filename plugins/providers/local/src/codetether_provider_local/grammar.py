@@ -11,6 +11,7 @@ OPEN, CLOSE = "<tool_call>", "</tool_call>"
 _TEXT = rf"TEXT: /(.|\n)+/ & ~/(.|\n)*{OPEN}(.|\n)*/"
 _HEAD = "%llguidance {}"
 _LITERAL = ("const", "enum", "default", "examples")
+_MARKS = "MARK: /[,:]/\nEND: /[.!]/\n"
 _TIGHT: JSON = {"whitespace_flexible": False, "lenient": True}
 
 
@@ -51,10 +52,20 @@ def value_grammar(schema: Mapping[str, JSON]) -> str:
     return f"{_HEAD}\nstart: {_value(schema)}\n"
 
 
-def words_grammar(texts: Sequence[str]) -> str:
-    """A grammar that admits sentences made of these words alone, so that no name and no number is made up."""
-    words = " | ".join(_literal(text) for text in dict.fromkeys(texts))
-    return f'{_HEAD}\nstart: WORD MARK? (" " WORD MARK?)* END?\nWORD: {words}\nMARK: /[,:]/\nEND: /[.!]/\n'
+def words_grammar(texts: Sequence[str], telling: Sequence[str] = ()) -> str:
+    """A grammar that admits sentences made of these words alone, so that no name and no number is made up.
+
+    Each holds one of the words that are telling, where there are any, after no more than a few others.
+    """
+    rest = [text for text in texts if text not in telling]
+    if not rest or not telling:
+        return f'{_HEAD}\nstart: WORD MARK? (" " WORD MARK?)* END?\nWORD: {_any(texts)}\n{_MARKS}'
+    start = 'start: (REST MARK? " "){0,6} TOLD MARK? (" " (REST | TOLD) MARK?)* END?'
+    return f"{_HEAD}\n{start}\nREST: {_any(rest)}\nTOLD: {_any(telling)}\n{_MARKS}"
+
+
+def _any(texts: Sequence[str]) -> str:
+    return " | ".join(_literal(text) for text in dict.fromkeys(texts))
 
 
 def _value(schema: Mapping[str, JSON]) -> str:

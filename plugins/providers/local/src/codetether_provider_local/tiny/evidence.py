@@ -11,9 +11,15 @@ _LINES = 10
 _FEW = 4
 _STEMMED_STOP = frozenset(stem(word) for word in STOP)
 _WIDTH = 160
+_NAMES = 40
+_CUT = re.compile(r"… and (\d+) more")
 _COUNT = re.compile(r"\b\d+ ([a-z]+)")
 _UNITS = frozenset(stem(unit) for unit in ("line", "file", "folder", "match", "test", "entry"))
 _PLACES = frozenset(stem(word) for word in ("folder", "path", "pwd", "where", "place"))
+
+_WHETHER = frozenset(("is", "are", "does", "do", "has", "have", "can", "was"))
+_WHERE = re.compile(r"\b(where|pwd|path|(which|what) (folder|directory))\b", re.IGNORECASE)
+_ELSE = frozenset(("how", "many", "count", "number"))
 
 _JOINING = """
 The the It it is are has have holds contains defines says There there was were does no No not yes Yes and in of on to
@@ -50,11 +56,44 @@ def evidence(asked: str, output: str, lines: int = _LINES) -> str:
     return "\n".join(rows[i] for i in sorted(best) if score[i] or not any(score))
 
 
+def wants_names(asked: str) -> bool:
+    """Whether a request for a listing is for what is there, and not whether, how much or where something is."""
+    said = asked.lower().split()
+    whether, where = said[:1] and said[0] in _WHETHER and said[:2] != ["are", "there"], _WHERE.search(asked)
+    return not whether and not where and _ELSE.isdisjoint(said)
+
+
+def listed(output: str) -> str:
+    """A listing as a sentence: what lies at its top, without the directory at its head and its sums."""
+    rows = [row for row in output.splitlines() if row.strip() and not _sums(row)]
+    rows = rows[1:] if rows and rows[0].startswith("/") else rows
+    edge = min((len(row) - len(row.lstrip()) for row in rows), default=0)
+    names = [row.strip() for row in rows if not row[edge].isspace()]
+    cut = _CUT.fullmatch(names[-1]) if names else None
+    names = names[:-1] if cut else names
+    left = max(len(names) - _NAMES, 0) + (int(cut[1]) if cut else 0)
+    more = [f"{left} more"] if left else []
+    if not names:
+        return "There are no files."
+    *most, last = [*names[:_NAMES], *more]
+    return f"The files are {', '.join(most)} and {last}." if most else f"The only file is {last}."
+
+
 def speakable(asked: str, shown: str) -> list[str]:
     """The words that an answer may be made of: those of the output, those of the request, and what joins them."""
-    pieces = [piece for text in (shown, asked) for piece in text.split()]
+    return [*_JOINING.split(), *_words(shown), *_words(asked)]
+
+
+def telling(asked: str, shown: str) -> list[str]:
+    """The words of the output of which an answer holds one, so that it says something: those that are not asked."""
+    told, known = _words(shown), {*_JOINING.split(), *_words(asked)}
+    return [word for word in told if word not in known] or told
+
+
+def _words(text: str) -> list[str]:
+    pieces = text.split()
     bare = [piece.strip("\"'`?,.:;!()[]{}*#<>|") for piece in pieces]
-    return [word for word in (*_JOINING.split(), *bare, *(piece.rstrip(".!?") for piece in pieces)) if word]
+    return [word for word in (*bare, *(piece.rstrip(".!?") for piece in pieces)) if word]
 
 
 def _sums(row: str) -> set[str]:

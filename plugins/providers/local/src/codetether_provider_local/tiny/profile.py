@@ -24,7 +24,7 @@ from codetether_llama import Body, Engine
 from codetether_provider_local.grammar import choice_grammar, value_grammar, words_grammar
 from codetether_provider_local.plain import inert, usage
 from codetether_provider_local.tiny.candidates import Candidate, beyond, candidates
-from codetether_provider_local.tiny.evidence import evidence, speakable
+from codetether_provider_local.tiny.evidence import evidence, listed, speakable, telling, wants_names
 from codetether_provider_local.tiny.ranking import Ranking, ranking
 from codetether_provider_local.tiny.talk import OUTPUTS, TALK
 from codetether_provider_local.tiny.templates import reply, templates
@@ -117,9 +117,13 @@ class TinyProfile:
             yield TextDelta(text=f"Done: {first or result.name}")  # what was changed is nothing to guess at
             yield Finished(reason="stop")
             return
+        if result.name in ("list", "glob") and wants_names(asked):
+            yield TextDelta(text=listed(result.text))  # many names are more than it can repeat
+            yield Finished(reason="stop")
+            return
         shown = evidence(asked, result.text)
         prompt = _dialogue(_READS, _nearest_outputs(asked), f"{asked}\nOutput:\n{shown}")
-        async for chunk in self._said(prompt, 48, words_grammar(speakable(asked, shown))):
+        async for chunk in self._said(prompt, 48, words_grammar(speakable(asked, shown), telling(asked, shown))):
             yield chunk
 
     async def _formed(self, asked: str, shown: str, schema: Mapping[str, JSON]) -> AsyncGenerator[StreamChunk, None]:
