@@ -272,9 +272,9 @@ async def test_K09_a_login_is_renewed_in_time_and_repeated_when_it_is_over(
 
 
 async def test_a_login_that_ended_meanwhile_is_repeated(full: Corner, methods: None) -> None:
-    vault = full.vault(VaultSettings(cache=0), **approle(full, token_ttl="1s", token_type="batch"))
+    vault = full.vault(VaultSettings(cache=0), **approle(full, token_ttl="2s", token_type="batch"))
     assert (await key(vault), full.asked()) == (KEY, [LOGIN, *READ])
-    time.sleep(1.1)  # noqa: ASYNC251 - the server's own clock
+    time.sleep(2.1)  # noqa: ASYNC251 - the server's own clock
     assert (await key(vault), full.asked()) == (KEY, [LOGIN, *READ])
 
 
